@@ -1,0 +1,1 @@
+"""Local chains for the demo, the sandbox and the tests; never in the wheel."""

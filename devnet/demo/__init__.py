@@ -1,0 +1,1 @@
+"""`make demo` and `make up`: the whole gateway end to end on local chains."""

@@ -1,0 +1,47 @@
+"""Chain parameters as `getchainparameters` lists them; values of the mainnet. Unit: sun."""
+
+SUN_PER_TRX = 1_000_000
+
+BANDWIDTH_PRICE = 1_000
+"""Per byte, once free and staked bandwidth do not cover a transaction."""
+ENERGY_PRICE = 100
+FREE_BANDWIDTH = 600
+"""Bytes per account and day."""
+CREATE_ACCOUNT_FEE = 100_000
+"""In place of bandwidth where a transfer creates its recipient."""
+NEW_ACCOUNT_FEE = 1_000_000
+"""On top of `CREATE_ACCOUNT_FEE`."""
+MEMO_FEE = 1_000_000
+FEE_LIMIT_MAX = 15_000_000_000
+TOTAL_BANDWIDTH = 43_200_000_000
+TOTAL_ENERGY = 180_000_000_000
+# Staked by everybody, in TRX. Fixed, so that a stake yields about what it does on the mainnet.
+TOTAL_BANDWIDTH_STAKE = 26_000_000_000
+TOTAL_ENERGY_STAKE = 19_000_000_000
+UNFREEZE_DELAY_DAYS = 14
+
+CODE_ENERGY_PER_BYTE = 200
+"""For storing the code of a new contract."""
+RECOVERY_MS = 86_400_000
+"""Used bandwidth and energy come back over a day."""
+EXPIRATION_MS_MAX = 86_400_000
+"""A transaction may expire at most this long after the head block."""
+TRANSACTION_BYTES_MAX = 512_000
+
+CHAIN_PARAMETERS = {
+    "getCreateAccountFee": CREATE_ACCOUNT_FEE,
+    "getTransactionFee": BANDWIDTH_PRICE,
+    "getCreateNewAccountFeeInSystemContract": NEW_ACCOUNT_FEE,
+    "getEnergyFee": ENERGY_PRICE,
+    "getMaxFeeLimit": FEE_LIMIT_MAX,
+    "getMemoFee": MEMO_FEE,
+    "getFreeNetLimit": FREE_BANDWIDTH,
+    "getTotalNetLimit": TOTAL_BANDWIDTH,
+    "getTotalEnergyLimit": TOTAL_ENERGY,
+    "getTotalEnergyCurrentLimit": TOTAL_ENERGY,
+    "getUnfreezeDelayDays": UNFREEZE_DELAY_DAYS,
+    "getMaxDelegateLockPeriod": 864_000,
+    "getAllowTvmConstantinople": 1,
+    "getAllowStakingV2": 1,
+    "getForbidTransferToContract": 1,
+}

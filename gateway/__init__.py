@@ -1,0 +1,1 @@
+"""The merchant-facing service: rules, ledger, HTTP API and its background worker."""

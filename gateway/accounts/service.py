@@ -1,0 +1,133 @@
+"""Making and revoking API keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import ip_network
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.accounts import keys
+from gateway.accounts.documents import KeyDocument, key_document
+from gateway.accounts.repository import key_of
+from gateway.audit.service import record
+from gateway.domain.actor import MERCHANT_SCOPES, OPERATOR_SCOPES, Actor
+from gateway.domain.errors import Forbidden, Invalid, NotFound
+from gateway.domain.moment import Moment
+from gateway.models import ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """What a new key shall be; `merchant_id` is None for an operator's key."""
+
+    name: str
+    scopes: Sequence[str]
+    livemode: bool
+    merchant_id: str | None
+    allowed_ips: Sequence[str] = field(default_factory=list)
+    expires_at: datetime | None = None
+
+
+async def create_key(
+    session: AsyncSession, request: KeyRequest, pepper: str, moment: Moment
+) -> KeyDocument:
+    """Write a checked key and return it with its secret; the caller decides who may ask."""
+    _check_scopes(request)
+    _check_networks(request.allowed_ips)
+    if request.expires_at is not None and request.expires_at <= moment.at:
+        raise Invalid.field("/expires_at", "invalid_time", "expires_at is in the past")
+    secret = keys.new_key(moment.randomness(keys.RANDOM_BYTES), livemode=request.livemode)
+    row = ApiKey(
+        id=moment.id("key"),
+        merchant_id=request.merchant_id,
+        name=request.name,
+        prefix=keys.shown(secret),
+        key_hash=keys.hashed(pepper, secret),
+        scopes=sorted(set(request.scopes)),
+        livemode=request.livemode,
+        allowed_ips=list(request.allowed_ips),
+        created_at=moment.at,
+        expires_at=request.expires_at,
+        revoked_at=None,
+        last_used_at=None,
+    )
+    session.add(row)
+    await session.flush()
+    return key_document(row, secret=secret)
+
+
+async def grant_key(
+    session: AsyncSession, actor: Actor, request: KeyRequest, pepper: str, moment: Moment
+) -> KeyDocument:
+    """Create a key for somebody who holds one: no more rights than theirs, and on record."""
+    _check_grant(actor, request)
+    document = await create_key(session, request, pepper, moment)
+    await record(
+        session,
+        actor,
+        moment,
+        action="api_key.created",
+        subject=document.id,
+        merchant_id=request.merchant_id,
+        after={
+            "name": document.name,
+            "scopes": document.scopes,
+            "livemode": document.livemode,
+            "allowed_ips": document.allowed_ips,
+        },
+    )
+    return document
+
+
+async def revoke_key(
+    session: AsyncSession, actor: Actor, key_id: str, moment: Moment
+) -> KeyDocument:
+    """Revoke for good; a key that is revoked already stays as it is."""
+    row = await key_of(session, actor.tenant, key_id, livemode=actor.livemode)
+    if row is None:
+        raise NotFound(f"there is no API key {key_id}")
+    if row.revoked_at is None:
+        row.revoked_at = moment.at
+        await session.flush()
+        await record(
+            session,
+            actor,
+            moment,
+            action="api_key.revoked",
+            subject=row.id,
+            before={"revoked_at": None},
+            after={"revoked_at": moment.at.isoformat()},
+        )
+    return key_document(row)
+
+
+def _check_grant(actor: Actor, request: KeyRequest) -> None:
+    operator = actor.merchant_id is None
+    if request.livemode != actor.livemode and not (operator and actor.livemode):
+        raise Invalid.field(
+            "/livemode", "livemode_not_allowed", "this key cannot make a key of the other mode"
+        )
+    # An operator's key holds none of the merchants' scopes; handing them out is what it is for.
+    lacking = set() if operator else set(request.scopes) & MERCHANT_SCOPES - actor.scopes
+    if lacking:
+        raise Forbidden(f"this key cannot grant what it lacks: {', '.join(sorted(lacking))}")
+
+
+def _check_scopes(request: KeyRequest) -> None:
+    known = OPERATOR_SCOPES if request.merchant_id is None else MERCHANT_SCOPES
+    for index, scope in enumerate(request.scopes):
+        if scope not in known:
+            raise Invalid.field(
+                f"/scopes/{index}", "unknown_scope", f"{scope[:64]}: one of {sorted(known)}"
+            )
+
+
+def _check_networks(networks: Sequence[str]) -> None:
+    for index, network in enumerate(networks):
+        try:
+            ip_network(network, strict=False)
+        except ValueError as fault:
+            raise Invalid.field(
+                f"/allowed_ips/{index}", "invalid_network", "an IP address or CIDR network"
+            ) from fault

@@ -1,0 +1,1 @@
+"""Networks and currencies: what the configuration names and what can be paid with now."""

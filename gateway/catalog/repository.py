@@ -1,0 +1,72 @@
+"""Named queries for networks, currencies and what is published about them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.models import Currency, Network, NetworkHealth, PriceHistory
+
+QUOTE = "USD"
+"""The currency that every recorded price is in."""
+
+
+async def networks(session: AsyncSession) -> dict[str, Network]:
+    """Return every network ever configured, by id."""
+    return {row.id: row for row in await session.scalars(select(Network))}
+
+
+async def currencies(session: AsyncSession) -> dict[str, Currency]:
+    """Return every currency ever configured, by id."""
+    return {row.id: row for row in await session.scalars(select(Currency))}
+
+
+async def offered(session: AsyncSession, *, test: bool) -> list[tuple[Currency, Network]]:
+    """Return the enabled currencies of test networks, or of the others, by id."""
+    query = (
+        select(Currency, Network)
+        .join(Network, Network.id == Currency.network_id)
+        .where(Currency.enabled, Network.enabled, Network.test == test)
+        .order_by(Currency.id)
+    )
+    return [(currency, network) for currency, network in await session.execute(query)]
+
+
+async def health_of(
+    session: AsyncSession, *, test: bool
+) -> list[tuple[Network, NetworkHealth | None]]:
+    """Return the enabled networks with what their watcher published, None if nothing yet."""
+    query = (
+        select(Network, NetworkHealth)
+        .outerjoin(NetworkHealth, NetworkHealth.network_id == Network.id)
+        .where(Network.enabled, Network.test == test)
+        .order_by(Network.id)
+        .execution_options(populate_existing=True)
+    )
+    return [(network, health) for network, health in await session.execute(query)]
+
+
+async def free_addresses(session: AsyncSession, network_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many addresses nobody has been shown, per network, counted up to 1000."""
+    query = select(Network.id, func.free_addresses(Network.id)).where(
+        Network.id.in_(network_ids)
+    )
+    return {network: int(count) for network, count in await session.execute(query)}
+
+
+async def priced_since(
+    session: AsyncSession, codes: Sequence[str], *, since: datetime, until: datetime
+) -> set[str]:
+    """Return which of these codes have a price in US dollars in this time."""
+    query = (
+        select(PriceHistory.code)
+        .distinct()
+        .where(
+            PriceHistory.code.in_(codes),
+            PriceHistory.quote == QUOTE,
+            PriceHistory.at >= since,
+            PriceHistory.at <= until,
+        )
+    )
+    return set(await session.scalars(query))

@@ -1,0 +1,1 @@
+"""What the payer sees: one page per invoice, public, plain HTML, no script."""

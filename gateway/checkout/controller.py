@@ -1,0 +1,224 @@
+"""The public door: the page of an invoice, its state for programs, and choosing how to pay."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, Parameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.addresses.service import AddressUnverified, alarm
+from gateway.checkout.page import checkout_page, problem_page
+from gateway.checkout.service import opened, payer_of, standing_of
+from gateway.checkout.words import State, state_of
+from gateway.db import Database
+from gateway.domain.actor import Actor
+from gateway.domain.errors import NotFound, Refusal
+from gateway.domain.moment import Moment
+from gateway.http.errors import REQUEST_ID
+from gateway.invoices.activation import choose
+from gateway.invoices.documents import InvoiceDocument
+from gateway.invoices.repository import locked
+from gateway.settings import Settings
+
+CSS_PATH = "/i/checkout.css"
+A_YEAR_SECONDS = 31_536_000
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+Method = Annotated[str | None, Parameter(max_length=64)]
+
+
+class Choice(msgspec.Struct):
+    """The form of the page; without a method it chooses one that no invoice has."""
+
+    payment_method: str = ""
+
+
+class StatusDocument(msgspec.Struct, kw_only=True):
+    """Where an invoice stands; `state` is what the page tells the payer."""
+
+    id: str
+    object: str
+    state: State
+    status: str
+    exception: str
+    final: bool
+    amount: str
+    currency: str
+    amount_paid: str
+    amount_due: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One look at one invoice, by somebody who knows its id."""
+
+    database: Database
+    settings: Settings
+    moment: Moment
+    payer: Actor
+    invoice_id: str
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction inside the invoice's tenant; an altered address raises the alarm."""
+        async with (
+            alarm(self.database, self.payer, self.moment),
+            self.database.unit_of_work(self.payer.tenant) as session,
+        ):
+            yield session
+
+    async def page(
+        self, *, wanted: str | None = None, refusal: Refusal | None = None
+    ) -> Response[str]:
+        """Answer with the invoice's page, and with a line about what was refused."""
+        async with self.transaction() as session:
+            checkout = await opened(session, self.settings, self.invoice_id, self.moment.at)
+        notice = None if refusal is None else _notice(refusal)
+        page = checkout_page(checkout, css=_css_link(), wanted=wanted, notice=notice)
+        return _page(page, HTTPStatus.OK if refusal is None else refusal.status)
+
+
+async def provide_visit(
+    request: Request[Any, Any, Any],
+    database: Database,
+    settings: Settings,
+    moment: Moment,
+    invoice_id: str,
+) -> Visit:
+    """Find out whose invoice it is; 404 where there is none."""
+    scope: Mapping[str, Any] = request.scope
+    payer = replace(
+        await payer_of(database, invoice_id),
+        address=request.client.host if request.client else None,
+        endpoint=f"{request.method} {scope['path']}",
+        request_id=scope[REQUEST_ID],
+    )
+    return Visit(database, settings, moment, payer, invoice_id)
+
+
+def refused_page(_: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
+    """Tell a refusal to a person, not to a program."""
+    title = {
+        HTTPStatus.NOT_FOUND: "There is no such invoice",
+        HTTPStatus.CONFLICT: "This is not possible any more",
+    }.get(HTTPStatus(refusal.status), "This page cannot be shown now")
+    return _page(
+        problem_page(title, f"{refusal.detail}.".capitalize(), css=_css_link()), refusal.status
+    )
+
+
+class StyleController(Controller):
+    """The style sheet of the pages."""
+
+    path = CSS_PATH
+    include_in_schema = False
+
+    @get("/")
+    async def show(self) -> Response[str]:
+        """Serve it; its address changes with its content."""
+        return Response(
+            _css(),
+            media_type="text/css",
+            headers={"Cache-Control": f"public, max-age={A_YEAR_SECONDS}, immutable"},
+        )
+
+
+class CheckoutController(Controller):
+    """What a payer sees of one invoice. Whoever knows its id may see it."""
+
+    path = "/i/{invoice_id:str}"
+    include_in_schema = False
+    dependencies = {"visit": provide_visit}  # noqa: RUF012 - Litestar reads it from the class
+
+    @get("/", exception_handlers={Refusal: refused_page})
+    async def show(self, visit: Visit, method: Method = None) -> Response[str]:
+        """Show the page."""
+        return await visit.page(wanted=method)
+
+    @get("/status")
+    async def status(self, request: Request[Any, Any, Any], visit: Visit) -> Response[bytes]:
+        """Tell the state to a program; `If-None-Match` with the last `ETag` answers 304."""
+        async with visit.transaction() as session:
+            invoice = await standing_of(session, visit.settings, visit.invoice_id)
+        body = msgspec.json.encode(_status(invoice, visit.moment.at))
+        etag = f'"{sha256(body).hexdigest()[:32]}"'
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if request.headers.get("If-None-Match") == etag:
+            return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(body, media_type=MediaType.JSON, headers=headers)
+
+    @post("/choose", status_code=303, exception_handlers={Refusal: refused_page})
+    async def choose(
+        self,
+        visit: Visit,
+        data: Annotated[Choice, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> Response[str]:
+        """Give the chosen method its address and show it; a refusal is told on the page.
+
+        No token guards the form: all it can do is have an address assigned.
+        """
+        method = data.payment_method
+        try:
+            async with visit.transaction() as session:
+                invoice = await locked(session, visit.invoice_id)
+                await choose(session, visit.settings, invoice, method, visit.moment)
+        except AddressUnverified:
+            raise
+        except Refusal as refusal:
+            return await visit.page(refusal=refusal)
+        there = {"Location": f"/i/{visit.invoice_id}?method={method}"}
+        return Response("", status_code=HTTPStatus.SEE_OTHER, headers=there)
+
+
+def _status(invoice: InvoiceDocument, now: datetime) -> StatusDocument:
+    return StatusDocument(
+        id=invoice.id,
+        object="invoice_status",
+        state=state_of(invoice, now),
+        status=invoice.status,
+        exception=invoice.exception,
+        final=invoice.final,
+        amount=invoice.amount,
+        currency=invoice.currency,
+        amount_paid=invoice.amount_paid,
+        amount_due=invoice.amount_due,
+        expires_at=invoice.expires_at,
+    )
+
+
+def _notice(refusal: Refusal) -> str:
+    if isinstance(refusal, NotFound):
+        return "This invoice cannot be paid in this way."
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return "This way to pay is not available at the moment. Please choose another one."
+    return f"{refusal.detail.capitalize()}."
+
+
+def _page(page: str, status: int) -> Response[str]:
+    return Response(page, status_code=status, media_type=MediaType.HTML, headers=HEADERS)
+
+
+@lru_cache(maxsize=1)
+def _css() -> str:
+    return (Path(__file__).parent / "checkout.css").read_text()
+
+
+def _css_link() -> str:
+    return f"{CSS_PATH}?v={sha256(_css().encode()).hexdigest()[:12]}"

@@ -1,0 +1,112 @@
+"""What an invoice's payments and the clock make of it: one pure judgement, and its events.
+
+`judge` is a function of facts, not of the order in which they were learnt. Only three states
+are sticky: `settled`, `canceled` and `invalid` were told to somebody who acted on them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+BASIS_POINTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One standing (not orphaned) deposit to the invoice.
+
+    `due_units` is what would have paid the whole invoice in this currency: at the locked rate,
+    or at the price of its receipt where it is `late` (its block is younger than the expiry).
+    `settles` means that the merchant's confirmation policy accepts it; `final` the chain's.
+    """
+
+    units: int
+    due_units: int
+    late: bool
+    settles: bool
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`status`, `exception` and whether nothing more can come (`final`)."""
+
+    status: str
+    exception: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that decides: the payments, the tolerance, and whether the clock has passed two marks."""
+
+    payments: Sequence[Payment]
+    tolerance_basis_points: int
+    expired: bool
+    monitoring_over: bool
+
+
+def share(payments: Sequence[Payment]) -> Fraction:
+    """Return what part of the invoice the payments cover; 1 is the whole."""
+    return sum((Fraction(p.units, p.due_units) for p in payments), Fraction(0))
+
+
+def covers(payments: Sequence[Payment], tolerance_basis_points: int) -> bool:
+    """Tell whether the payments are the whole amount less the tolerance."""
+    return share(payments) >= 1 - Fraction(tolerance_basis_points, BASIS_POINTS)
+
+
+def judge(now: Standing, facts: Facts) -> Standing:
+    """Return where the invoice stands by the facts."""
+    if now.status in ("settled", "invalid", "canceled"):
+        return _after_the_end(now, facts)
+    tolerance = facts.tolerance_basis_points
+    on_time = [p for p in facts.payments if not p.late]
+    if covers([p for p in on_time if p.settles], tolerance):
+        return _settled(facts, "paid_over" if share(on_time) > 1 else "none")
+    if covers(on_time, tolerance):
+        return Standing(
+            "processing", "paid_over" if share(on_time) > 1 else "none", final=False
+        )
+    if covers([p for p in facts.payments if p.final], tolerance):
+        return _settled(facts, "paid_late")
+    partial = "paid_partial" if on_time else "none"
+    if facts.expired:
+        return Standing("expired", partial, final=facts.monitoring_over)
+    return Standing("pending", partial, final=False)
+
+
+def _settled(facts: Facts, exception: str) -> Standing:
+    final = covers([p for p in facts.payments if p.final], facts.tolerance_basis_points)
+    return Standing("settled", exception, final)
+
+
+def _after_the_end(now: Standing, facts: Facts) -> Standing:
+    whole = covers(facts.payments, facts.tolerance_basis_points)
+    if now.status == "settled" and not now.final and not whole:
+        # Settled by a number of confirmations, and the block was orphaned after all.
+        return Standing("invalid", "reorged", final=False)
+    if now == Standing("invalid", "reorged", final=False) and whole:
+        return _settled(facts, "paid_over" if share(facts.payments) > 1 else "none")
+    if now.status == "settled":
+        over = now.exception == "none" and share(facts.payments) > 1
+        after = _settled(facts, "paid_over" if over else now.exception)
+        return Standing(after.status, after.exception, final=now.final or after.final)
+    return Standing(now.status, now.exception, final=now.final or facts.monitoring_over)
+
+
+def events(before: Standing, after: Standing) -> list[str]:
+    """Name what changed, in the order in which a receiver should hear it."""
+    names = []
+    moved = before.status != after.status
+    if moved and after.status in ("processing", "expired", "invalid", "canceled"):
+        names.append(f"invoice.{after.status}")
+    if moved and after.status == "settled":
+        late = after.exception == "paid_late"
+        names.append("invoice.paid_late" if late else "invoice.settled")
+    if before.exception != after.exception:
+        if after.exception == "paid_partial" and after.status == "pending":
+            names.append("invoice.partially_paid")
+        if after.exception == "paid_over":
+            names.append("invoice.overpaid")
+    return names

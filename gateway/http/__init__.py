@@ -1,0 +1,1 @@
+"""The HTTP door: who may pass, how a request is read, how a refusal is told."""

@@ -1,0 +1,123 @@
+"""What every request is wrapped in: an id, common headers, one log line, two metrics.
+
+It stands outside Litestar, because unknown routes and methods never reach Litestar's middleware.
+"""
+
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any, cast
+
+import msgspec
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from gateway.domain.moment import Moment
+from gateway.http.errors import PROBLEM_JSON, REQUEST_ID, problem
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_CLIENT_LEFT = 499
+
+
+class Metrics:
+    """Requests by method, route and status, and how long they took."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "gateway_http_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "gateway_http_request_seconds",
+            "Time from the first byte of the request to the last of the answer.",
+            ["route"],
+            registry=self.registry,
+        )
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request; an invented method must not make a new series."""
+        self._requests.labels(method if method in _METHODS else "OTHER", route, status).inc()
+        self._seconds.labels(route).observe(seconds)
+
+
+class Envelope:
+    """The outermost ASGI application."""
+
+    def __init__(
+        self, app: ASGIApp, *, clock: Callable[[], Moment], metrics: Metrics, version: str
+    ) -> None:
+        self._app = app
+        self._clock = clock
+        self._metrics = metrics
+        self._version = version
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with its id bound to every log line below it."""
+        # ASGI allows keys of one's own, which Litestar's types do not.
+        state = cast("MutableMapping[str, Any]", scope)
+        if state["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._clock().id("req")
+        state[REQUEST_ID] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began = time.perf_counter()
+        status = _CLIENT_LEFT
+
+        async def marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *self._headers(request_id, message)]
+            await send(message)
+
+        try:
+            if _has_nul(state):
+                await _refuse(state, marked)
+            else:
+                await self._app(scope, receive, marked)
+        finally:
+            self._record(state, status, time.perf_counter() - began)
+
+    def _headers(self, request_id: str, message: Any) -> list[tuple[bytes, bytes]]:
+        headers = [
+            (b"x-request-id", request_id.encode()),
+            (b"gateway-version", self._version.encode()),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        if all(name.lower() != b"cache-control" for name, _ in message["headers"]):
+            headers.append((b"cache-control", b"no-store"))
+        return headers
+
+    def _record(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
+        route = scope.get("path_template") or "unmatched"
+        self._metrics.count(scope["method"], route, status, seconds)
+        structlog.get_logger().info(
+            "request",
+            method=scope["method"],
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+        )
+
+
+def _has_nul(scope: MutableMapping[str, Any]) -> bool:
+    """Tell whether an address carries U+0000, which no text of PostgreSQL can hold."""
+    return "\x00" in scope["path"] or b"%00" in scope["query_string"]
+
+
+async def _refuse(scope: MutableMapping[str, Any], send: Send) -> None:
+    document = problem(scope, 400, "malformed_request", "an address cannot contain U+0000")
+    headers = [(b"content-type", PROBLEM_JSON.encode())]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send(
+        {
+            "type": "http.response.body",
+            "body": msgspec.json.encode(document),
+            "more_body": False,
+        }
+    )

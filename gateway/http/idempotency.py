@@ -1,0 +1,158 @@
+"""The same POST twice is one change: the answer is kept in the transaction that made the change.
+
+An advisory lock on (tenant, endpoint, key) is taken first, without waiting: whoever does not get
+it is told that the first request is still in flight, instead of holding a connection. The kept
+answer is sealed, because some answers carry a secret that is shown once.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import delete, insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.errors import Conflict, Invalid, Refusal
+from gateway.domain.moment import Moment
+from gateway.models import IdempotencyKey
+
+KEY_LENGTH_MAX = 255
+A_DAY = timedelta(days=1)
+A_MONTH = timedelta(days=30)
+
+_NONCE_BYTES = 12
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:place, 0))")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One key of one tenant at one endpoint, and what was sent with it."""
+
+    tenant: str
+    endpoint: str
+    key: str
+    fingerprint: bytes
+
+    @property
+    def place(self) -> str:
+        """Return what the claim is about, as one text."""
+        return f"{self.tenant}\n{self.endpoint}\n{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that was given before."""
+
+    status: int
+    body: bytes
+
+
+class Seal:
+    """Encrypts kept answers, each bound to its place, under a key made from the pepper."""
+
+    def __init__(self, pepper: str) -> None:
+        derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"gw/idempotency/v1")
+        self._cipher = ChaCha20Poly1305(derive.derive(pepper.encode()))
+
+    def close(self, body: bytes, place: str, randomness: Callable[[int], bytes]) -> str:
+        """Return nonce and ciphertext as one line of base64."""
+        nonce = randomness(_NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, body, place.encode())
+        return base64.b64encode(nonce + sealed).decode()
+
+    def open(self, text_: str, place: str) -> bytes:
+        """Return the body; a row that was altered or moved raises `InvalidTag`."""
+        raw = base64.b64decode(text_)
+        return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode())
+
+
+def checked_key(header: str | None, *, required: bool) -> str | None:
+    """Return the key of the header; refuse one that cannot be kept, or none where one must be."""
+    if header is None:
+        if required:
+            raise Refusal(
+                "this request needs the header Idempotency-Key", code="idempotency_key_required"
+            )
+        return None
+    if (
+        not 0 < len(header) <= KEY_LENGTH_MAX
+        or not header.isascii()
+        or not header.isprintable()
+    ):
+        raise Refusal(
+            "Idempotency-Key is 1 to 255 printable ASCII characters",
+            code="idempotency_key_invalid",
+        )
+    return header
+
+
+def fingerprint(method: str, path: str, body: bytes) -> bytes:
+    """Return SHA-256 of method, path and the body in one canonical form."""
+    canonical = msgspec.json.encode(msgspec.json.decode(body), order="sorted") if body else b""
+    return hashlib.sha256(f"{method}\n{path}\n".encode() + canonical).digest()
+
+
+async def claimed(session: AsyncSession, claim: Claim, seal: Seal, at: datetime) -> Kept | None:
+    """Take the claim, or return the answer that was given for it.
+
+    Raises `Conflict` while the first request is in flight, `Invalid` if it was another request.
+    """
+    if not await session.scalar(_TRY_LOCK, {"place": claim.place}):
+        raise Conflict(
+            "the first request with this Idempotency-Key is still in flight",
+            code="idempotency_key_in_flight",
+        )
+    row = await session.get(IdempotencyKey, (claim.tenant, claim.endpoint, claim.key))
+    if row is None:
+        return None
+    if row.expires_at <= at:
+        await _forget(session, claim)
+        return None
+    if row.request_hash != claim.fingerprint:
+        raise Invalid(
+            "this Idempotency-Key was used for another request", code="idempotency_key_reused"
+        )
+    if row.response_status is None or row.response_body is None:
+        raise RuntimeError(f"idempotency row without an answer: {claim.endpoint}")
+    return Kept(row.response_status, seal.open(row.response_body, claim.place))
+
+
+async def keep(
+    session: AsyncSession,
+    claim: Claim,
+    answer: Kept,
+    *,
+    seal: Seal,
+    moment: Moment,
+    lifetime: timedelta,
+) -> None:
+    """Keep the answer; it commits together with what it tells."""
+    await session.execute(
+        insert(IdempotencyKey).values(
+            merchant_id=claim.tenant,
+            endpoint=claim.endpoint,
+            key=claim.key,
+            request_hash=claim.fingerprint,
+            response_status=answer.status,
+            response_body=seal.close(answer.body, claim.place, moment.randomness),
+            created_at=moment.at,
+            expires_at=moment.at + lifetime,
+        )
+    )
+
+
+async def _forget(session: AsyncSession, claim: Claim) -> None:
+    await session.execute(
+        delete(IdempotencyKey).where(
+            IdempotencyKey.merchant_id == claim.tenant,
+            IdempotencyKey.endpoint == claim.endpoint,
+            IdempotencyKey.key == claim.key,
+        )
+    )
+    session.expunge_all()

@@ -1,0 +1,151 @@
+"""How an invoice may be paid: which methods, at which locked rate, for how many base units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.catalog.service import PRICE_STALE, MethodAvailability, available_methods
+from gateway.domain.errors import FieldFault, Invalid, Unavailable
+from gateway.domain.fields import amount as amount_field
+from gateway.domain.moment import Moment
+from gateway.domain.money import FIAT_DECIMALS, units_due
+from gateway.models import Currency, Network
+from gateway.prices import service as prices
+from gateway.prices.service import PriceMissing, Rate
+from gateway.settings import Settings
+
+AMOUNT_END = Decimal(10) ** 20
+"""The schema keeps 20 digits before the point and 18 after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One payment method and what would pay the whole invoice in it."""
+
+    currency: Currency
+    network: Network
+    rate: Rate
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the merchant wants to be paid; `methods` None means whatever is available."""
+
+    amount: str
+    currency: str
+    methods: Sequence[str] | None
+
+
+async def offers_for(
+    session: AsyncSession, settings: Settings, asked: Asked, moment: Moment, *, livemode: bool
+) -> tuple[Decimal, list[Offer]]:
+    """Return the amount and at least one offer, in the order of the methods' ids.
+
+    A method that was named and cannot be had refuses the invoice with its reason; of the
+    others those that cannot be had are left out.
+    """
+    methods = await available_methods(session, settings, moment, livemode=livemode)
+    amount = _amount(asked, methods)
+    chosen = methods if asked.methods is None else _named(asked.methods, methods)
+    pricing = _Pricing(
+        session,
+        asked.currency,
+        moment,
+        timedelta(seconds=settings.prices.max_age_seconds),
+    )
+    found: list[Offer] = []
+    refused: dict[str, str] = {}
+    for method in chosen:
+        offer = await _offer(pricing, method, amount)
+        if isinstance(offer, Offer):
+            found.append(offer)
+        else:
+            refused[method.currency.id] = offer
+    if asked.methods is not None:
+        _refuse_named(asked.methods, refused)
+    if not found:
+        raise Unavailable(
+            "no payment method can be had now: "
+            + (
+                ", ".join(f"{name} ({why})" for name, why in refused.items())
+                or "none is set up"
+            ),
+            code="no_payment_method_available",
+        )
+    return amount, found
+
+
+@dataclass(frozen=True, slots=True)
+class _Pricing:
+    """Rates into one currency as of one moment."""
+
+    session: AsyncSession
+    currency: str
+    moment: Moment
+    max_age: timedelta
+
+    async def rate(self, code: str) -> Rate:
+        return await prices.rate(
+            self.session, code, self.currency, at=self.moment.at, max_age=self.max_age
+        )
+
+
+async def _offer(pricing: _Pricing, method: MethodAvailability, amount: Decimal) -> Offer | str:
+    """Return the offer, or the reason why there is none.
+
+    A stale price is no reason by itself: an invoice in the coin's own code needs none.
+    """
+    if method.reason is not None and method.reason != PRICE_STALE:
+        return method.reason
+    coin = method.currency
+    try:
+        rate = await pricing.rate(coin.code)
+    except PriceMissing:
+        return PRICE_STALE
+    units = units_due(amount, rate.value, coin.decimals)
+    return Offer(coin, method.network, rate, units)
+
+
+def _amount(asked: Asked, methods: Sequence[MethodAvailability]) -> Decimal:
+    decimals = FIAT_DECIMALS.get(asked.currency)
+    if decimals is None:
+        coins = [m.currency.decimals for m in methods if m.currency.code == asked.currency]
+        if not coins:
+            raise Invalid.field(
+                "/currency",
+                "unknown_currency",
+                f"{asked.currency}: no currency that this gateway knows",
+            )
+        decimals = max(coins)
+    amount = amount_field("/amount", asked.amount, decimals)
+    if amount >= AMOUNT_END:
+        raise Invalid.field("/amount", "invalid_amount", "the amount is too large")
+    return amount
+
+
+def _named(
+    names: Sequence[str], methods: Sequence[MethodAvailability]
+) -> list[MethodAvailability]:
+    known = {method.currency.id: method for method in methods}
+    for index, name in enumerate(names):
+        if name not in known:
+            raise Invalid.field(
+                f"/payment_methods/{index}",
+                "unknown_payment_method",
+                f"{name}: no payment method of this mode",
+            )
+    return [known[name] for name in sorted(set(names))]
+
+
+def _refuse_named(names: Sequence[str], refused: dict[str, str]) -> None:
+    faults = [
+        FieldFault(f"/payment_methods/{index}", refused[name], f"{name}: {refused[name]}")
+        for index, name in enumerate(names)
+        if name in refused
+    ]
+    if faults:
+        raise Unavailable(faults[0].detail, code=faults[0].code, faults=faults)

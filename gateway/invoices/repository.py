@@ -1,0 +1,170 @@
+"""Named queries for invoices."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.errors import NotFound
+from gateway.invoices.documents import InvoiceDocument, Option, invoice_document
+from gateway.models import (
+    Currency,
+    Deposit,
+    Invoice,
+    InvoiceTimeline,
+    Network,
+    PaymentOption,
+)
+from gateway.paging import PageRequest, Slice, newest_first
+
+Check = Callable[[Option], None]
+"""Looks at an option before it is shown, and raises where it must not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFilter:
+    """What a list is narrowed to; None means everything. `created_before` is exclusive."""
+
+    status: str | None = None
+    exception: str | None = None
+    order_id: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+async def merchant_id_of(session: AsyncSession, invoice_id: str) -> str | None:
+    """Return whose invoice this is, for somebody who knows its id and nothing else."""
+    found: str | None = await session.scalar(select(func.invoice_merchant(invoice_id)))
+    return found
+
+
+async def invoice_of(
+    session: AsyncSession,
+    merchant_id: str,
+    invoice_id: str,
+    *,
+    livemode: bool,
+    lock: bool = False,
+) -> Invoice:
+    """Return the merchant's invoice; raise `NotFound` where this caller has no such thing."""
+    query = select(Invoice).where(
+        Invoice.id == invoice_id,
+        Invoice.merchant_id == merchant_id,
+        Invoice.livemode == livemode,
+    )
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = (await session.scalars(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no invoice {invoice_id[:64]}")
+    return row
+
+
+async def invoice_page(
+    session: AsyncSession,
+    merchant_id: str,
+    page: PageRequest,
+    wanted: InvoiceFilter,
+    *,
+    livemode: bool,
+) -> Slice[Invoice]:
+    """Return one page of the merchant's invoices."""
+    query = select(Invoice).where(
+        Invoice.merchant_id == merchant_id, Invoice.livemode == livemode
+    )
+    if wanted.status is not None:
+        query = query.where(Invoice.status == wanted.status)
+    if wanted.exception is not None:
+        query = query.where(Invoice.exception == wanted.exception)
+    if wanted.order_id is not None:
+        query = query.where(Invoice.order_id == wanted.order_id)
+    if wanted.created_from is not None:
+        query = query.where(Invoice.created_at >= wanted.created_from)
+    if wanted.created_before is not None:
+        query = query.where(Invoice.created_at < wanted.created_before)
+    return await newest_first(session, query, Invoice.id, page)
+
+
+async def locked(session: AsyncSession, invoice_id: str) -> Invoice:
+    """Return the invoice with its row lock: whoever moves an invoice holds it first."""
+    query = select(Invoice).where(Invoice.id == invoice_id).with_for_update()
+    return (await session.scalars(query.execution_options(populate_existing=True))).one()
+
+
+async def options_of(
+    session: AsyncSession, invoice_ids: Sequence[str]
+) -> dict[str, list[Option]]:
+    """Return the payment options per invoice, in the order of their ids."""
+    query = (
+        select(PaymentOption, Currency, Network)
+        .join(Currency, Currency.id == PaymentOption.currency_id)
+        .join(Network, Network.id == PaymentOption.network_id)
+        .where(PaymentOption.invoice_id.in_(invoice_ids))
+        .order_by(PaymentOption.currency_id)
+        .execution_options(populate_existing=True)
+    )
+    found: dict[str, list[Option]] = {invoice_id: [] for invoice_id in invoice_ids}
+    for row, currency, network in await session.execute(query):
+        found[row.invoice_id].append(Option(row, currency, network))
+    return found
+
+
+async def deposits_of(
+    session: AsyncSession, invoice_ids: Sequence[str]
+) -> dict[str, list[Deposit]]:
+    """Return every deposit per invoice, newest first."""
+    query = (
+        select(Deposit)
+        .where(Deposit.invoice_id.in_(invoice_ids))
+        .order_by(Deposit.id.desc())
+        .execution_options(populate_existing=True)
+    )
+    found: dict[str, list[Deposit]] = {invoice_id: [] for invoice_id in invoice_ids}
+    for deposit in await session.scalars(query):
+        if deposit.invoice_id is not None:
+            found[deposit.invoice_id].append(deposit)
+    return found
+
+
+async def timeline_of(
+    session: AsyncSession, invoice_ids: Sequence[str]
+) -> dict[str, list[InvoiceTimeline]]:
+    """Return the steps per invoice, oldest first."""
+    query = (
+        select(InvoiceTimeline)
+        .where(InvoiceTimeline.invoice_id.in_(invoice_ids))
+        .order_by(InvoiceTimeline.id)
+    )
+    found: dict[str, list[InvoiceTimeline]] = {invoice_id: [] for invoice_id in invoice_ids}
+    for step in await session.scalars(query):
+        found[step.invoice_id].append(step)
+    return found
+
+
+async def documents_of(
+    session: AsyncSession,
+    invoices: Sequence[Invoice],
+    *,
+    public_url: str,
+    check: Check | None = None,
+) -> list[InvoiceDocument]:
+    """Shape invoices for the outside, with three queries for all of them."""
+    ids = [invoice.id for invoice in invoices]
+    options = await options_of(session, ids)
+    if check is not None:
+        for option in (option for found in options.values() for option in found):
+            check(option)
+    deposits = await deposits_of(session, ids)
+    timeline = await timeline_of(session, ids)
+    return [
+        invoice_document(
+            invoice,
+            options[invoice.id],
+            deposits[invoice.id],
+            timeline[invoice.id],
+            public_url=public_url,
+        )
+        for invoice in invoices
+    ]

@@ -1,0 +1,174 @@
+"""Move an invoice to where its deposits and the clock put it, in the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.invoice import Facts, Payment, Standing, events, judge
+from gateway.domain.moment import Moment
+from gateway.domain.money import units_due
+from gateway.invoices import repository
+from gateway.invoices.documents import STANDING, Option
+from gateway.models import Deposit, Invoice, InvoiceTimeline
+from gateway.prices import service as prices
+from gateway.webhooks.outbox import emit
+
+RECEIPT_PRICE_AGE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmations:
+    """How deep blocks of a network lie now: the newest height that was scanned."""
+
+    head_heights: Mapping[str, int]
+
+    def depth(self, deposit: Deposit) -> int:
+        """Return the number of blocks on a deposit, its own included."""
+        head = self.head_heights.get(deposit.network_id)
+        return 0 if head is None else head - deposit.block_height + 1
+
+
+NO_HEADS = Confirmations({})
+
+
+async def reconsider(
+    session: AsyncSession,
+    invoice: Invoice,
+    moment: Moment,
+    *,
+    reason: str,
+    public_url: str,
+    confirmations: Confirmations = NO_HEADS,
+) -> None:
+    """Judge a locked invoice anew; write its move, its timeline step and its events.
+
+    Nothing is written where nothing changed, so it may be called as often as one likes.
+    """
+    options = (await repository.options_of(session, [invoice.id]))[invoice.id]
+    deposits = (await repository.deposits_of(session, [invoice.id]))[invoice.id]
+    payments = await _payments(session, invoice, options, deposits, confirmations)
+    before = Standing(invoice.status, invoice.exception, invoice.final)
+    after = judge(
+        before,
+        Facts(
+            payments=payments,
+            tolerance_basis_points=invoice.tolerance_basis_points,
+            expired=moment.at >= invoice.expires_at,
+            monitoring_over=moment.at >= invoice.monitoring_until,
+        ),
+    )
+    if after != before:
+        await move(session, invoice, after, moment, reason=reason, public_url=public_url)
+
+
+async def move(
+    session: AsyncSession,
+    invoice: Invoice,
+    after: Standing,
+    moment: Moment,
+    *,
+    reason: str,
+    public_url: str,
+) -> None:
+    """Write a move that was decided: row, timeline step, events."""
+    before = Standing(invoice.status, invoice.exception, invoice.final)
+    invoice.status, invoice.exception, invoice.final = (
+        after.status,
+        after.exception,
+        after.final,
+    )
+    if after.status == "processing" and invoice.paid_at is None:
+        invoice.paid_at = moment.at
+    if after.status == "settled" and invoice.settled_at is None:
+        invoice.paid_at = invoice.paid_at or moment.at
+        invoice.settled_at = moment.at
+    await session.flush()
+    if (before.status, before.exception) != (after.status, after.exception):
+        await session.execute(
+            insert(InvoiceTimeline).values(
+                invoice_id=invoice.id,
+                merchant_id=invoice.merchant_id,
+                status=after.status,
+                exception=after.exception,
+                reason=reason,
+                at=moment.at,
+            )
+        )
+    for name in events(before, after):
+        await emit_invoice(
+            session, invoice, name, moment, previous=before, public_url=public_url
+        )
+
+
+async def emit_invoice(
+    session: AsyncSession,
+    invoice: Invoice,
+    name: str,
+    moment: Moment,
+    *,
+    public_url: str,
+    previous: Standing | None = None,
+) -> None:
+    """Write one event of an invoice with its full document."""
+    [document] = await repository.documents_of(session, [invoice], public_url=public_url)
+    data: dict[str, object] = {"object": msgspec.to_builtins(document)}
+    if previous is not None:
+        data["previous"] = {"status": previous.status, "exception": previous.exception}
+    await emit(
+        session,
+        moment,
+        type_=name,
+        merchant_id=invoice.merchant_id,
+        livemode=invoice.livemode,
+        subject=invoice.id,
+        data=data,
+    )
+
+
+async def _payments(
+    session: AsyncSession,
+    invoice: Invoice,
+    options: Sequence[Option],
+    deposits: Sequence[Deposit],
+    confirmations: Confirmations,
+) -> list[Payment]:
+    by_currency = {option.currency.id: option for option in options}
+    payments = []
+    for deposit in deposits:
+        option = by_currency.get(deposit.currency_id)
+        if option is None or deposit.status not in STANDING:
+            continue
+        due = await _due_units(session, invoice, option, deposit)
+        if due is None:
+            continue
+        final = deposit.status == "confirmed"
+        wanted = invoice.confirmations
+        deep = wanted is not None and confirmations.depth(deposit) >= wanted
+        payments.append(Payment(deposit.units, due, deposit.late, final or deep, final))
+    return payments
+
+
+async def _due_units(
+    session: AsyncSession, invoice: Invoice, option: Option, deposit: Deposit
+) -> int | None:
+    """Return what would pay the invoice: at the locked rate, or for a late payment at receipt.
+
+    Without a price for the time of receipt a late payment is credited and settles nothing.
+    """
+    if not deposit.late:
+        return option.row.amount_units
+    try:
+        rate = await prices.rate(
+            session,
+            option.currency.code,
+            invoice.currency,
+            at=deposit.block_time,
+            max_age=RECEIPT_PRICE_AGE,
+        )
+    except prices.PriceMissing:
+        return None
+    return units_due(invoice.amount, rate.value, option.currency.decimals)

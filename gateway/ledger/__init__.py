@@ -1,0 +1,1 @@
+"""Balances and the postings behind them."""

@@ -1,0 +1,114 @@
+"""Named queries for balances, their entries, and the house's wallets."""
+
+from sqlalchemy import Row, Select, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.errors import Invalid
+from gateway.ledger.documents import Balance, Entry
+from gateway.models import (
+    ApplicationWallet,
+    ApplicationWalletBalance,
+    BalanceHistory,
+    Currency,
+    Deposit,
+    Journal,
+    Network,
+    Wallet,
+)
+from gateway.paging import PageRequest, Slice, cut
+
+
+async def balances_of(
+    session: AsyncSession, merchant_id: str, *, livemode: bool
+) -> list[Balance]:
+    """Return one balance per currency of the mode: all enabled ones, and what is left of others."""
+    pending = (
+        select(Deposit.currency_id, func.sum(Deposit.units).label("units"))
+        .where(Deposit.merchant_id == merchant_id, Deposit.status == "pending")
+        .group_by(Deposit.currency_id)
+        .subquery()
+    )
+    query = (
+        select(Currency, Wallet.confirmed, Wallet.locked, pending.c.units)
+        .join(Network, Network.id == Currency.network_id)
+        .outerjoin(
+            Wallet, (Wallet.currency_id == Currency.id) & (Wallet.merchant_id == merchant_id)
+        )
+        .outerjoin(pending, pending.c.currency_id == Currency.id)
+        .where(
+            Network.test != livemode,
+            or_(Currency.enabled, Wallet.id.is_not(None), pending.c.units.is_not(None)),
+        )
+        .order_by(Currency.id)
+    )
+    return [
+        Balance(currency, int(confirmed or 0), int(locked or 0), int(waiting or 0))
+        for currency, confirmed, locked, waiting in await session.execute(query)
+    ]
+
+
+async def entry_page(
+    session: AsyncSession, merchant_id: str, page: PageRequest, *, livemode: bool
+) -> Slice[Entry]:
+    """Return one page of the merchant's entries; the cursor is an entry's id."""
+    backwards = page.before is not None and page.after is None
+    query = (
+        select(BalanceHistory, Journal, Currency)
+        .join(Journal, Journal.id == BalanceHistory.journal_id)
+        .join(Currency, Currency.id == BalanceHistory.currency_id)
+        .join(Network, Network.id == Currency.network_id)
+        .where(BalanceHistory.merchant_id == merchant_id, Network.test != livemode)
+    )
+    place = (BalanceHistory.at, BalanceHistory.wallet_id, BalanceHistory.version)
+    if cursor := page.after or page.before:
+        edge = tuple_(*await _entry_place(session, merchant_id, cursor))
+        query = query.where(tuple_(*place) > edge if backwards else tuple_(*place) < edge)
+    query = query.order_by(*(column if backwards else column.desc() for column in place))
+    found = await session.execute(query.limit(page.limit + 1))
+    return cut([Entry(*row) for row in found], page.limit, backwards=backwards)
+
+
+async def wallets(
+    session: AsyncSession, *, livemode: bool
+) -> list[tuple[ApplicationWallet, list[tuple[ApplicationWalletBalance, Currency]]]]:
+    """Return the house's wallets on networks of the mode, each with what it holds."""
+    query: Select[ApplicationWallet, ApplicationWalletBalance | None, Currency | None] = (
+        select(ApplicationWallet, ApplicationWalletBalance, Currency)
+        .join(Network, Network.id == ApplicationWallet.network_id)
+        .outerjoin(
+            ApplicationWalletBalance,
+            ApplicationWalletBalance.wallet_id == ApplicationWallet.id,
+        )
+        .outerjoin(Currency, Currency.id == ApplicationWalletBalance.currency_id)
+        .where(Network.test != livemode)
+        .order_by(ApplicationWallet.network_id, ApplicationWallet.id, Currency.id)
+        .execution_options(populate_existing=True)
+    )
+    holdings: dict[str, list[tuple[ApplicationWalletBalance, Currency]]] = {}
+    found: dict[str, ApplicationWallet] = {}
+    for wallet, holding, currency in await session.execute(query):
+        found[wallet.id] = wallet
+        of_wallet = holdings.setdefault(wallet.id, [])
+        if holding is not None and currency is not None:
+            of_wallet.append((holding, currency))
+    return [(wallet, holdings[wallet.id]) for wallet in found.values()]
+
+
+async def _entry_place(
+    session: AsyncSession, merchant_id: str, entry_id: str
+) -> Row[object, int, int]:
+    """Find where an entry stands in the order of entries."""
+    currency, _, version = entry_id.removeprefix("bal_").rpartition("_")
+    place = None
+    if version.isascii() and version.isdecimal() and len(version) < 19:
+        query = select(
+            BalanceHistory.at, BalanceHistory.wallet_id, BalanceHistory.version
+        ).where(
+            BalanceHistory.merchant_id == merchant_id,
+            BalanceHistory.currency_id == currency,
+            BalanceHistory.version == int(version),
+        )
+        place = (await session.execute(query)).one_or_none()
+    if place is None:
+        raise Invalid("the cursor is not an entry of yours", code="unknown_cursor")
+    return place

@@ -1,0 +1,61 @@
+"""Networks, currencies and what is published about them."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.models.columns import Table, TextKey, UnitsColumn
+
+
+class Network(Table):
+    """One configured chain."""
+
+    __tablename__ = "network"
+    id: Mapped[TextKey]
+    family: Mapped[str]
+    display_name: Mapped[str]
+    identity: Mapped[str]
+    test: Mapped[bool]
+    local: Mapped[bool]
+    enabled: Mapped[bool]
+
+
+class Currency(Table):
+    """One coin or token on one network: a payment method such as `USDT-TRON`."""
+
+    __tablename__ = "currency"
+    id: Mapped[TextKey]
+    network_id: Mapped[str]
+    code: Mapped[str]
+    contract: Mapped[str | None]
+    token_program: Mapped[str | None]
+    decimals: Mapped[int]
+    minimum_deposit_units: Mapped[UnitsColumn]
+    withdrawal_fee_units: Mapped[UnitsColumn]
+    automatic_approval_below_units: Mapped[UnitsColumn]
+    enabled: Mapped[bool]
+
+
+class NetworkHealth(Table):
+    """How far a watcher has come, published every few seconds."""
+
+    __tablename__ = "network_health"
+    network_id: Mapped[TextKey]
+    head_height: Mapped[int]
+    scanned_height: Mapped[int]
+    final_height: Mapped[int]
+    head_time: Mapped[datetime | None]
+    trouble: Mapped[str | None]
+    updated_at: Mapped[datetime]
+
+
+class PriceHistory(Table):
+    """Price of one whole coin in a fiat currency."""
+
+    __tablename__ = "price_history"
+    code: Mapped[TextKey]
+    quote: Mapped[TextKey]
+    source: Mapped[TextKey]
+    price: Mapped[Decimal]
+    at: Mapped[datetime] = mapped_column(primary_key=True)

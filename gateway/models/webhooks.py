@@ -1,0 +1,63 @@
+"""The outbox: endpoints, events, deliveries."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Identity
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.models.columns import Table, TextKey
+
+
+class WebhookEndpoint(Table):
+    """Where a merchant wants its events. The secret is derived, never stored."""
+
+    __tablename__ = "webhook_endpoint"
+    id: Mapped[TextKey]
+    merchant_id: Mapped[str]
+    url: Mapped[str]
+    events: Mapped[list[str]]
+    secret_version: Mapped[int]
+    api_version: Mapped[str]
+    status: Mapped[str]
+    exhausted_in_a_row: Mapped[int]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class Event(Table):
+    """One thing that happened; `sequence` counts per subject."""
+
+    __tablename__ = "event"
+    id: Mapped[TextKey]
+    merchant_id: Mapped[str]
+    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    type: Mapped[str]
+    subject: Mapped[str]
+    sequence: Mapped[int]
+    livemode: Mapped[bool]
+    api_version: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class WebhookDelivery(Table):
+    """One event on its way to one endpoint."""
+
+    __tablename__ = "webhook_delivery"
+    id: Mapped[TextKey]
+    merchant_id: Mapped[str]
+    endpoint_id: Mapped[str]
+    event_id: Mapped[str]
+    subject: Mapped[str]
+    sequence: Mapped[int]
+    status: Mapped[str]
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
+    response_status: Mapped[int | None]
+    response_body: Mapped[str | None]
+    error: Mapped[str | None]
+    duration_ms: Mapped[int | None]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

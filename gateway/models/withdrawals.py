@@ -1,0 +1,86 @@
+"""Money out: what was asked for, our transactions for it, the wallets that pay."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.models.columns import Table, TextKey, UnitsColumn, UnitsOrNone
+
+
+class Withdrawal(Table):
+    """A merchant's request to pay `units` to `destination`; what was asked for never changes."""
+
+    __tablename__ = "withdrawal"
+    id: Mapped[TextKey]
+    merchant_id: Mapped[str]
+    livemode: Mapped[bool]
+    currency_id: Mapped[str]
+    network_id: Mapped[str]
+    units: Mapped[UnitsColumn]
+    fee_units: Mapped[UnitsColumn]
+    destination: Mapped[str]
+    reference: Mapped[str | None]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
+    status: Mapped[str]
+    blocked_reason: Mapped[str | None]
+    failure_reason: Mapped[str | None]
+    created_by: Mapped[str]
+    approved_by: Mapped[str | None]
+    rejected_by: Mapped[str | None]
+    tx_hash: Mapped[str | None]
+    network_fee_units: Mapped[UnitsOrNone]
+    created_at: Mapped[datetime]
+    approved_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+
+class Attempt(Table):
+    """One transaction of ours: its intent, then its signed bytes, then its fate."""
+
+    __tablename__ = "attempt"
+    id: Mapped[TextKey]
+    network_id: Mapped[str]
+    purpose: Mapped[str]
+    withdrawal_id: Mapped[str | None]
+    intent: Mapped[dict[str, Any]]
+    sender: Mapped[str]
+    nonce: Mapped[int | None]
+    nonce_account: Mapped[str | None]
+    nonce_value: Mapped[str | None]
+    raw: Mapped[bytes | None]
+    tx_hash: Mapped[str | None]
+    state: Mapped[str]
+    block_height: Mapped[int | None]
+    block_hash: Mapped[str | None]
+    success: Mapped[bool | None]
+    payer_spent_units: Mapped[UnitsOrNone]
+    broadcasts: Mapped[int]
+    last_broadcast_at: Mapped[datetime | None]
+    last_answer: Mapped[str | None]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ApplicationWallet(Table):
+    """Public half of a wallet of the house: `hot` pays, `gas` tops up, `nonce` is a Solana lane."""
+
+    __tablename__ = "application_wallet"
+    id: Mapped[TextKey]
+    network_id: Mapped[str]
+    purpose: Mapped[str]
+    address: Mapped[str]
+    path: Mapped[str]
+    next_nonce: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class ApplicationWalletBalance(Table):
+    """What the chain says such a wallet holds."""
+
+    __tablename__ = "application_wallet_balance"
+    wallet_id: Mapped[TextKey]
+    currency_id: Mapped[TextKey]
+    units: Mapped[UnitsColumn]
+    updated_at: Mapped[datetime]

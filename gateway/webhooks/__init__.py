@@ -1,0 +1,1 @@
+"""Events out: the outbox, the endpoints, the sender."""

@@ -1,0 +1,234 @@
+"""The webhook sender: lease, send many at once, settle in batches.
+
+The rounds here are called by the worker's loops. Bounds that keep one merchant from delaying
+the others: so many in flight per endpoint (two, until it has answered), and a request that
+takes longer than a moment gives its slot to the next one and goes on outside of them.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+
+import aiohttp
+import structlog
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.moment import Moment
+from gateway.settings import WebhookSettings
+from gateway.webhooks import leases
+from gateway.webhooks.attempt import attempt
+from gateway.webhooks.delivery import Answer, Delivery, Tried, judge
+from gateway.webhooks.guard import Guard
+from gateway.webhooks.secrets import EndpointSecrets
+from gateway.webhooks.signing import headers, key_of
+
+PER_ENDPOINT_MAX = 16
+UNPROVEN_MAX = 2
+"""In flight to an endpoint that has not answered its last request, or none of ours yet."""
+ANSWERING_MAX = 1024
+"""Endpoints remembered as answering; the one whose answer is oldest is forgotten first."""
+PATIENCE_SECONDS = 0.25
+"""How long a request may hold one of the `concurrency` slots."""
+IN_FLIGHT_FACTOR = 8
+"""In flight in all, slow ones included, as a multiple of `concurrency`."""
+LOW_WATER_FACTOR = 4
+"""More are leased while fewer than this many times `concurrency` wait for a slot."""
+CACHED_MAX = 4096
+"""Keys and judged URLs that are kept; both are pure functions of what they are kept for."""
+SETTLING = timedelta(seconds=10)
+"""What a lease leaves for waiting and for writing the result, beside the request itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the sender sends over, and as whom."""
+
+    session: aiohttp.ClientSession
+    guard: Guard
+    secrets: EndpointSecrets
+    clock: Callable[[], Moment]
+
+
+class _Slot:
+    """One of the slots: given back once, by whoever comes first."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots: asyncio.Semaphore | None = slots
+
+    def release(self) -> None:
+        if self._slots is not None:
+            self._slots.release()
+            self._slots = None
+
+
+class Sender:
+    """Holds what is in flight in this process; everything that must last is in the database.
+
+    `wake` is set when something may be due, `landed` when there are results to settle,
+    `unwanted` when an endpoint was disabled, `idle` while nothing is in flight or unsettled.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: WebhookSettings,
+        line: Line,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._database = database
+        self._line = line
+        self._tasks = tasks
+        self._in_flight_max = settings.concurrency * IN_FLIGHT_FACTOR
+        self._low_water = settings.concurrency * LOW_WATER_FACTOR
+        self._timeout = timedelta(seconds=settings.timeout_seconds)
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._waiting = 0
+        self._in_flight: Counter[str] = Counter()
+        self._answering: dict[str, None] = {}
+        self._tried: list[Tried] = []
+        self._unsettled = 0
+        self._log = structlog.get_logger().bind()
+        self._keys = lru_cache(CACHED_MAX)(self._derive_keys)
+        self._url_fault = lru_cache(CACHED_MAX)(line.guard.url_fault)
+        self.wake = asyncio.Event()
+        self.landed = asyncio.Event()
+        self.unwanted = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    async def lease_round(self) -> bool:
+        """Lease what is due and start sending it; tell whether there was any."""
+        wanted = self._in_flight_max - self._in_flight.total()
+        if wanted <= 0 or self._waiting >= self._low_water:
+            return False
+        moment = self._line.clock()
+        async with self._database.unit_of_work(CROSS_TENANT) as session:
+            deliveries = await leases.lease(
+                session,
+                moment,
+                until=moment.at + self._timeout + SETTLING,
+                wanted=wanted,
+                each=UNPROVEN_MAX,
+                rooms=self._rooms(),
+            )
+        for delivery in deliveries:
+            self._start(delivery)
+        return bool(deliveries)
+
+    async def settle_round(self) -> bool:
+        """Write every result there is in one transaction; tell whether there was any."""
+        batch, self._tried = self._tried, []
+        if not batch:
+            return False
+        try:
+            async with self._database.unit_of_work(CROSS_TENANT) as session:
+                disabled = await leases.settle(session, batch, self._line.clock())
+        except BaseException:
+            self._tried = batch + self._tried
+            raise
+        self._unsettled -= len(batch)
+        for endpoint_id in disabled:
+            self._log.warning("webhook endpoint disabled", endpoint_id=endpoint_id)
+            self.unwanted.set()
+        self._note_idle()
+        self.wake.set()  # what waited behind these in the order of a subject
+        return True
+
+    async def skip_round(self) -> bool:
+        """End what is due at disabled endpoints; tell whether there may be more."""
+        async with self._database.unit_of_work(CROSS_TENANT) as session:
+            skipped = await leases.skip_unwanted(session, self._line.clock())
+        return skipped == leases.SKIP_BATCH
+
+    def _rooms(self) -> dict[str, int]:
+        """Return how many more each endpoint may take that is busy or known to answer."""
+        return {
+            endpoint_id: (PER_ENDPOINT_MAX if endpoint_id in self._answering else UNPROVEN_MAX)
+            - self._in_flight[endpoint_id]
+            for endpoint_id in self._in_flight.keys() | self._answering.keys()
+        }
+
+    def _start(self, delivery: Delivery) -> None:
+        self._in_flight[delivery.endpoint_id] += 1
+        self._waiting += 1
+        self.idle.clear()
+        self._tasks.create_task(self._fly(delivery))
+
+    async def _fly(self, delivery: Delivery) -> None:
+        await self._slots.acquire()
+        self._waiting -= 1
+        if self._waiting == self._low_water - 1:
+            self.wake.set()
+        slot = _Slot(self._slots)
+        slow = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, slot.release)
+        try:
+            tried = await self._send(delivery)
+        finally:
+            slow.cancel()
+            slot.release()
+        self._land(delivery, tried)
+
+    def _land(self, delivery: Delivery, tried: Tried | None) -> None:
+        self._in_flight[delivery.endpoint_id] -= 1
+        if not self._in_flight[delivery.endpoint_id]:
+            del self._in_flight[delivery.endpoint_id]
+        if tried is not None:
+            self._note_answer(tried)
+            self._tried.append(tried)
+            self._unsettled += 1
+            self.landed.set()
+        self._note_idle()
+
+    async def _send(self, delivery: Delivery) -> Tried | None:
+        moment = self._line.clock()
+        if moment.at + self._timeout > delivery.leased_until:
+            self._log.warning("webhook lease too old", delivery_id=delivery.id)
+            return None
+        answer = await self._answer(delivery, moment)
+        landed = self._line.clock()
+        number = delivery.attempts + 1
+        tried = Tried(delivery, answer, judge(answer, number, landed.at, landed.randomness))
+        self._note(tried, number)
+        return tried
+
+    async def _answer(self, delivery: Delivery, moment: Moment) -> Answer:
+        if (fault := self._url_fault(delivery.url)) is not None:
+            return Answer(0, error=fault)
+        keys = self._keys(delivery.endpoint_id, delivery.secret_version)
+        signature = headers(keys, delivery.event_id, moment.at, delivery.body)
+        return await attempt(self._line.session, delivery, signature, moment)
+
+    def _derive_keys(self, endpoint_id: str, version: int) -> tuple[bytes, ...]:
+        """Return the key now valid and its predecessor, which receivers may still hold."""
+        versions = (version, version - 1) if version > 1 else (version,)
+        return tuple(key_of(self._line.secrets.of(endpoint_id, each)) for each in versions)
+
+    def _note_answer(self, tried: Tried) -> None:
+        endpoint_id = tried.delivery.endpoint_id
+        self._answering.pop(endpoint_id, None)
+        if tried.answer.status is not None:
+            self._answering[endpoint_id] = None
+            if len(self._answering) > ANSWERING_MAX:
+                del self._answering[next(iter(self._answering))]
+
+    def _note_idle(self) -> None:
+        if not self._in_flight and not self._unsettled:
+            self.idle.set()
+
+    def _note(self, tried: Tried, number: int) -> None:
+        delivery, answer = tried.delivery, tried.answer
+        trouble = {} if answer.error is None else {"error": answer.error}
+        self._log.info(
+            "webhook",
+            event_id=delivery.event_id,
+            endpoint_id=delivery.endpoint_id,
+            type=delivery.type,
+            attempt=number,
+            outcome=tried.verdict.status,
+            status=answer.status,
+            ms=answer.milliseconds,
+            **trouble,
+        )

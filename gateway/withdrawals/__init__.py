@@ -1,0 +1,1 @@
+"""Money out: asked for, approved, and settled when the chain has decided."""

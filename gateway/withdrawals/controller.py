@@ -1,0 +1,129 @@
+"""Withdrawals over HTTP, for the merchant's keys."""
+
+from litestar import Controller, Response, get, post
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.http.auth import requires
+from gateway.http.call import Call
+from gateway.http.idempotency import A_MONTH
+from gateway.http.paging import Page, page_of
+from gateway.paging import PageRequest
+from gateway.withdrawals import service
+from gateway.withdrawals.documents import WithdrawalDocument, withdrawal_document
+from gateway.withdrawals.repository import currencies_of, withdrawal_of, withdrawal_page
+from gateway.withdrawals.schemas import (
+    CreateWithdrawal,
+    MethodParameter,
+    ReferenceParameter,
+    RejectWithdrawal,
+    Status,
+)
+from gateway.withdrawals.service import Gate, Payout
+
+
+async def provide_filter(
+    status: Status | None = None,
+    payment_method: MethodParameter = None,
+    reference: ReferenceParameter = None,
+) -> dict[str, str]:
+    """Read the filters of a list."""
+    given = {"status": status, "payment_method": payment_method, "reference": reference}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+class WithdrawalController(Controller):
+    """Payouts from the merchant's balance."""
+
+    path = "/withdrawals"
+    dependencies = {"wanted": provide_filter}  # noqa: RUF012 - Litestar reads it from the class
+
+    @post("/", guards=[requires("withdrawals:create")])
+    async def create(self, call: Call, data: CreateWithdrawal) -> Response[WithdrawalDocument]:
+        """Ask for a payout; amount and fee are held at once. Needs an `Idempotency-Key`."""
+        payout = Payout(
+            payment_method=data.payment_method,
+            amount=data.amount,
+            destination=data.destination,
+            reference=data.reference,
+            metadata=data.metadata,
+        )
+
+        async def work(session: AsyncSession) -> WithdrawalDocument:
+            return await service.request_withdrawal(_gate(call, session), payout)
+
+        return await call.once(work, required=True, lifetime=A_MONTH)
+
+    @get("/", guards=[requires("withdrawals:read")])
+    async def index(
+        self, call: Call, page: PageRequest, wanted: dict[str, str]
+    ) -> Page[WithdrawalDocument]:
+        """List withdrawals, newest first."""
+        actor = call.actor
+        async with call.transaction() as session:
+            found = await withdrawal_page(
+                session, actor.tenant, page, wanted, livemode=actor.livemode
+            )
+            currencies = await currencies_of(session, found.rows)
+        return page_of(
+            found,
+            page,
+            lambda row: withdrawal_document(row, *currencies[row.currency_id]),
+            lambda row: row.id,
+        )
+
+    @get("/{withdrawal_id:str}", guards=[requires("withdrawals:read")])
+    async def show(self, call: Call, withdrawal_id: str) -> WithdrawalDocument:
+        """Show one withdrawal."""
+        actor = call.actor
+        async with call.transaction() as session:
+            row = await withdrawal_of(
+                session, actor.tenant, withdrawal_id, livemode=actor.livemode
+            )
+            currencies = await currencies_of(session, [row])
+        return withdrawal_document(row, *currencies[row.currency_id])
+
+    @post(
+        "/{withdrawal_id:str}/approve",
+        guards=[requires("withdrawals:approve")],
+        status_code=200,
+    )
+    async def approve(self, call: Call, withdrawal_id: str) -> Response[WithdrawalDocument]:
+        """Approve a pending withdrawal, with another key than the one that asked for it."""
+
+        async def work(session: AsyncSession) -> WithdrawalDocument:
+            return await service.approve(_gate(call, session), withdrawal_id)
+
+        return await call.once(work, status=200)
+
+    @post(
+        "/{withdrawal_id:str}/reject",
+        guards=[requires("withdrawals:approve")],
+        status_code=200,
+    )
+    async def reject(
+        self, call: Call, withdrawal_id: str, data: RejectWithdrawal | None = None
+    ) -> Response[WithdrawalDocument]:
+        """Reject a withdrawal that is not signed yet; the held money is free again."""
+        reason = None if data is None else data.reason
+
+        async def work(session: AsyncSession) -> WithdrawalDocument:
+            return await service.reject(_gate(call, session), withdrawal_id, reason)
+
+        return await call.once(work, status=200)
+
+    @post(
+        "/{withdrawal_id:str}/cancel",
+        guards=[requires("withdrawals:create")],
+        status_code=200,
+    )
+    async def cancel(self, call: Call, withdrawal_id: str) -> Response[WithdrawalDocument]:
+        """Take back a withdrawal that is not signed yet; the held money is free again."""
+
+        async def work(session: AsyncSession) -> WithdrawalDocument:
+            return await service.cancel(_gate(call, session), withdrawal_id)
+
+        return await call.once(work, status=200)
+
+
+def _gate(call: Call, session: AsyncSession) -> Gate:
+    return Gate(session, call.actor, call.moment)

@@ -1,0 +1,76 @@
+"""Every move of a withdrawal: check it, write it, tell the merchant. The row is locked already."""
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain import posting
+from gateway.domain.errors import Conflict
+from gateway.domain.moment import Moment
+from gateway.domain.withdrawal import may_move
+from gateway.ledger.service import post
+from gateway.models import Currency, Withdrawal
+from gateway.webhooks.outbox import emit
+from gateway.withdrawals.documents import withdrawal_document
+from gateway.withdrawals.repository import native_currency
+
+TOLD = {
+    "approved": "withdrawal.approved",
+    "rejected": "withdrawal.rejected",
+    "canceled": "withdrawal.canceled",
+    "broadcast": "withdrawal.broadcast",
+    "completed": "withdrawal.completed",
+    "failed": "withdrawal.failed",
+}
+RELEASED = ("rejected", "canceled", "failed")
+
+
+async def move(
+    session: AsyncSession, withdrawal: Withdrawal, status: str, moment: Moment
+) -> None:
+    """Move to `status`, give back the hold where that ends it, and write the event."""
+    if not may_move(withdrawal.status, status):
+        raise Conflict(f"a withdrawal that is {withdrawal.status} cannot become {status}")
+    withdrawal.status = status
+    withdrawal.updated_at = moment.at
+    withdrawal.blocked_reason = None
+    await session.flush()
+    if status in RELEASED:
+        held = withdrawal.units + withdrawal.fee_units
+        entry = posting.release(
+            withdrawal.id, withdrawal.merchant_id, withdrawal.currency_id, held
+        )
+        await post(session, entry, moment)
+    if status in TOLD:
+        await tell(session, withdrawal, TOLD[status], moment)
+
+
+async def complete(session: AsyncSession, withdrawal: Withdrawal, moment: Moment) -> None:
+    """Settle a payout that is final on chain."""
+    withdrawal.completed_at = moment.at
+    entry = posting.settle(
+        withdrawal.id,
+        withdrawal.merchant_id,
+        withdrawal.currency_id,
+        withdrawal.units,
+        withdrawal.fee_units,
+    )
+    await post(session, entry, moment)
+    await move(session, withdrawal, "completed", moment)
+
+
+async def tell(
+    session: AsyncSession, withdrawal: Withdrawal, type_: str, moment: Moment
+) -> None:
+    """Write one event with the full document."""
+    currency = await session.get_one(Currency, withdrawal.currency_id)
+    native = await native_currency(session, withdrawal.network_id)
+    document = withdrawal_document(withdrawal, currency, native)
+    await emit(
+        session,
+        moment,
+        type_=type_,
+        merchant_id=withdrawal.merchant_id,
+        livemode=withdrawal.livemode,
+        subject=withdrawal.id,
+        data={"object": msgspec.to_builtins(document)},
+    )

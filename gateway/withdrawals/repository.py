@@ -1,0 +1,104 @@
+"""Named queries for withdrawals."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.errors import NotFound
+from gateway.models import Currency, Withdrawal
+from gateway.paging import PageRequest, Slice, newest_first
+
+FILTERS = {
+    "status": Withdrawal.status,
+    "payment_method": Withdrawal.currency_id,
+    "reference": Withdrawal.reference,
+}
+"""What a merchant's list can be narrowed to."""
+
+
+async def add_unless_referenced(session: AsyncSession, values: Mapping[str, Any]) -> bool:
+    """Write a withdrawal; return False where the merchant has used its reference before."""
+    columns = {getattr(Withdrawal, name): value for name, value in values.items()}
+    statement = (
+        insert(Withdrawal)
+        .values(columns)
+        .on_conflict_do_nothing(
+            index_elements=[Withdrawal.merchant_id, Withdrawal.reference],
+            index_where=Withdrawal.reference.is_not(None),
+        )
+        .returning(Withdrawal.id)
+    )
+    return await session.scalar(statement) is not None
+
+
+async def withdrawal_of(
+    session: AsyncSession,
+    merchant_id: str,
+    withdrawal_id: str,
+    *,
+    livemode: bool,
+    lock: bool = False,
+) -> Withdrawal:
+    """Return the merchant's withdrawal; raise `NotFound` where this caller has no such thing."""
+    query = select(Withdrawal).where(
+        Withdrawal.id == withdrawal_id,
+        Withdrawal.merchant_id == merchant_id,
+        Withdrawal.livemode == livemode,
+    )
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = (await session.scalars(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no withdrawal {withdrawal_id[:64]}")
+    return row
+
+
+async def withdrawal_page(
+    session: AsyncSession,
+    merchant_id: str,
+    page: PageRequest,
+    wanted: Mapping[str, str],
+    *,
+    livemode: bool,
+) -> Slice[Withdrawal]:
+    """Return one page of the merchant's withdrawals."""
+    query = select(Withdrawal).where(
+        Withdrawal.merchant_id == merchant_id, Withdrawal.livemode == livemode
+    )
+    for name, value in wanted.items():
+        query = query.where(FILTERS[name] == value)
+    return await newest_first(session, query, Withdrawal.id, page)
+
+
+async def currencies_of(
+    session: AsyncSession, withdrawals: Iterable[Withdrawal]
+) -> dict[str, tuple[Currency, Currency]]:
+    """Return, per currency id, the currency and the coin of its network."""
+    networks = {withdrawal.network_id for withdrawal in withdrawals}
+    rows = list(
+        await session.scalars(select(Currency).where(Currency.network_id.in_(networks)))
+    )
+    native = {row.network_id: row for row in rows if row.contract is None}
+    return {row.id: (row, native[row.network_id]) for row in rows}
+
+
+async def locked(session: AsyncSession, withdrawal_id: str) -> Withdrawal | None:
+    """Return the withdrawal with its row lock, or None where this caller sees none."""
+    query = (
+        select(Withdrawal)
+        .where(Withdrawal.id == withdrawal_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def native_currency(session: AsyncSession, network_id: str) -> Currency:
+    """Return the coin in which a network takes its fees."""
+    query = select(Currency).where(
+        Currency.network_id == network_id, Currency.contract.is_(None)
+    )
+    return (await session.scalars(query)).one()

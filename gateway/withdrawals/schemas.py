@@ -1,0 +1,44 @@
+"""Request bodies and query parameters about withdrawals."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from litestar.params import Parameter
+
+from gateway.http.parts import Amount, Metadata, MethodId
+
+Destination = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Status = Literal[
+    "pending",
+    "approved",
+    "signing",
+    "broadcast",
+    "confirming",
+    "completed",
+    "rejected",
+    "canceled",
+    "failed",
+]
+MethodParameter = Annotated[str | None, Parameter(max_length=64)]
+ReferenceParameter = Annotated[str | None, Parameter(max_length=200)]
+
+
+class CreateWithdrawal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A payout to ask for: the destination receives exactly `amount`, a decimal string.
+
+    `reference` is the merchant's own name for it and can be used once.
+    """
+
+    payment_method: MethodId
+    amount: Amount
+    destination: Destination
+    reference: Reference | None = None
+    metadata: Metadata = {}
+
+
+class RejectWithdrawal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Why the merchant's approver says no."""
+
+    reason: Reason | None = None

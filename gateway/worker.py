@@ -1,0 +1,192 @@
+"""Composition root of the background worker: webhooks, expiry, prices, forgetting.
+
+Every loop is a round that is repeated. Trouble in the world (the database is away) is waited
+out; anything else is a bug and ends the process, which systemd starts again.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psycopg
+import structlog
+from sqlalchemy import delete
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.moment import Moment
+from gateway.invoices.expiry import close_round, expire_round
+from gateway.models import IdempotencyKey
+from gateway.postgres.url import role_url
+from gateway.prices.static import price_round, static_prices
+from gateway.settings import Settings
+from gateway.webhooks.guard import Guard, open_session
+from gateway.webhooks.outbox import DELIVERIES_CHANNEL
+from gateway.webhooks.secrets import EndpointSecrets
+from gateway.webhooks.sender import Line, Sender
+
+TROUBLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, OSError)
+PAUSE_SECONDS_MAX = 10.0
+PAUSE_SECONDS_MIN = 0.2
+CONNECTIONS_MIN = 4
+"""One listens, one leases, one settles; the rest share what is left."""
+EXPIRY_SECONDS = 1.0
+SETTLE_SECONDS = 1.0
+CLOSING_SECONDS = 60.0
+SKIP_SECONDS = 5.0
+FORGET_SECONDS = 3600.0
+GRACE_SECONDS = 5.0
+"""Beyond the webhook timeout, for writing the last results after SIGTERM."""
+
+log = structlog.get_logger()
+
+
+def now() -> Moment:
+    """Return the real moment."""
+    return Moment(datetime.now(UTC), secrets.token_bytes)
+
+
+@dataclass(slots=True)
+class Loop:
+    """A round of work, repeated every so often, sooner when `wake` is set."""
+
+    name: str
+    work: Callable[[], Awaitable[bool | None]]
+    seconds: float
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Repeat until `stop`; a round that says that there is more is repeated at once."""
+        failures = 0
+        while not stop.is_set():
+            self.wake.clear()
+            try:
+                more = await self.work()
+            except TROUBLE as trouble:
+                failures += 1
+                reason = str(trouble).splitlines()[:1]
+                log.warning("waiting", task=self.name, reason=reason[0] if reason else "")
+                await _pause(_backoff(failures), stop)
+                continue
+            failures = 0
+            if not more and not stop.is_set():
+                await _pause(self.seconds, self.wake)
+
+
+async def run(
+    settings: Settings, stop: asyncio.Event, clock: Callable[[], Moment] = now
+) -> None:
+    """Work until `stop` is set; then finish the requests in flight and write their results."""
+    database = Database(
+        role_url(settings, "worker"),
+        pool_size=max(settings.database.pool_size, CONNECTIONS_MIN),
+    )
+    clock_loops = _clock_loops(settings, database, clock)
+    endpoint_secrets = EndpointSecrets(settings.secret("webhooks.master_secret_file"))
+    timeout = settings.webhooks.timeout_seconds
+    guard = Guard(settings.webhooks.allow_private)
+    try:
+        async with open_session(guard, timeout_seconds=timeout) as session:
+            line = Line(session, guard, endpoint_secrets, clock)
+            async with asyncio.TaskGroup() as tasks:
+                sender = Sender(database, settings.webhooks, line, tasks)
+                loops = [*_sender_loops(settings, sender), *clock_loops]
+                listening = tasks.create_task(_listener(database, sender).run(stop))
+                log.info("working", networks=sorted(settings.networks))
+                await _until_told(loops, sender, stop, tasks, grace=timeout + GRACE_SECONDS)
+                listening.cancel()
+    finally:
+        await database.aclose()
+    log.info("stopped")
+
+
+async def _until_told(
+    loops: Sequence[Loop],
+    sender: Sender,
+    stop: asyncio.Event,
+    tasks: asyncio.TaskGroup,
+    *,
+    grace: float,
+) -> None:
+    """Run the loops until `stop`; then let what is in flight land, and settle it."""
+    settled = asyncio.Event()
+    settling = Loop("settle", sender.settle_round, SETTLE_SECONDS, sender.landed)
+    tasks.create_task(settling.run(settled))
+    running = [tasks.create_task(loop.run(stop)) for loop in loops]
+    await stop.wait()
+    for loop in loops:
+        loop.wake.set()
+    await asyncio.wait(running)
+    try:
+        async with asyncio.timeout(grace):
+            await sender.idle.wait()
+    except TimeoutError:
+        log.warning("results not written: these webhooks will be sent again")
+    settled.set()
+    settling.wake.set()
+
+
+def _sender_loops(settings: Settings, sender: Sender) -> list[Loop]:
+    poll = settings.webhooks.poll_milliseconds / 1000
+    return [
+        Loop("lease", sender.lease_round, poll, sender.wake),
+        Loop("skip", sender.skip_round, SKIP_SECONDS, sender.unwanted),
+    ]
+
+
+def _clock_loops(
+    settings: Settings, database: Database, clock: Callable[[], Moment]
+) -> list[Loop]:
+    prices = static_prices(settings)
+    return [
+        Loop("expiry", lambda: expire_round(database, settings, clock()), EXPIRY_SECONDS),
+        Loop("closing", lambda: close_round(database, settings, clock()), CLOSING_SECONDS),
+        Loop(
+            "prices",
+            lambda: price_round(database, prices, clock()),
+            settings.prices.max_age_seconds / 3,
+        ),
+        Loop("forget", lambda: _forget_keys(database, clock()), FORGET_SECONDS),
+    ]
+
+
+def _listener(database: Database, sender: Sender) -> Loop:
+    return Loop("listen", lambda: _listen(database, sender.wake), PAUSE_SECONDS_MIN)
+
+
+async def _listen(database: Database, wake: asyncio.Event) -> None:
+    """Set `wake` whenever a delivery is committed anywhere, until the connection breaks."""
+    async with database.engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        if not isinstance(driver, psycopg.AsyncConnection):
+            raise TypeError(f"LISTEN needs psycopg, not {type(driver).__name__}")
+        try:
+            await driver.set_autocommit(True)
+            await driver.execute(f"LISTEN {DELIVERIES_CHANNEL}")
+            wake.set()  # for what was committed while nobody listened
+            async for _ in driver.notifies():
+                wake.set()
+        finally:
+            await connection.invalidate()  # a listening connection is of no use to others
+
+
+async def _forget_keys(database: Database, moment: Moment) -> None:
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        await session.execute(
+            delete(IdempotencyKey).where(IdempotencyKey.expires_at < moment.at)
+        )
+
+
+async def _pause(seconds: float, until: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await until.wait()
+
+
+def _backoff(failures: int) -> float:
+    """Return 0.2 s, doubled with every failure in a row, 10 s at most."""
+    return min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN * (1 << min(failures - 1, 6)))

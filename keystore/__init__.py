@@ -1,0 +1,1 @@
+"""The only place that sees a private key: file, derivation, journal, signing, socket."""

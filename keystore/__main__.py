@@ -1,0 +1,105 @@
+"""`keystore init | serve | pool | status`: one line on stderr and exit 1 where it cannot."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from keystore import api, settings
+from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
+from keystore.refusal import Unfit
+
+DEFAULT_MEMORY_MIB = 256
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code (0, 1 for refused, 2 for a wrong command line)."""
+    asked = _parser().parse_args(argv)
+    try:
+        _run(asked)
+    except (Unfit, KeystoreRefused, KeystoreUnavailable, OSError) as fault:
+        print(f"keystore: {fault}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(asked: argparse.Namespace) -> None:
+    match asked.command:
+        case "init":
+            _init(asked.config, asked.kdf_memory_mib, as_json=asked.json)
+        case "serve":
+            from keystore import commands  # noqa: PLC0415 pool and status load no key code
+
+            commands.forbid_dumps()
+            commands.serve(asked.config)
+        case "pool":
+            rows = asyncio.run(_pool(asked.config, asked.network, asked.first, asked.count))
+            print(msgspec.json.encode(api.PoolRows(rows=rows)).decode())
+        case "status":
+            _show(asyncio.run(_status(asked.config)), as_json=asked.json)
+
+
+def _init(config: Path, memory_mib: int, *, as_json: bool) -> None:
+    from keystore import commands  # noqa: PLC0415 pool and status load no key code
+
+    key = commands.init(config, kdf_memory_mib=memory_mib)
+    if as_json:
+        print(msgspec.json.encode({"pool_public_key": key}).decode())
+    else:
+        print(f"keystore created; pool public key {key}")
+
+
+async def _pool(config: Path, network: str, first: int, count: int) -> list[api.PoolRow]:
+    async with _client(config) as client:
+        return await client.derive_pool(network, first, count)
+
+
+async def _status(config: Path) -> api.Status:
+    async with _client(config) as client:
+        return await client.status()
+
+
+def _client(config: Path) -> KeystoreClient:
+    return KeystoreClient(settings.load(config, own_uid=os.geteuid()).socket)
+
+
+def _show(status: api.Status, *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.encode(status).decode())
+        return
+    print(f"unlocked         {'yes' if status.unlocked else 'no'}")
+    print(f"pool public key  {status.pool_public_key}")
+    print(f"signatures       {status.signatures}")
+    for network in status.networks:
+        kind = "test" if network.test else "real money: nothing is signed yet"
+        print(f"network          {network.network} ({network.family}, {kind})")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="keystore", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    init = commands.add_parser("init", help="create the encrypted file and the journal")
+    init.add_argument("--kdf-memory-mib", type=int, default=DEFAULT_MEMORY_MIB, metavar="MIB")
+    serve = commands.add_parser("serve", help="unlock and answer on the socket")
+    pool = commands.add_parser("pool", help="print signed pool rows from a running keystore")
+    pool.add_argument("network")
+    pool.add_argument("first", type=int)
+    pool.add_argument("count", type=int)
+    status = commands.add_parser("status", help="say whether it is unlocked and what it serves")
+    for command in (init, serve, pool, status):
+        command.add_argument(
+            "--config", type=Path, default=Path("keystore.toml"), metavar="FILE"
+        )
+    for command in (init, status):
+        command.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

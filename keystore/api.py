@@ -1,0 +1,202 @@
+"""The keystore's face: wire types and refusals. Outsiders import this module and `client` only.
+
+Newline-delimited JSON over a Unix stream socket, one request and one reply per line, at most
+64 KiB each. A request is `{"v":1,"method":...,"params":{...}}`; a reply is `{"result":{...}}`
+or `{"error":{"code":...,"message":...}}`. Unknown fields are refused. Amounts are decimal
+integer strings in base units. There is no call that signs bytes or a hash.
+"""
+
+from typing import Literal
+
+import msgspec
+
+LINE_BYTES_MAX = 65_536
+POOL_COUNT_MAX = 200
+"""A signed row takes up to 310 bytes, and a reply is one line."""
+
+Family = Literal["ethereum", "tron", "solana"]
+Purpose = Literal["pool", "hot", "gas"]
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Closed schema: an unknown field is an error."""
+
+
+class EthereumIntent(_Wire, frozen=True, tag="ethereum", tag_field="family"):
+    """One EIP-1559 payment from the hot wallet. `asset` is `native` or the ERC-20 contract."""
+
+    withdrawal_id: str
+    network: str
+    asset: str
+    to: str
+    units: str
+    chain_id: int
+    nonce: int
+    gas_limit: int
+    max_fee_per_gas: str
+    max_priority_fee_per_gas: str
+
+
+class TronIntent(_Wire, frozen=True, tag="tron", tag_field="family"):
+    """One TRX or TRC-20 payment. `asset` is `native` or the base58 contract.
+
+    `ref_block_id` is the 32-byte hex id of a solid block; the keystore takes bytes 6-8 and 8-16.
+    Times are Unix milliseconds; `fee_limit` is in sun and 0 for a native payment.
+    """
+
+    withdrawal_id: str
+    network: str
+    asset: str
+    to: str
+    units: str
+    ref_block_id: str
+    expiration_ms: int
+    timestamp_ms: int
+    fee_limit: int
+
+
+class SolanaIntent(_Wire, frozen=True, tag="solana", tag_field="family"):
+    """One SOL or SPL payment on a durable nonce. `asset` is `native` or the mint.
+
+    `to` is the owner, never the token account; `create_ata` adds CreateIdempotent for its
+    canonical associated account. `nonce_value` is the base58 value now stored in the account.
+    `decimals` and `token_program` are 0 and empty for a native payment.
+    """
+
+    withdrawal_id: str
+    network: str
+    asset: str
+    to: str
+    units: str
+    decimals: int
+    token_program: str
+    create_ata: bool
+    nonce_account: str
+    nonce_value: str
+    compute_unit_limit: int
+    compute_unit_price_micro_lamports: int
+
+
+Intent = EthereumIntent | TronIntent | SolanaIntent
+
+
+class StatusRequest(_Wire, frozen=True, tag="status", tag_field="method"):
+    """Ask whether the keystore is unlocked and what it serves."""
+
+
+class WalletsRequest(_Wire, frozen=True, tag="wallets", tag_field="method"):
+    """Ask for the application wallets (hot, gas) of one network."""
+
+    network: str
+
+
+class DerivePoolRequest(_Wire, frozen=True, tag="derive_pool", tag_field="method"):
+    """Ask for signed pool rows `first .. first + count - 1` of one network."""
+
+    network: str
+    first: int
+    count: int
+
+
+class SignRequest(_Wire, frozen=True, tag="sign", tag_field="method"):
+    """Ask for the signed bytes of one payment."""
+
+    intent: Intent
+
+
+class SignNonceSetupRequest(_Wire, frozen=True, tag="sign_nonce_setup", tag_field="method"):
+    """Ask for the signed creation of a durable-nonce lane (Solana), paid by the hot wallet.
+
+    The account is `create_with_seed(hot, "gw-nonce-{lane}", system program)`; `lamports` is its
+    rent-exempt minimum. Repeating it with a newer blockhash is harmless: the account exists once.
+    """
+
+    network: str
+    lane: int
+    blockhash: str
+    lamports: int
+
+
+Request = (
+    StatusRequest | WalletsRequest | DerivePoolRequest | SignRequest | SignNonceSetupRequest
+)
+
+
+class NetworkStatus(_Wire, frozen=True):
+    """One network that the keystore serves."""
+
+    network: str
+    family: Family
+    test: bool
+
+
+class Status(_Wire, frozen=True):
+    """State of the keystore."""
+
+    unlocked: bool
+    pool_public_key: str
+    """Ed25519, 64 hex digits: verifies pool rows."""
+    networks: list[NetworkStatus]
+    signatures: int
+    """Intents in the journal."""
+
+
+class ApplicationWallet(_Wire, frozen=True):
+    """The public half of an application wallet. `purpose` is `hot`, `gas` or `nonce`."""
+
+    purpose: str
+    address: str
+    path: str
+
+
+class Wallets(_Wire, frozen=True):
+    """The application wallets of one network; a Solana network lists its nonce lane too."""
+
+    wallets: list[ApplicationWallet]
+
+
+class PoolRow(_Wire, frozen=True):
+    """One deposit address with the keystore's signature over `pool_message` (hex Ed25519)."""
+
+    network: str
+    index: int
+    path: str
+    address: str
+    signature: str
+
+
+class PoolRows(_Wire, frozen=True):
+    """Consecutive pool rows."""
+
+    rows: list[PoolRow]
+
+
+class Signed(_Wire, frozen=True):
+    """Signed bytes (hex, no prefix) and the hash they have on chain."""
+
+    raw: str
+    tx_hash: str
+    sender: str
+
+
+class ErrorBody(_Wire, frozen=True):
+    """A refusal: a stable code and a sentence without secrets."""
+
+    code: str
+    message: str
+
+
+class Reply(msgspec.Struct, omit_defaults=True):
+    """Exactly one of the two is set."""
+
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: ErrorBody | None = None
+
+
+def pool_message(network: str, index: int, path: str, address: str) -> bytes:
+    """Return the bytes that the keystore signs for one pool row.
+
+    `gateway.addresses.signature` holds the same three lines; `tests/vectors/pool.json` ties them.
+    """
+    body = [network, index, path, address]
+    return b"gw/pool/v1\n" + msgspec.json.encode(body)

@@ -1,0 +1,160 @@
+"""Asking the keystore: an async client of its socket, for other houses."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from keystore import api, wire
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS = 30.0
+TROUBLE_CODES = frozenset({"unavailable", "busy"})
+"""Replies about the moment, not about the request."""
+
+
+class KeystoreRefused(Exception):
+    """The keystore said no; the same request gets the same answer. `code` is stable."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class KeystoreUnavailable(Exception):
+    """The keystore did not answer (not running, locked, disk trouble): ask again later."""
+
+
+class KeystoreClient:
+    """One connection, opened when needed and again after a loss; calls queue on it.
+
+    Every request may be repeated: the journal answers a repeated one with the same bytes. So a
+    connection that broke while idle is replaced once, silently.
+    """
+
+    def __init__(
+        self, socket_path: str | os.PathLike[str], *, timeout_s: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._path = Path(socket_path)
+        self._timeout_s = timeout_s
+        self._turn = asyncio.Lock()
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def status(self) -> api.Status:
+        """Return what it serves and the key that verifies pool rows."""
+        return await self._ask(api.StatusRequest(), api.Status)
+
+    async def wallets(self, network: str) -> list[api.ApplicationWallet]:
+        """Return hot, gas and, on Solana, nonce lane 0 of one network."""
+        answer = await self._ask(api.WalletsRequest(network=network), api.Wallets)
+        return answer.wallets
+
+    async def derive_pool(self, network: str, first: int, count: int) -> list[api.PoolRow]:
+        """Return signed rows `first .. first + count - 1`, asked for in wire-sized portions."""
+        rows: list[api.PoolRow] = []
+        for start in range(first, first + max(count, 1), api.POOL_COUNT_MAX):
+            portion = min(first + count - start, api.POOL_COUNT_MAX)
+            request = api.DerivePoolRequest(network=network, first=start, count=portion)
+            rows += (await self._ask(request, api.PoolRows)).rows
+        return rows
+
+    async def sign(self, intent: api.Intent | Mapping[str, Any]) -> api.Signed:
+        """Return the signed bytes of one payment; a mapping must have an intent's exact shape."""
+        if isinstance(intent, Mapping):
+            intent = _intent(intent)
+        return await self._ask(api.SignRequest(intent=intent), api.Signed)
+
+    async def sign_nonce_setup(
+        self, network: str, *, lane: int, blockhash: str, lamports: int
+    ) -> api.Signed:
+        """Return the signed creation of a Solana nonce lane."""
+        request = api.SignNonceSetupRequest(
+            network=network, lane=lane, blockhash=blockhash, lamports=lamports
+        )
+        return await self._ask(request, api.Signed)
+
+    async def aclose(self) -> None:
+        """Hang up; the next call would connect again."""
+        writer = self._drop()
+        if writer is not None:
+            try:
+                await writer.wait_closed()
+            except ConnectionError:
+                return
+
+    async def _ask(self, request: api.Request, kind: type[T]) -> T:
+        line = wire.request_line(request)
+        if len(line) > api.LINE_BYTES_MAX:
+            raise KeystoreRefused("oversized", "the request is longer than a line may be")
+        async with self._turn:
+            reply = await self._exchange(line)
+        if reply.error is not None:
+            if reply.error.code in TROUBLE_CODES:
+                raise KeystoreUnavailable(reply.error.message)
+            raise KeystoreRefused(reply.error.code, reply.error.message)
+        try:
+            body = b"" if reply.result is msgspec.UNSET else reply.result
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.DecodeError as fault:
+            raise KeystoreUnavailable(f"answer of another shape: {fault}") from fault
+
+    async def _exchange(self, line: bytes) -> api.Reply:
+        """Send and receive once; once more if the connection had died since the last call."""
+        reused = self._writer is not None
+        try:
+            return await self._attempt(line)
+        except KeystoreUnavailable:
+            if not reused:
+                raise
+        return await self._attempt(line)
+
+    async def _attempt(self, line: bytes) -> api.Reply:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                reader, writer = await self._connected()
+                writer.write(line)
+                await writer.drain()
+                return msgspec.json.decode(await reader.readuntil(b"\n"), type=api.Reply)
+        except TimeoutError as trouble:
+            self._drop()
+            raise KeystoreUnavailable(f"no answer in {self._timeout_s} s") from trouble
+        except (OSError, EOFError, asyncio.LimitOverrunError, msgspec.DecodeError) as trouble:
+            self._drop()
+            raise KeystoreUnavailable(f"{self._path}: {type(trouble).__name__}") from trouble
+        except BaseException:
+            # Canceled between question and answer: the next answer would be the wrong one.
+            self._drop()
+            raise
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._reader is None or self._writer is None:
+            self._reader, self._writer = await asyncio.open_unix_connection(
+                os.fspath(self._path), limit=api.LINE_BYTES_MAX
+            )
+        return self._reader, self._writer
+
+    def _drop(self) -> asyncio.StreamWriter | None:
+        writer, self._reader, self._writer = self._writer, None, None
+        if writer is not None:
+            writer.close()
+        return writer
+
+
+def _intent(fields: Mapping[str, Any]) -> api.Intent:
+    try:
+        found: api.Intent = msgspec.convert(dict(fields), api.Intent)
+    except msgspec.ValidationError as fault:
+        raise KeystoreRefused("malformed", f"intent: {fault}") from fault
+    return found

@@ -1,0 +1,52 @@
+"""The keystore file on disk: written once, whole or not at all, and never over another."""
+
+import os
+from pathlib import Path
+
+from keystore.refusal import Unfit
+from keystore.vault import FILE_BYTES_MAX
+
+
+def read(path: Path) -> bytes:
+    """Return the file's bytes, at most one more than a keystore file may have."""
+    try:
+        with path.open("rb") as file:
+            return file.read(FILE_BYTES_MAX + 1)
+    except OSError as trouble:
+        raise Unfit(f"{path}: {trouble.strerror}") from trouble
+
+
+def require_absent(path: Path) -> None:
+    """Refuse to touch what is already there."""
+    if path.exists() or path.is_symlink():
+        raise Unfit(f"{path} exists already; it will not be overwritten")
+
+
+def create(path: Path, content: bytes) -> None:
+    """Write `content` to a new file of mode 0600 that appears under its name only when whole.
+
+    The name is given by a hard link, which fails where a rename would replace.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError as fault:
+            raise Unfit(f"{path} exists already; it will not be overwritten") from fault
+    finally:
+        draft.unlink()
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,243 @@
+"""The keystore's memory: what it signed and refused, on disk before anyone sees the bytes.
+
+One withdrawal id has one intent and takes one slot of its chain. Whoever else is deceived or
+restored from an old copy, a second payment for the same withdrawal is not signed. Rows are only
+ever added; each carries SHA-256 over the row before it and itself, checked at every start.
+
+SQLite with `synchronous=FULL` in write-ahead mode: a COMMIT that returned has been fsynced.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from keystore.disk import require_absent, sync_directory
+from keystore.refusal import Refused, Unfit
+
+_SCHEMA = """
+create table origin (vault_id text not null) strict;
+create table entry (
+    seq integer primary key,
+    kind text not null check (kind in ('signed', 'refused', 'setup')),
+    subject text not null,
+    network text not null,
+    intent blob not null,
+    slot text,
+    code text,
+    raw blob,
+    tx_hash text,
+    sender text,
+    at text not null,
+    hash blob not null,
+    check ((kind = 'refused') = (raw is null)),
+    check ((kind = 'refused') = (code is not null)),
+    check ((kind = 'signed') = (slot is not null))
+) strict;
+create unique index one_signature on entry (subject) where kind = 'signed';
+create unique index one_slot on entry (slot) where kind = 'signed';
+create unique index one_transaction on entry (tx_hash) where raw is not null;
+create index by_subject on entry (subject);
+create trigger entry_is_final before update on entry
+    begin select raise(abort, 'journal rows are final'); end;
+create trigger entry_stays before delete on entry
+    begin select raise(abort, 'journal rows stay'); end;
+"""
+_COLUMNS = "seq, kind, subject, network, intent, slot, code, raw, tx_hash, sender, at"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Signed bytes, their hash as the chain writes it, and the paying address."""
+
+    raw: bytes
+    tx_hash: str
+    sender: str
+
+
+class Journal:
+    """An open journal. Used by one thread at a time; several processes may share the file."""
+
+    def __init__(
+        self, db: sqlite3.Connection, head: bytes, clock: Callable[[], datetime]
+    ) -> None:
+        self._db = db
+        self._head = head
+        self._clock = clock
+
+    @classmethod
+    def create(cls, path: Path, vault_id: str) -> None:
+        """Make an empty journal that belongs to one keystore file."""
+        require_absent(path)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        db = sqlite3.connect(path, isolation_level=None)
+        _make_durable(db)
+        db.executescript(f"begin immediate; {_SCHEMA} commit;")
+        db.execute("insert into origin values (?)", (vault_id,))
+        db.close()
+        sync_directory(path.parent)
+
+    @classmethod
+    def open(cls, path: Path, vault_id: str, clock: Callable[[], datetime]) -> "Journal":
+        """Open and check the whole chain; raise `Unfit` where anything does not fit.
+
+        A missing journal is never replaced by an empty one: that would forget what was paid.
+        """
+        if not path.is_file():
+            raise Unfit(f"journal: no such file: {path}; restore it, it says what was signed")
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            _make_durable(db)
+            return cls(db, _verified_head(db, vault_id), clock)
+        except (sqlite3.DatabaseError, Unfit) as fault:
+            db.close()
+            raise Unfit(f"journal: {path}: {fault}") from fault
+
+    def close(self) -> None:
+        """Close the file; everything in it is on disk already."""
+        self._db.close()
+
+    @property
+    def signatures(self) -> int:
+        """Payments signed since the journal began."""
+        return int(
+            self._db.execute("select count(*) from entry where kind = 'signed'").fetchone()[0]
+        )
+
+    def recall(self, withdrawal_id: str, intent: bytes) -> Answer | None:
+        """Return what was signed for this withdrawal, or None; writes nothing.
+
+        Raises `Refused` (`intent_conflict`) where it was signed with another intent.
+        """
+        row = self._db.execute(
+            "select intent, raw, tx_hash, sender from entry where kind = 'signed' and subject = ?",
+            (withdrawal_id,),
+        ).fetchone()
+        if row is None:
+            return None
+        if row[0] != intent:
+            raise Refused(
+                "intent_conflict", f"{withdrawal_id} was signed already with another intent"
+            )
+        return Answer(*row[1:])
+
+    def sign_once(
+        self,
+        withdrawal_id: str,
+        network: str,
+        *,
+        intent: bytes,
+        slot: str,
+        sign: Callable[[], Answer],
+    ) -> Answer:
+        """Sign and remember in one transaction, or return what is remembered.
+
+        `sign` is called at most once, and its bytes are on disk before they are returned.
+        Raises `Refused` (`intent_conflict`, `slot_taken`).
+        """
+        with self._writing():
+            known = self.recall(withdrawal_id, intent)
+            if known is not None:
+                return known
+            self._require_free(slot, withdrawal_id)
+            answer = sign()
+            self._append(
+                "signed", withdrawal_id, network, intent=intent, slot=slot, answer=answer
+            )
+            return answer
+
+    def record_setup(self, subject: str, network: str, intent: bytes, answer: Answer) -> None:
+        """Remember a nonce account's creation; the same bytes are remembered once."""
+        with self._writing():
+            known = self._db.execute(
+                "select 1 from entry where tx_hash = ? and raw = ?",
+                (answer.tx_hash, answer.raw),
+            ).fetchone()
+            if known is None:
+                self._append("setup", subject, network, intent=intent, answer=answer)
+
+    def record_refusal(
+        self, withdrawal_id: str, network: str, intent: bytes, code: str
+    ) -> None:
+        """Remember a refusal; the same one again (a caller that insists) adds nothing."""
+        with self._writing():
+            known = self._db.execute(
+                "select 1 from entry where subject = ? and kind = 'refused' "
+                "and code = ? and intent = ?",
+                (withdrawal_id, code, intent),
+            ).fetchone()
+            if known is None:
+                self._append("refused", withdrawal_id, network, intent=intent, code=code)
+
+    def _require_free(self, slot: str, withdrawal_id: str) -> None:
+        row = self._db.execute(
+            "select subject from entry where kind = 'signed' and slot = ?", (slot,)
+        ).fetchone()
+        if row is not None:
+            raise Refused("slot_taken", f"{withdrawal_id}: {slot} already belongs to {row[0]}")
+
+    def _append(
+        self,
+        kind: str,
+        subject: str,
+        network: str,
+        *,
+        intent: bytes,
+        slot: str | None = None,
+        code: str | None = None,
+        answer: Answer | None = None,
+    ) -> None:
+        seq, head = _tail(self._db) or (0, self._head)
+        raw, tx_hash, sender = (
+            (answer.raw, answer.tx_hash, answer.sender) if answer else (None, None, None)
+        )
+        at = self._clock().isoformat(timespec="milliseconds")
+        row = (seq + 1, kind, subject, network, intent, slot, code, raw, tx_hash, sender, at)
+        self._db.execute(
+            "insert into entry values (?,?,?,?,?,?,?,?,?,?,?,?)", (*row, _link(head, row))
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the write lock from the first look to the fsync; undo on any exception."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
+
+
+def _make_durable(db: sqlite3.Connection) -> None:
+    db.execute("pragma journal_mode = wal")
+    db.execute("pragma synchronous = full")
+
+
+def _verified_head(db: sqlite3.Connection, vault_id: str) -> bytes:
+    """Return the hash that an empty chain starts from, after checking every link."""
+    if db.execute("select vault_id from origin").fetchall() != [(vault_id,)]:
+        raise Unfit("belongs to another keystore file")
+    start = head = hashlib.sha256(b"gw/journal/v1\n" + vault_id.encode()).digest()
+    rows = db.execute(f"select {_COLUMNS}, hash from entry order by seq")  # noqa: S608 constants only
+    for place, row in enumerate(rows, start=1):
+        head = _link(head, row[:-1])
+        if row[0] != place or row[-1] != head:
+            raise Unfit(f"row {place} was altered")
+    return start
+
+
+def _tail(db: sqlite3.Connection) -> tuple[int, bytes] | None:
+    row = db.execute("select seq, hash from entry order by seq desc limit 1").fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def _link(previous: bytes, row: tuple[object, ...]) -> bytes:
+    return hashlib.sha256(previous + msgspec.json.encode(row)).digest()

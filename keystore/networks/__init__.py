@@ -1,0 +1,35 @@
+"""The families: a typed intent becomes a draft, a draft and a key become signed bytes. Pure."""
+
+from keystore.api import EthereumIntent, Family, Intent, SolanaIntent, TronIntent
+from keystore.networks import ethereum, solana, tron
+from keystore.networks.scheme import Draft
+
+
+def draft(intent: Intent, sender: str) -> Draft:
+    """Build the transaction that `intent` describes, paid by `sender`, not yet signed.
+
+    Raises `Refused` naming the field that no transaction of this chain could carry.
+    """
+    match intent:
+        case EthereumIntent():
+            return ethereum.draft(intent, sender)
+        case TronIntent():
+            return tron.draft(intent, sender)
+        case SolanaIntent():
+            return solana.draft(intent, sender)
+
+
+def family_of(intent: Intent) -> Family:
+    """Return the family that an intent was written for."""
+    match intent:
+        case EthereumIntent():
+            return "ethereum"
+        case TronIntent():
+            return "tron"
+        case SolanaIntent():
+            return "solana"
+
+
+def normal(intent: Intent) -> Intent:
+    """Return the one spelling of an intent that the journal compares."""
+    return ethereum.normal(intent) if isinstance(intent, EthereumIntent) else intent

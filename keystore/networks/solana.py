@@ -1,0 +1,192 @@
+"""Solana: SOL and SPL payments on a durable nonce, and the account that holds the nonce.
+
+The first instruction advances the nonce, and the nonce value stands where a recent blockhash
+would: at most one transaction per value can land, however long it takes.
+"""
+
+from dataclasses import dataclass
+
+from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
+from solders.hash import Hash, ParseHashError
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.message import Message
+from solders.pubkey import Pubkey
+from solders.system_program import ID as SYSTEM_PROGRAM
+from solders.system_program import (
+    AdvanceNonceAccountParams,
+    CreateAccountWithSeedParams,
+    InitializeNonceAccountParams,
+    TransferParams,
+    advance_nonce_account,
+    create_account_with_seed,
+    initialize_nonce_account,
+    transfer,
+)
+from solders.token.associated import get_associated_token_address
+from solders.transaction import Transaction
+
+from keystore.api import SignNonceSetupRequest, SolanaIntent
+from keystore.networks.scheme import SignedBytes, whole, within
+from keystore.refusal import Refused
+
+TOKEN_PROGRAMS = (
+    "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
+    "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb",
+)
+"""SPL Token and Token-2022."""
+ASSOCIATED_TOKEN_PROGRAM = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+CREATE_IDEMPOTENT = bytes([1])
+TRANSFER_CHECKED = bytes([12])
+NONCE_ACCOUNT_BYTES = 80
+NONCE_LAMPORTS_MAX = 10_000_000
+"""Several times the rent-exempt minimum (1 447 680); more would be locked up for nothing."""
+LANES = 16
+COMPUTE_UNITS_MAX = 1_400_000
+"""The runtime's own maximum for one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolanaDraft:
+    """A legacy message with its one signer."""
+
+    slot: str
+    message: Message
+
+    def sign(self, key: bytes) -> SignedBytes:
+        """Sign with the fee payer's 32-byte Ed25519 seed."""
+        signer = Keypair.from_seed(key)
+        signed = Transaction([signer], self.message, self.message.recent_blockhash)
+        return SignedBytes(bytes(signed), str(signed.signatures[0]))
+
+
+def draft(intent: SolanaIntent, sender: str) -> SolanaDraft:
+    """Build the payment; refuse what the runtime would refuse or misread."""
+    payer = Pubkey.from_string(sender)
+    nonce_account = pubkey(intent.nonce_account, "nonce_account")
+    if intent.nonce_account not in {lane_account(sender, lane) for lane in range(LANES)}:
+        raise Refused("bad_field", "nonce_account: not a lane of the hot wallet")
+    value = blockhash(intent.nonce_value, "nonce_value")
+    instructions = [
+        advance_nonce_account(
+            AdvanceNonceAccountParams(nonce_pubkey=nonce_account, authorized_pubkey=payer)
+        ),
+        *_budget(intent),
+        *(_native(intent, payer) if intent.asset == "native" else _token(intent, payer)),
+    ]
+    return SolanaDraft(
+        slot=f"solana:{intent.nonce_account}:{intent.nonce_value}",
+        message=Message.new_with_blockhash(instructions, payer, value),
+    )
+
+
+def nonce_setup(request: SignNonceSetupRequest, sender: str) -> SolanaDraft:
+    """Build the creation of a lane's nonce account, owned and paid by the hot wallet."""
+    lamports = within(request.lamports, "lamports", least=1, most=NONCE_LAMPORTS_MAX)
+    payer = Pubkey.from_string(sender)
+    account = Pubkey.from_string(lane_account(sender, request.lane))
+    create = create_account_with_seed(
+        CreateAccountWithSeedParams(
+            from_pubkey=payer,
+            to_pubkey=account,
+            base=payer,
+            seed=_lane_seed(request.lane),
+            lamports=lamports,
+            space=NONCE_ACCOUNT_BYTES,
+            owner=SYSTEM_PROGRAM,
+        )
+    )
+    initialize = initialize_nonce_account(
+        InitializeNonceAccountParams(nonce_pubkey=account, authority=payer)
+    )
+    recent = blockhash(request.blockhash, "blockhash")
+    return SolanaDraft(
+        slot=f"solana:{account}:setup",
+        message=Message.new_with_blockhash([create, initialize], payer, recent),
+    )
+
+
+def lane_account(hot: str, lane: int) -> str:
+    """Return the address of a nonce lane: derived from the hot wallet, no key of its own."""
+    seed = _lane_seed(within(lane, "lane", most=LANES - 1))
+    return str(Pubkey.create_with_seed(Pubkey.from_string(hot), seed, SYSTEM_PROGRAM))
+
+
+def pubkey(text: str, field: str) -> Pubkey:
+    """Return 32 bytes from base58; raise `Refused` with the code that fits the field."""
+    try:
+        return Pubkey.from_string(text)
+    except ValueError as fault:
+        codes = {"to": "bad_destination", "asset": "bad_asset"}
+        code = codes.get(field, "bad_field")
+        raise Refused(code, f"{field}: not a Solana address") from fault
+
+
+def blockhash(text: str, field: str) -> Hash:
+    """Return the 32 bytes that stand where a recent blockhash stands."""
+    try:
+        return Hash.from_string(text)
+    except (ValueError, ParseHashError) as fault:
+        raise Refused("bad_field", f"{field}: not 32 bytes in base58") from fault
+
+
+def _lane_seed(lane: int) -> str:
+    return f"gw-nonce-{lane}"
+
+
+def _budget(intent: SolanaIntent) -> list[Instruction]:
+    units = within(intent.compute_unit_limit, "compute_unit_limit", most=COMPUTE_UNITS_MAX)
+    price = within(
+        intent.compute_unit_price_micro_lamports,
+        "compute_unit_price_micro_lamports",
+        most=2**64 - 1,
+    )
+    return [set_compute_unit_limit(units), set_compute_unit_price(price)]
+
+
+def _native(intent: SolanaIntent, payer: Pubkey) -> list[Instruction]:
+    if intent.decimals or intent.token_program or intent.create_ata:
+        raise Refused(
+            "bad_field", "decimals, token_program, create_ata: empty for a native payment"
+        )
+    units = whole(intent.units, "units", bits=64)
+    payee = pubkey(intent.to, "to")
+    return [transfer(TransferParams(from_pubkey=payer, to_pubkey=payee, lamports=units))]
+
+
+def _token(intent: SolanaIntent, payer: Pubkey) -> list[Instruction]:
+    if intent.token_program not in TOKEN_PROGRAMS:
+        raise Refused("bad_field", "token_program: neither SPL Token nor Token-2022")
+    program = Pubkey.from_string(intent.token_program)
+    mint, owner = pubkey(intent.asset, "asset"), pubkey(intent.to, "to")
+    units = whole(intent.units, "units", bits=64)
+    decimals = within(intent.decimals, "decimals", most=255)
+    source = get_associated_token_address(payer, mint, program)
+    target = get_associated_token_address(owner, mint, program)
+    pay = Instruction(
+        program,
+        TRANSFER_CHECKED + units.to_bytes(8, "little") + bytes([decimals]),
+        [
+            AccountMeta(source, is_signer=False, is_writable=True),
+            AccountMeta(mint, is_signer=False, is_writable=False),
+            AccountMeta(target, is_signer=False, is_writable=True),
+            AccountMeta(payer, is_signer=True, is_writable=False),
+        ],
+    )
+    if not intent.create_ata:
+        return [pay]
+    readers = (owner, mint, SYSTEM_PROGRAM, program)
+    return [_create_account(payer, target, readers), pay]
+
+
+def _create_account(payer: Pubkey, account: Pubkey, readers: tuple[Pubkey, ...]) -> Instruction:
+    """CreateIdempotent: does nothing where the account exists."""
+    return Instruction(
+        ASSOCIATED_TOKEN_PROGRAM,
+        CREATE_IDEMPOTENT,
+        [
+            AccountMeta(payer, is_signer=True, is_writable=True),
+            AccountMeta(account, is_signer=False, is_writable=True),
+            *(AccountMeta(reader, is_signer=False, is_writable=False) for reader in readers),
+        ],
+    )

@@ -1,0 +1,139 @@
+"""Tron: TRX and TRC-20 payments, encoded here and hashed here, never by a node.
+
+A Tron transaction is a protobuf message (java-tron's `core/Tron.proto`) whose id is SHA-256 of
+its `raw_data`. There is no nonce: those bytes, valid until their expiration, are the slot.
+The encoder below knows exactly the fields that two kinds of contract need.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from bip_utils import Base58ChecksumError, Base58Decoder
+from coincurve import PrivateKey
+
+from keystore.api import TronIntent
+from keystore.networks.scheme import SignedBytes, whole, within
+from keystore.refusal import Refused
+
+_ADDRESS = re.compile(r"T[1-9A-HJ-NP-Za-km-z]{33}")
+_BLOCK_ID = re.compile(r"[0-9a-f]{64}")
+_TRANSFER = bytes.fromhex("a9059cbb")
+"""Selector of `transfer(address,uint256)`."""
+_TYPE_URL = "type.googleapis.com/protocol."
+ADDRESS_PREFIX = 0x41
+FEE_LIMIT_SUN_MAX = 15_000_000_000
+"""The chain's own maximum (`getMaxFeeLimit`)."""
+LIFETIME_MS_MAX = 24 * 60 * 60 * 1_000
+"""java-tron refuses an expiration more than a day ahead."""
+TIME_MS_MAX = 2**53
+
+Value = int | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TronDraft:
+    """The encoded `raw_data`."""
+
+    raw_data: bytes
+
+    @property
+    def slot(self) -> str:
+        """The transaction id: the chain accepts it once, so two withdrawals cannot share it."""
+        return "tron:" + hashlib.sha256(self.raw_data).hexdigest()
+
+    def sign(self, key: bytes) -> SignedBytes:
+        """Sign the transaction id; the signature is r, s and 27 or 28."""
+        digest = hashlib.sha256(self.raw_data).digest()
+        signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
+        proof = signature[:64] + bytes([27 + signature[64]])
+        return SignedBytes(message((1, self.raw_data), (2, proof)), digest.hex())
+
+
+def draft(intent: TronIntent, sender: str) -> TronDraft:
+    """Build the payment; refuse what the chain would refuse or misread."""
+    contract = _transfer(intent, sender) if intent.asset == "native" else _call(intent, sender)
+    if _BLOCK_ID.fullmatch(intent.ref_block_id) is None:
+        raise Refused("bad_field", "ref_block_id: must be 64 lower-case hex digits")
+    block = bytes.fromhex(intent.ref_block_id)
+    made = within(intent.timestamp_ms, "timestamp_ms", least=1, most=TIME_MS_MAX)
+    dies = within(
+        intent.expiration_ms, "expiration_ms", least=made + 1, most=made + LIFETIME_MS_MAX
+    )
+    return TronDraft(
+        message(
+            (1, block[6:8]),
+            (4, block[8:16]),
+            (8, dies),
+            (11, contract),
+            (14, made),
+            (18, intent.fee_limit),
+        )
+    )
+
+
+def address(text: str, field: str) -> bytes:
+    """Return the 21 bytes of a base58 address of the main prefix, checksum verified.
+
+    Raises `Refused` (`bad_destination`, `bad_asset`).
+    """
+    try:
+        value = bytes(Base58Decoder.CheckDecode(text)) if _ADDRESS.fullmatch(text) else b""
+    except (ValueError, Base58ChecksumError) as fault:
+        raise _not_an_address(field) from fault
+    if len(value) != 21 or value[0] != ADDRESS_PREFIX:
+        raise _not_an_address(field)
+    return value
+
+
+def _not_an_address(field: str) -> Refused:
+    code = "bad_asset" if field == "asset" else "bad_destination"
+    return Refused(code, f"{field}: not a Tron address")
+
+
+def _transfer(intent: TronIntent, sender: str) -> bytes:
+    """TransferContract, type 1."""
+    if intent.fee_limit:
+        raise Refused("bad_field", "fee_limit: must be 0 for a native payment")
+    units = whole(intent.units, "units", bits=63)
+    body = message((1, address(sender, "sender")), (2, address(intent.to, "to")), (3, units))
+    return _contract(1, "TransferContract", body)
+
+
+def _call(intent: TronIntent, sender: str) -> bytes:
+    """TriggerSmartContract, type 31, calling `transfer` of a TRC-20 contract."""
+    within(intent.fee_limit, "fee_limit", least=1, most=FEE_LIMIT_SUN_MAX)
+    units = whole(intent.units, "units", bits=256)
+    payee = address(intent.to, "to")[1:]
+    data = _TRANSFER + payee.rjust(32, b"\0") + units.to_bytes(32, "big")
+    body = message(
+        (1, address(sender, "sender")), (2, address(intent.asset, "asset")), (4, data)
+    )
+    return _contract(31, "TriggerSmartContract", body)
+
+
+def _contract(kind: int, name: str, body: bytes) -> bytes:
+    any_value = message((1, (_TYPE_URL + name).encode()), (2, body))
+    return message((1, kind), (2, any_value))
+
+
+def message(*fields: tuple[int, Value]) -> bytes:
+    """Encode fields in the given order as proto3 does: a zero or empty value is left out."""
+    encoded = bytearray()
+    for place, value in fields:
+        if isinstance(value, int):
+            if value:
+                encoded += varint(place << 3) + varint(value)
+        elif value:
+            encoded += varint(place << 3 | 2) + varint(len(value)) + value
+    return bytes(encoded)
+
+
+def varint(value: int) -> bytes:
+    """Encode a whole number, 7 bits a byte, lowest first. Negative numbers do not occur here."""
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)

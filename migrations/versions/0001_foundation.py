@@ -1,0 +1,88 @@
+"""The first schema: catalogue, accounts, ledger, money in, money out, webhooks, roles.
+
+Revision ID: 0001
+Revises:
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+SQL = Path(__file__).parent.parent / "sql"
+PARTS = (
+    "1_catalog_accounts",
+    "2_ledger",
+    "3_money_in",
+    "4_money_out",
+    "5_webhooks",
+    "6_roles",
+)
+TABLES = (
+    "webhook_delivery",
+    "event",
+    "webhook_endpoint",
+    "attempt",
+    "withdrawal",
+    "application_wallet_balance",
+    "application_wallet",
+    "deposit_sighting",
+    "deposit",
+    "transaction",
+    "cursor",
+    "block",
+    "invoice_timeline",
+    "payment_option",
+    "free_address",
+    "address_pool",
+    "invoice",
+    "balance_history",
+    "journal",
+    "wallet",
+    "idempotency_key",
+    "audit_log",
+    "api_key",
+    "users",
+    "merchant",
+    "price_history",
+    "network_health",
+    "currency",
+    "network",
+)
+FUNCTIONS = (
+    "is_own_address(text, text)",
+    "check_withdrawal_journal()",
+    "guard_attempt()",
+    "guard_withdrawal()",
+    "invoice_merchant(text)",
+    "free_addresses(text)",
+    "claim_address(text, text, timestamptz)",
+    "check_journal()",
+    "guard_wallet()",
+    "post_balance()",
+    "authenticate_key(bytea, timestamptz)",
+    "refuse_change()",
+    "current_merchant()",
+)
+
+
+def upgrade() -> None:
+    for part in PARTS:
+        _script((SQL / f"0001_{part}.sql").read_text())
+
+
+def downgrade() -> None:
+    _script(
+        "".join(f"DROP TABLE {name} CASCADE;" for name in TABLES)
+        + "".join(f"DROP FUNCTION {name};" for name in FUNCTIONS)
+        + "DROP DOMAIN signed_units; DROP DOMAIN units;"
+    )
+
+
+def _script(sql: str) -> None:
+    # The driver's own cursor takes several statements at once when it is given no parameters.
+    op.get_bind().connection.cursor().execute(sql)

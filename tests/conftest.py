@@ -1,0 +1,147 @@
+"""Fixtures that every room shares: the event loop, and a fresh database per test.
+
+One embedded PostgreSQL serves the whole session, started by the code that serves operators. Its
+migrated `gateway` database is the template; each test that asks for `database` gets a clone.
+"""
+
+import itertools
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import msgspec
+import pytest
+import structlog
+from psycopg import sql
+from sqlalchemy import URL, Connection
+
+from gateway.commands.init import create_secrets
+from gateway.postgres.cluster import running
+from gateway.postgres.connect import connected
+from gateway.postgres.migrate import migrate
+from gateway.postgres.roles import ensure_database, prepare_server
+from gateway.postgres.url import EMBEDDED_DATABASE, Role, role_url, socket_directory
+from gateway.settings import ApiSettings, DatabaseSettings, Settings, WebhookSettings
+
+KILL_RUNS = 20
+EXAMPLES = 5_000
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--campaign`: the long forms of seeded tests."""
+    parser.addoption("--campaign", action="store_true", help="run the long forms")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give properties many more examples in a campaign."""
+    hypothesis.settings.register_profile("campaign", max_examples=EXAMPLES, deadline=None)
+    if config.getoption("campaign"):
+        hypothesis.settings.load_profile("campaign")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how many runs the seeded tests make."""
+    long = bool(config.getoption("campaign"))
+    examples = EXAMPLES if long else hypothesis.settings().max_examples
+    return (
+        f"seeded runs: {examples} examples per property, {KILL_RUNS if long else 1} kill run(s)"
+    )
+
+
+# The cluster dies with the session: nothing of it needs to reach a disk.
+_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class FreshDatabase:
+    """A migrated database of its own; `settings` lead to it as any role (`networks` is empty)."""
+
+    settings: Settings
+
+    def url(self, role: Role) -> URL:
+        """Address of this database as gw_owner, gw_api, gw_worker, gw_watcher or admin."""
+        return role_url(self.settings, role)
+
+
+@dataclass(frozen=True, slots=True)
+class TestServer:
+    """The session's server: where it is, and its administrator's connection."""
+
+    __test__ = False
+
+    settings: Settings
+    admin: Connection
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio only: that is what the processes use."""
+    return "asyncio"
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Folder with a path short enough for Unix sockets, which pytest's own is not."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Let a test configure logging; the next one finds it as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[TestServer]:
+    """Start the session's PostgreSQL with its migrated template database."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        settings = Settings(networks={}, data_dir=Path(folder))
+        names = (f"secret-{number}" for number in itertools.count())
+        create_secrets(settings, lambda: next(names))
+        with running(settings, options=_HASTY, durable=False):
+            prepare_server(settings)
+            migrate(settings)
+            with connected(settings, "admin", database="postgres", autocommit=True) as admin:
+                yield TestServer(settings, admin)
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def database(database_server: TestServer) -> Iterator[FreshDatabase]:
+    """Clone the template; drop the clone afterwards, open connections or not."""
+    name = f"test_{next(_numbers)}"
+    admin = database_server.admin
+    ensure_database(admin, name, template=EMBEDDED_DATABASE)
+    yield FreshDatabase(_settings_of(database_server.settings, name))
+    drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+    admin.exec_driver_sql(drop.as_string())
+
+
+def _settings_of(server: Settings, name: str) -> Settings:
+    """Point to one database of the session's server, in the form for servers of one's own."""
+    secrets = server.data_dir / "secrets"
+    return msgspec.structs.replace(
+        server,
+        data_dir=server.data_dir / name,
+        database=DatabaseSettings(
+            url=f"postgresql:///{name}?host={socket_directory(server)}&port=5432",
+            admin_password_file=secrets / "admin_password",
+            owner_password_file=secrets / "owner_password",
+            api_password_file=secrets / "api_password",
+            worker_password_file=secrets / "worker_password",
+            watcher_password_file=secrets / "watcher_password",
+        ),
+        api=ApiSettings(key_pepper_file=secrets / "key_pepper"),
+        webhooks=WebhookSettings(master_secret_file=secrets / "master_secret"),
+    )

@@ -1,0 +1,130 @@
+"""The judgement on an invoice depends on the facts, not on the order in which they came."""
+
+import random
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.invoice import Facts, Payment, Standing, covers, events, judge, share
+
+PENDING = Standing("pending", "none", final=False)
+STATUSES = ("pending", "processing", "settled", "expired", "invalid", "canceled")
+EXCEPTIONS = ("none", "paid_partial", "paid_over", "paid_late", "marked", "reorged")
+
+PAYMENTS = st.lists(
+    st.builds(
+        Payment,
+        units=st.integers(1, 300),
+        due_units=st.just(100),
+        late=st.booleans(),
+        settles=st.booleans(),
+        final=st.booleans(),
+    ).map(lambda p: replace(p, settles=p.settles or p.final)),
+    max_size=5,
+)
+FACTS = st.builds(
+    Facts,
+    payments=PAYMENTS,
+    tolerance_basis_points=st.sampled_from([0, 50, 1000]),
+    expired=st.booleans(),
+    monitoring_over=st.sampled_from([False]),
+)
+STANDINGS = st.builds(
+    Standing, st.sampled_from(STATUSES), st.sampled_from(EXCEPTIONS), st.booleans()
+)
+
+
+@given(FACTS, st.randoms())
+def test_the_order_of_payments_does_not_matter(facts: Facts, order: random.Random) -> None:
+    """Two watchers that saw the same payments in another order agree."""
+    shuffled = list(facts.payments)
+    order.shuffle(shuffled)
+    assert judge(PENDING, facts) == judge(PENDING, replace(facts, payments=shuffled))
+
+
+@given(STANDINGS, FACTS)
+def test_judging_twice_changes_nothing_more(now: Standing, facts: Facts) -> None:
+    """The same facts again are no news: a repeated block or a restart is harmless."""
+    once = judge(now, facts)
+    assert judge(once, facts) == once
+    assert events(once, judge(once, facts)) == []
+
+
+ENDED = STANDINGS.filter(
+    lambda s: (
+        s.status == "canceled"
+        or (s.status == "settled" and s.final)
+        or (s.status == "invalid" and (s.final or s.exception != "reorged"))
+    )
+)
+
+
+@given(ENDED, FACTS)
+def test_what_somebody_acted_on_stays(now: Standing, facts: Facts) -> None:
+    """Goods have been sent for a settled invoice: no later fact unsettles it silently."""
+    assert judge(now, facts).status == now.status
+
+
+@given(st.sampled_from(["none", "paid_over", "paid_late"]), FACTS)
+def test_settled_by_confirmations_falls_with_its_block(exception: str, facts: Facts) -> None:
+    """The merchant took the risk: it turns invalid, loudly, and comes back with the payment."""
+    settled = Standing("settled", exception, final=False)
+    fallen = judge(settled, replace(facts, payments=[]))
+    assert fallen == Standing("invalid", "reorged", final=False)
+    assert events(settled, fallen) == ["invoice.invalid"]
+    paid = Payment(units=100, due_units=100, late=False, settles=True, final=True)
+    assert judge(fallen, replace(facts, payments=[paid])).status == "settled"
+
+
+@given(FACTS)
+def test_settled_is_paid_for(facts: Facts) -> None:
+    """An invoice settles only on payments that the policy accepts, less the tolerance."""
+    after = judge(PENDING, facts)
+    if after.status == "settled":
+        accepted = [p for p in facts.payments if p.settles]
+        assert covers(accepted, facts.tolerance_basis_points)
+    if after.final and after.status == "settled":
+        assert covers([p for p in facts.payments if p.final], facts.tolerance_basis_points)
+
+
+@given(FACTS)
+def test_a_full_final_payment_on_time_settles(facts: Facts) -> None:
+    """Whatever else arrived, and whatever the clock says."""
+    paid = Payment(units=100, due_units=100, late=False, settles=True, final=True)
+    after = judge(PENDING, replace(facts, payments=[*facts.payments, paid]))
+    assert after.status == "settled"
+    assert after.final
+
+
+@given(FACTS)
+def test_without_a_payment_only_the_clock_decides(facts: Facts) -> None:
+    """Expired when its time is over, pending before."""
+    after = judge(PENDING, replace(facts, payments=[]))
+    assert after == Standing("expired" if facts.expired else "pending", "none", final=False)
+
+
+@given(FACTS)
+def test_a_late_payment_alone_never_processes(facts: Facts) -> None:
+    """Late money settles as late once it is final, or leaves the invoice where it was."""
+    late = [replace(p, late=True) for p in facts.payments]
+    after = judge(PENDING, replace(facts, payments=late, expired=True))
+    assert (after.status, after.exception) in {("expired", "none"), ("settled", "paid_late")}
+
+
+@given(FACTS)
+def test_the_tolerance_is_in_the_payers_favour(facts: Facts) -> None:
+    """A wider tolerance never turns a paid invoice into an unpaid one."""
+    narrow = covers(facts.payments, 0)
+    assert covers(facts.payments, 1000) or not narrow
+    assert narrow == (share(facts.payments) >= 1)
+
+
+@given(STANDINGS, STANDINGS)
+def test_every_change_of_status_is_heard_once(before: Standing, after: Standing) -> None:
+    """A move into a state of the catalogue has exactly one event of its own."""
+    heard = events(before, after)
+    assert len(heard) == len(set(heard))
+    if after.status not in {before.status, "pending"}:
+        own = {f"invoice.{after.status}", "invoice.paid_late"}
+        assert len(own & set(heard)) == 1

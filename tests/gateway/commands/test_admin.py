@@ -1,0 +1,101 @@
+"""`gateway admin` as an operator types it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gateway.__main__ import main
+from gateway.accounts.keys import is_well_formed
+from gateway.postgres.connect import connected
+from tests.conftest import FreshDatabase
+from tests.gateway.commands.served import write_config
+
+
+@pytest.fixture
+def config(short_folder: Path, database: FreshDatabase, own_logging: None) -> Path:
+    """Write a configuration for this test's database."""
+    assert own_logging is None
+    return write_config(short_folder, database)
+
+
+def _rows(database: FreshDatabase, statement: str) -> list[Any]:
+    with connected(database.settings, "owner") as connection:
+        return list(connection.execute(text(statement)).all())
+
+
+def test_an_operators_key_is_printed_once(
+    config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Alone on standard output, a test key unless told otherwise, with a row in the audit log."""
+    command = ["admin", "create-operator-key", "--config", str(config), "--name", "me"]
+    assert main(command) == 0
+    key = capsys.readouterr().out.strip()
+    assert is_well_formed(key)
+    assert key.startswith("gw_test_")
+    assert main([*command, "--live", "--scopes", "app_wallets:read", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["key"].startswith("gw_live_")
+    assert document["scopes"] == ["app_wallets:read"]
+    keys = _rows(database, "SELECT merchant_id, livemode FROM api_key ORDER BY id")
+    assert [tuple(row) for row in keys] == [(None, False), (None, True)]
+    records = _rows(
+        database, "SELECT action, actor, row_to_json(a)::text AS t FROM audit_log a"
+    )
+    assert {row.action for row in records} == {"api_key.created"}
+    assert all(row.actor.startswith("cli:") for row in records)
+    assert key not in str(records)
+
+
+def test_a_merchants_key_needs_a_merchant(
+    config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown one is one line."""
+    command = ["admin", "create-merchant-key", "--config", str(config), "--name", "shop"]
+    assert main([*command, "--merchant", "mer_nobody"]) == 1
+    assert capsys.readouterr().err == "gateway: there is no merchant mer_nobody\n"
+    with connected(database.settings, "owner") as connection:
+        connection.execute(
+            text("INSERT INTO merchant (id, name, created_at) VALUES ('mer_1', 'x', now())")
+        )
+        connection.commit()
+    assert (
+        main([*command, "--merchant", "mer_1", "--scopes", "invoices:read, settings:read"]) == 0
+    )
+    assert is_well_formed(capsys.readouterr().out.strip())
+    (row,) = _rows(database, "SELECT merchant_id, scopes FROM api_key")
+    assert tuple(row) == ("mer_1", ["invoices:read", "settings:read"])
+
+
+def test_a_scope_that_does_not_exist_is_refused(
+    config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, no key."""
+    command = ["admin", "create-operator-key", "--config", str(config), "--name", "me"]
+    for scopes in ("invoices:read", "nonsense", ","):
+        assert main([*command, "--scopes", scopes]) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "scope" in printed.err or "one of" in printed.err
+    assert _rows(database, "SELECT 1 FROM api_key") == []
+
+
+def test_the_catalogue_is_synchronised(config: Path, database: FreshDatabase) -> None:
+    """Networks and currencies of the configuration are rows afterwards."""
+    assert main(["admin", "sync-catalog", "--config", str(config)]) == 0
+    (row,) = _rows(database, "SELECT id FROM currency")
+    assert row.id == "ETH-ETHEREUM"
+
+
+def test_a_schema_that_is_not_at_head_is_refused(
+    config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both commands name the one that is missing."""
+    with connected(database.settings, "owner") as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        connection.commit()
+    for command in (["admin", "sync-catalog"], ["api"]):
+        assert main([*command, "--config", str(config)]) == 1
+        assert capsys.readouterr().err.endswith("run `gateway migrate`\n")

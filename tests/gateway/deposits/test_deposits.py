@@ -1,0 +1,78 @@
+"""Deposits over HTTP: what a merchant sees of what arrived."""
+
+import pytest
+
+from tests.gateway.shop import Shop, pool_address
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_payment_is_seen_then_final(shop: Shop) -> None:
+    """The document follows; amounts are exact, the address is as the invoice showed it."""
+    _, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, amount="2500.00", payment_methods=["ETH-ETHEREUM"])
+    address = invoice["payment_options"][0]["address"]
+    await shop.pay(address, "ETH-ETHEREUM", 10**18 + 1, tx="0x01")
+    [seen] = (await shop.call("GET", "/v1/deposits", key)).json()["data"]
+    assert (seen["status"], seen["invoice_id"]) == ("pending", invoice["id"])
+    assert (seen["amount"], seen["amount_atomic"]) == (
+        "1.000000000000000001",
+        str(10**18 + 1),
+    )
+    assert (seen["address"], seen["tx_hash"], seen["matched"]) == (address, "0x01", "invoice")
+    assert seen["sender"].lower() == pool_address("ethereum", 999)
+    await shop.pay(address, "ETH-ETHEREUM", 10**18 + 1, tx="0x01", final=True)
+    one = (await shop.call("GET", f"/v1/deposits/{seen['id']}", key)).json()
+    assert (one["id"], one["status"], one["amount"]) == (
+        seen["id"],
+        "confirmed",
+        seen["amount"],
+    )
+    assert (seen["confirmed_at"], one["confirmed_at"] is not None) == (None, True)
+
+
+async def test_lists_are_filtered(shop: Shop) -> None:
+    """By invoice, state, transaction and method; an unknown state is refused."""
+    _, key = await shop.merchant_and_key()
+    invoices = [
+        await shop.invoice(key, payment_methods=[m]) for m in ("USDT-TRON", "SOL-SOLANA")
+    ]
+    for number, invoice in enumerate(invoices):
+        [option] = invoice["payment_options"]
+        await shop.pay(
+            option["address"],
+            option["payment_method"],
+            10**6,
+            tx=f"t{number}",
+            final=number == 1,
+        )
+
+    async def listed(**query: str) -> list[str]:
+        answer = await shop.call("GET", "/v1/deposits", key, params=query)
+        return [row["tx_hash"] for row in answer.json()["data"]]
+
+    assert await listed() == ["t1", "t0"]
+    assert await listed(limit="1") == ["t1"]
+    assert await listed(invoice_id=invoices[0]["id"]) == ["t0"]
+    assert await listed(status="confirmed") == ["t1"]
+    assert await listed(tx_hash="t0") == ["t0"]
+    assert await listed(payment_method="SOL-SOLANA") == ["t1"]
+    assert await listed(payment_method="SOL-SOLANA", status="pending") == []
+    wrong = await shop.call("GET", "/v1/deposits", key, params={"status": "paid"})
+    assert wrong.status_code == 422
+
+
+async def test_another_merchants_deposit_does_not_exist(shop: Shop) -> None:
+    """Nor one of the other mode; reading needs its own scope."""
+    merchant, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["USDT-TRON"])
+    await shop.pay(invoice["payment_options"][0]["address"], "USDT-TRON", 1_000_000)
+    [seen] = (await shop.call("GET", "/v1/deposits", key)).json()["data"]
+    _, other = await shop.merchant_and_key()
+    live = await shop.key(merchant, livemode=True)
+    for stranger in (other, live):
+        path = f"/v1/deposits/{seen['id']}"
+        assert (await shop.call("GET", path, stranger)).status_code == 404
+        assert (await shop.call("GET", "/v1/deposits", stranger)).json()["data"] == []
+    narrow = await shop.key(merchant, ["invoices:read"])
+    assert (await shop.call("GET", "/v1/deposits", narrow)).status_code == 403

@@ -1,0 +1,309 @@
+"""What the keystore signs, what it refuses, and what it writes down about both."""
+
+import contextlib
+import io
+import json
+import random
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from keystore import api
+from keystore.journal import Journal
+from keystore.keyring import Keyring
+from keystore.logs import Log
+from keystore.networks.solana import lane_account
+from keystore.refusal import Refused
+from keystore.service import Keystore
+from keystore.settings import NetworkSettings
+from keystore.vault import Secrets
+from tests.keystore.house import ethereum_intent, solana_intent, tron_intent
+
+NETWORKS = {
+    "ethereum": NetworkSettings("ethereum", 31337, test=True),
+    "tron": NetworkSettings("tron", test=True),
+    "solana": NetworkSettings("solana", test=True),
+    "mainnet": NetworkSettings("ethereum", 1),
+    "realsol": NetworkSettings("solana"),
+}
+SECRETS = [bytearray([n] * 32) for n in range(1, 5)]
+LOG = io.StringIO()
+
+
+def clock() -> datetime:
+    """Return one instant."""
+    return datetime(2026, 11, 21, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the path of a new journal."""
+    path = tmp_path / "journal.sqlite"
+    Journal.create(path, "id")
+    return path
+
+
+@pytest.fixture
+def keystore(path: Path) -> Iterator[Keystore]:
+    """Yield an unlocked keystore with fixed keys."""
+    journal = Journal.open(path, "id", clock)
+    keyring = Keyring(Secrets(*(bytearray(secret) for secret in SECRETS)))
+    yield Keystore(settings=NETWORKS, keyring=keyring, journal=journal, log=Log(clock, LOG))
+    journal.close()
+
+
+def sign(keystore: Keystore, intent: api.Intent) -> api.Signed:
+    """Ask for the signature of one intent."""
+    answer = keystore.answer(api.SignRequest(intent=intent))
+    assert isinstance(answer, api.Signed)
+    return answer
+
+
+def wallets(keystore: Keystore, network: str) -> dict[str, api.ApplicationWallet]:
+    """Return the wallets of a network by purpose."""
+    answer = keystore.answer(api.WalletsRequest(network=network))
+    assert isinstance(answer, api.Wallets)
+    return {wallet.purpose: wallet for wallet in answer.wallets}
+
+
+def code_of(keystore: Keystore, request: api.Request | api.Intent) -> str:
+    """Return the code that a request is refused with."""
+    if isinstance(request, api.EthereumIntent | api.TronIntent | api.SolanaIntent):
+        request = api.SignRequest(intent=request)
+    with pytest.raises(Refused) as refused:
+        keystore.answer(request)
+    return refused.value.code
+
+
+def journaled(path: Path) -> list[tuple[str, str, str | None]]:
+    """Return kind, subject and code of every row."""
+    db = sqlite3.connect(path)
+    found = db.execute("select kind, subject, code from entry order by seq").fetchall()
+    db.close()
+    return found
+
+
+def test_each_family_signs_and_repeats_the_same_bytes(keystore: Keystore) -> None:
+    """From the hot wallet that `wallets` lists."""
+    lane = wallets(keystore, "solana")["nonce"].address
+    intents: list[tuple[str, api.Intent]] = [
+        ("ethereum", ethereum_intent(withdrawal_id="wdr_e")),
+        ("tron", tron_intent(withdrawal_id="wdr_t")),
+        ("solana", solana_intent(lane, withdrawal_id="wdr_s")),
+    ]
+
+    for network, intent in intents:
+        signed = sign(keystore, intent)
+        assert sign(keystore, intent) == signed
+        assert signed.sender == wallets(keystore, network)["hot"].address
+        assert signed.raw == signed.raw.lower()
+    status = keystore.answer(api.StatusRequest())
+    assert isinstance(status, api.Status)
+    assert status.signatures == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"units": "5"},
+        {"to": "0x" + "ac" * 20},
+        {"nonce": 1},
+        {"asset": "0x" + "cd" * 20},
+        {"max_fee_per_gas": "3000000000"},
+        {"gas_limit": 50_000},
+        {"network": "mainnet"},
+    ],
+)
+def test_a_withdrawal_has_one_intent(
+    keystore: Keystore, path: Path, changes: dict[str, Any]
+) -> None:
+    """Any other field for the same id is a conflict, and the refusal is written down."""
+    sign(keystore, ethereum_intent())
+
+    assert code_of(keystore, ethereum_intent(**changes)) == "intent_conflict"
+    assert journaled(path) == [
+        ("signed", "wdr_1", None),
+        ("refused", "wdr_1", "intent_conflict"),
+    ]
+
+
+def test_a_withdrawal_cannot_be_paid_again_on_another_network(keystore: Keystore) -> None:
+    """The id alone decides, whatever the family."""
+    sign(keystore, ethereum_intent())
+
+    assert code_of(keystore, tron_intent()) == "intent_conflict"
+
+
+def test_a_slot_serves_one_withdrawal(keystore: Keystore, path: Path) -> None:
+    """Nonce, nonce value and transaction id: each pays once."""
+    lane = wallets(keystore, "solana")["nonce"].address
+    sign(keystore, ethereum_intent(withdrawal_id="wdr_e"))
+    sign(keystore, tron_intent(withdrawal_id="wdr_t"))
+    sign(keystore, solana_intent(lane, withdrawal_id="wdr_s"))
+
+    assert code_of(keystore, ethereum_intent(withdrawal_id="wdr_2", units="9")) == "slot_taken"
+    assert code_of(keystore, tron_intent(withdrawal_id="wdr_2")) == "slot_taken"
+    taken = solana_intent(lane, withdrawal_id="wdr_2", units="9")
+    assert code_of(keystore, taken) == "slot_taken"
+    assert [row[2] for row in journaled(path)[3:]] == ["slot_taken"] * 3
+
+
+def test_a_refused_withdrawal_may_be_asked_for_again_correctly(keystore: Keystore) -> None:
+    """A refusal takes nothing: only signatures bind."""
+    assert code_of(keystore, ethereum_intent(units="0")) == "bad_amount"
+
+    assert sign(keystore, ethereum_intent()).sender
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"network": "mainnet", "chain_id": 1}, "not_test_network"),
+        ({"chain_id": 1}, "wrong_chain_id"),
+        ({"units": "0"}, "bad_amount"),
+        ({"to": "0x" + "00" * 20}, "bad_destination"),
+        ({"to": "0x" + "cd" * 20, "asset": "0x" + "cd" * 20}, "bad_destination"),
+        ({"to": "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8"}, "bad_destination"),
+        ({"nonce": -1}, "bad_field"),
+    ],
+)
+def test_policy_refusals_are_written_down(
+    keystore: Keystore, path: Path, changes: dict[str, Any], code: str
+) -> None:
+    """Each with its code; nothing is signed."""
+    assert code_of(keystore, ethereum_intent(**changes)) == code
+    assert journaled(path) == [("refused", "wdr_1", code)]
+
+
+@pytest.mark.parametrize("purpose", ["hot", "gas"])
+def test_own_wallets_are_no_destination(keystore: Keystore, purpose: str) -> None:
+    """In every family, in any spelling; on Solana the nonce lanes too."""
+    own = {
+        name: wallets(keystore, name)[purpose].address
+        for name in ("ethereum", "tron", "solana")
+    }
+    hot = wallets(keystore, "solana")["hot"].address
+    lane = wallets(keystore, "solana")["nonce"].address
+
+    assert code_of(keystore, ethereum_intent(to=own["ethereum"])) == "own_destination"
+    assert code_of(keystore, tron_intent(to=own["tron"])) == "own_destination"
+    assert code_of(keystore, solana_intent(lane, to=own["solana"])) == "own_destination"
+    assert code_of(keystore, solana_intent(lane, to=lane_account(hot, 3))) == "own_destination"
+
+
+def test_zero_addresses_are_no_destination(keystore: Keystore) -> None:
+    """What goes there is gone, on every family."""
+    lane = wallets(keystore, "solana")["nonce"].address
+
+    nobody = tron_intent(to="T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb")
+    assert code_of(keystore, nobody) == "bad_destination"
+    assert code_of(keystore, solana_intent(lane, to="1" * 32)) == "bad_destination"
+
+
+def test_requests_that_fit_no_network_are_refused(keystore: Keystore, path: Path) -> None:
+    """Unknown network, another family's intent, an id of another shape: not even journaled."""
+    assert code_of(keystore, ethereum_intent(network="base")) == "unknown_network"
+    assert code_of(keystore, ethereum_intent(network="tron")) == "wrong_family"
+    assert code_of(keystore, ethereum_intent(withdrawal_id="")) == "bad_field"
+    assert code_of(keystore, ethereum_intent(withdrawal_id="wdr 1\n")) == "bad_field"
+    assert code_of(keystore, ethereum_intent(withdrawal_id="w" * 65)) == "bad_field"
+    assert code_of(keystore, api.WalletsRequest(network="base")) == "unknown_network"
+    assert journaled(path) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 0), (0, 201), (-1, 1), (2**31 - 1, 2), (0, -5), (2**31, 1)]
+)
+def test_pool_ranges_are_bounded(keystore: Keystore, first: int, count: int) -> None:
+    """A reply must fit one line, an index must be one that BIP-32 has."""
+    request = api.DerivePoolRequest(network="tron", first=first, count=count)
+
+    assert code_of(keystore, request) == "bad_range"
+
+
+def test_the_last_pool_row_exists(keystore: Keystore) -> None:
+    """The range ends where BIP-32 does, not one before."""
+    for network in ("ethereum", "tron", "solana"):
+        request = api.DerivePoolRequest(network=network, first=2**31 - 1, count=1)
+        answer = keystore.answer(request)
+        assert isinstance(answer, api.PoolRows)
+        assert answer.rows[0].index == 2**31 - 1
+
+
+def test_a_nonce_lane_is_set_up_on_test_networks_only(keystore: Keystore, path: Path) -> None:
+    """Solana, marked as test; repeating it gives the same bytes and one row."""
+    request = api.SignNonceSetupRequest(
+        network="solana", lane=0, blockhash="1" * 32, lamports=1_447_680
+    )
+
+    first = keystore.answer(request)
+
+    assert keystore.answer(request) == first
+    assert [row[0] for row in journaled(path)] == ["setup"]
+    for network, code in (("realsol", "not_test_network"), ("tron", "wrong_family")):
+        other = api.SignNonceSetupRequest(
+            network=network, lane=0, blockhash="1" * 32, lamports=1_447_680
+        )
+        assert code_of(keystore, other) == code
+
+
+def test_no_intent_surprises_the_keystore(keystore: Keystore) -> None:
+    """Any text and any number in any field: signed or refused, never another exception."""
+    lane = wallets(keystore, "solana")["nonce"].address
+    sound: list[api.Intent] = [ethereum_intent(), tron_intent(), solana_intent(lane)]
+    junk = random.Random(5)
+    texts = ["", "0", "native", "é" * 40, "T" * 34, "1" * 44, "0x" + "g" * 40, "\0", "9" * 80]
+    numbers = [0, -1, 1, 2**31, 2**53, 2**63, 2**64, 10**40]
+
+    for n in range(400):
+        intent = junk.choice(sound)
+        fields = dict(_junk_for(intent, junk, texts, numbers), withdrawal_id=f"wdr_j{n}")
+        with contextlib.suppress(Refused):
+            sign(keystore, msgspec.structs.replace(intent, **fields))
+
+
+def _junk_for(
+    intent: api.Intent, junk: random.Random, texts: list[str], numbers: list[int]
+) -> Iterator[tuple[str, Any]]:
+    for name in junk.sample(intent.__struct_fields__[2:], k=junk.randrange(1, 4)):
+        value = getattr(intent, name)
+        if isinstance(value, str):
+            yield name, junk.choice(texts)
+        elif not isinstance(value, bool):
+            yield name, junk.choice(numbers)
+
+
+def test_logs_carry_ids_and_hashes_and_no_secret(keystore: Keystore) -> None:
+    """Neither seeds nor leaf keys nor signed bytes; one JSON document a line."""
+    LOG.truncate(LOG.seek(0))
+    signed = sign(keystore, ethereum_intent())
+    code_of(keystore, ethereum_intent(units="9"))
+    keyring = keystore._keyring
+
+    lines = [json.loads(line) for line in LOG.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["intent_signed", "intent_refused"]
+    assert lines[0]["withdrawal_id"] == "wdr_1"
+    assert lines[0]["tx_hash"] == signed.tx_hash
+    secrets = [*SECRETS, *keyring._seeds.values(), keyring.hot("ethereum").key]
+    for secret in (*(bytes(s).hex() for s in secrets), signed.raw):
+        assert secret not in LOG.getvalue()
+
+
+def test_a_terminal_gets_text() -> None:
+    """The same events for a person."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    Log(clock, screen).info("ready", socket="run/k.sock")
+
+    assert (
+        screen.getvalue() == "2026-11-21T00:00:00.000+00:00 info    ready socket=run/k.sock\n"
+    )

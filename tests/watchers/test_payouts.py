@@ -1,0 +1,349 @@
+"""Money out: one payment per withdrawal, whatever the node says and wherever we die."""
+
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, insert, select, update
+
+from gateway.db import CROSS_TENANT
+from gateway.domain import posting
+from gateway.ledger.service import post
+from gateway.models import ApplicationWallet, Attempt, Withdrawal
+from gateway.settings import AssetSettings, NetworkSettings
+from keystore.client import KeystoreClient
+from tests.conftest import FreshDatabase
+from tests.fakes.network import Broadcast, FakeReader, FakeWriter
+from tests.keystore.house import House, build, init, serving
+from tests.watchers.world import ETH, NETWORK, USDC, World, world
+from watchers.chain import Chain
+from watchers.clock import now
+from watchers.payouts import Payouts
+from watchers.pool import register_wallets
+from watchers.rpc import Endpoints
+
+pytestmark = pytest.mark.anyio
+DESTINATION = "0x" + "ab" * 20
+BALANCE, AMOUNT = 10**20, 10**18
+first_nonces = itertools.count(step=100)
+"""The keystore remembers every nonce it signed, so each test begins at another one."""
+
+
+@pytest.fixture(scope="module")
+def keystore_house() -> Iterator[House]:
+    """One keystore process for the module."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        house = build(Path(folder))
+        init(house)
+        with serving(house):
+            yield house
+
+
+@dataclass
+class Desk:
+    """A world whose hot wallet is the keystore's and whose merchant has a balance."""
+
+    world: World
+    payouts: Payouts
+    writer: FakeWriter
+    first_nonce: int
+
+    async def request(
+        self,
+        number: int = 1,
+        currency: str = ETH,
+        units: int = AMOUNT,
+        *,
+        destination: str = DESTINATION,
+        held: bool = True,
+    ) -> str:
+        """Put an approved withdrawal with its hold."""
+        id_ = f"wdr_{self.first_nonce + number}"
+        async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(
+                insert(Withdrawal).values(
+                    id=id_,
+                    merchant_id="mer_1",
+                    livemode=False,
+                    currency_id=currency,
+                    network_id=NETWORK,
+                    units=units,
+                    fee_units=0,
+                    destination=destination,
+                    metadata_={},
+                    status="approved",
+                    created_by="key_1",
+                    created_at=datetime.now(UTC),
+                    approved_at=datetime.now(UTC),
+                    updated_at=datetime.now(UTC),
+                )
+            )
+            if held:
+                await post(session, posting.hold(id_, "mer_1", currency, units), now())
+        return id_
+
+    async def withdrawal(self, id_: str) -> Withdrawal:
+        """Return a withdrawal as it stands."""
+        async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
+            return await session.get_one(Withdrawal, id_)
+
+    async def attempts(self) -> list[Attempt]:
+        """Return every attempt by nonce."""
+        async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
+            return list(await session.scalars(select(Attempt).order_by(Attempt.nonce)))
+
+    async def bury(self) -> None:
+        """Mine what waits, make it final, and scan."""
+        await self.world.chain.mine(4)
+        await self.world.scan()
+
+    def again(self) -> None:
+        """Go on as a new process would."""
+        old = self.payouts
+        self.payouts = Payouts(
+            old.name, old.settings, old.chain, old.database, old.keystore,
+            self.world.scanner.position,
+        )  # fmt: skip
+
+    async def rest(self) -> None:
+        """Let the pause before another broadcast pass."""
+        async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(update(Attempt).values(last_broadcast_at=None))
+
+
+@asynccontextmanager
+async def desk(database: FreshDatabase, house: House) -> AsyncIterator[Desk]:
+    """Build it, with a hot wallet of the keystore that holds coins and tokens."""
+    async with world(database) as w, KeystoreClient(house.socket) as keystore:
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(delete(ApplicationWallet))
+        writer = FakeWriter(w.chain, NETWORK)
+        reader = FakeReader(w.chain, w.chain.chain_id, frozenset({w.chain.token}))
+        chain = Chain(reader, writer, Endpoints(["http://127.0.0.1:1"]), numbered=True)
+        first_nonce = next(first_nonces)
+        [hot] = [
+            wallet.address
+            for wallet in await keystore.wallets(NETWORK)
+            if wallet.purpose == "hot"
+        ]
+        w.chain.state.nonces[hot] = first_nonce
+        await register_wallets(NETWORK, chain, w.database, keystore)
+        await w.restart()
+        settings = NetworkSettings(
+            family="ethereum", display_name="Ethereum", identity=w.chain.identity,
+            rpc_urls=["http://127.0.0.1:1"], test=True, fee_ceiling="0.1",
+            assets=[AssetSettings(code="ETH", decimals=18)],
+        )  # fmt: skip
+        w.hot = hot
+        await w.chain.pay(hot, BALANCE)
+        await w.chain.pay(hot, 10**9, w.chain.token)
+        await w.pay(w.assigned, BALANCE)
+        await w.pay(w.assigned, 10**9, w.chain.token)
+        payouts = Payouts(NETWORK, settings, chain, w.database, keystore, w.scanner.position)
+        yield Desk(w, payouts, writer, first_nonce)
+
+
+@pytest.mark.parametrize(("currency", "units"), [(ETH, AMOUNT), (USDC, 5 * 10**6)])
+async def test_payout_is_paid_exactly_and_settled_at_finality(
+    database: FreshDatabase, keystore_house: House, currency: str, units: int
+) -> None:
+    """The destination gets the amount; the ledger pays it and the operator the network."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(1 if currency == ETH else 2, currency, units)
+        await d.payouts.round()
+        assert (await d.withdrawal(id_)).status == "broadcast"
+        await d.bury()
+        paid = await d.withdrawal(id_)
+        assert paid.status == "completed"
+        asset = "native" if currency == ETH else d.world.chain.token
+        assert await d.world.chain.balance(DESTINATION, asset) == units
+        expense = (await d.world.wallet("expense"))[0]
+        assert paid.network_fee_units == -expense > 0
+        assert (await d.world.wallet("mer_1", currency))[1] == 0
+        assert await d.world.sum_is_zero()
+        held = await d.world.chain.balance(d.world.hot)
+        assert -(await d.world.wallet("custody"))[0] == held + BALANCE
+
+
+@pytest.mark.parametrize("manner", list(Broadcast))
+async def test_what_the_node_says_about_a_broadcast_decides_nothing(
+    database: FreshDatabase, keystore_house: House, manner: Broadcast
+) -> None:
+    """Whether it lies, forgets or loses its answer: the same bytes, one payment."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(3)
+        d.writer.manner = manner
+        await d.payouts.round()
+        await d.bury()
+        d.writer.manner = Broadcast.TAKE
+        await d.rest()
+        await d.payouts.round()
+        await d.bury()
+        assert (await d.withdrawal(id_)).status == "completed"
+        assert await d.world.chain.balance(DESTINATION) == AMOUNT
+        assert len(d.world.chain.broadcasts) == 1
+
+
+async def test_restart_after_the_intent_was_kept_signs_the_same_bytes(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """Dying between the keystore's answer and our commit makes no second transaction."""
+    async with desk(database, keystore_house) as d:
+        await d.request(4)
+        assert await d.payouts.claims.claim()
+        [prepared] = await d.attempts()
+        lost = await d.payouts._signed(prepared)
+        d.again()
+        await d.payouts.round()
+        [attempt] = await d.attempts()
+        assert attempt.tx_hash == lost.tx_hash
+        await d.bury()
+        assert await d.world.chain.balance(DESTINATION) == AMOUNT
+
+
+async def test_payouts_take_consecutive_nonces(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """Several in one round leave no gap and are all paid."""
+    async with desk(database, keystore_house) as d:
+        for number in range(5, 9):
+            await d.request(number, units=AMOUNT + number)
+        await d.payouts.round()
+        nonces = [attempt.nonce for attempt in await d.attempts()]
+        assert nonces == [d.first_nonce + step for step in range(4)]
+        await d.bury()
+        assert await d.world.chain.balance(DESTINATION) == 4 * AMOUNT + 5 + 6 + 7 + 8
+
+
+async def test_payout_that_failed_on_chain_gives_the_hold_back(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """The fee is spent, the merchant has its money again, nothing is paid twice."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(10)
+        before = await d.world.wallet("mer_1")
+        await d.payouts.round()
+        d.world.chain.pool = {
+            tx_hash: replace(tx, doomed=True) for tx_hash, tx in d.world.chain.pool.items()
+        }
+        await d.bury()
+        failed = await d.withdrawal(id_)
+        assert (failed.status, failed.failure_reason) == (
+            "failed",
+            "the transaction failed on chain",
+        )
+        assert await d.world.wallet("mer_1") == (before[0] + AMOUNT, 0)
+        assert await d.world.chain.balance(DESTINATION) == 0
+        await d.payouts.round()
+        assert len(await d.attempts()) == 1
+
+
+async def test_a_wallet_without_funds_keeps_the_withdrawal_waiting_with_the_reason(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """It stays approved, takes no nonce, and says why."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(11, units=BALANCE)
+        await d.payouts.round()
+        waiting = await d.withdrawal(id_)
+        assert waiting.status == "approved"
+        assert "holds less" in (waiting.blocked_reason or "")
+        assert await d.attempts() == []
+
+
+async def test_reorganised_payout_is_sent_again_and_paid_once(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """An orphaned payout goes back to broadcast; the same nonce lands once."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(12)
+        await d.payouts.round()
+        await d.world.chain.mine()
+        await d.world.scan()
+        assert (await d.withdrawal(id_)).status == "confirming"
+        d.world.chain.fork(1, keep=[])
+        await d.world.chain.mine()
+        await d.world.scan()
+        assert (await d.withdrawal(id_)).status == "broadcast"
+        await d.rest()
+        d.again()
+        await d.payouts.round()
+        await d.bury()
+        assert (await d.withdrawal(id_)).status == "completed"
+        assert await d.world.chain.balance(DESTINATION) == AMOUNT
+
+
+async def test_success_on_chain_without_the_transfer_we_know_releases_nothing(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """A token that this watcher does not read may have been paid: a person decides."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(13, USDC, 5 * 10**6)
+        await d.payouts.round()
+        d.world.scanner.reader = FakeReader(d.world.chain, d.world.chain.chain_id, frozenset())
+        await d.bury()
+        waiting = await d.withdrawal(id_)
+        assert waiting.status == "confirming"
+        assert "needs a person" in (waiting.blocked_reason or "")
+        assert (await d.world.wallet("mer_1", USDC))[1] == 5 * 10**6
+
+
+async def test_intent_that_the_keystore_refuses_for_good_leaves_no_gap(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """It fails with the reason, its hold is free, and the next payout takes its nonce."""
+    async with desk(database, keystore_house) as d:
+        hopeless = await d.request(14, destination=d.world.hot)
+        sound = await d.request(15)
+        before = (await d.world.wallet("mer_1"))[0]
+        await d.payouts.round()
+        await d.bury()
+        failed = await d.withdrawal(hopeless)
+        assert failed.status == "failed"
+        assert "own_destination" in (failed.failure_reason or "")
+        assert (await d.withdrawal(sound)).status == "completed"
+        assert (await d.world.wallet("mer_1"))[0] == before + AMOUNT
+        assert [a.nonce for a in await d.attempts() if a.nonce is not None] == [d.first_nonce]
+
+
+async def test_funds_of_the_hot_wallet_are_not_promised_twice(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """The second of two payouts that only fit singly waits and says why."""
+    async with desk(database, keystore_house) as d:
+        first = await d.request(16, units=BALANCE * 6 // 10)
+        await d.world.pay(d.world.assigned, BALANCE)
+        second = await d.request(17, units=BALANCE * 6 // 10)
+        await d.payouts.round()
+        assert (await d.withdrawal(first)).status == "broadcast"
+        waiting = await d.withdrawal(second)
+        assert waiting.status == "approved"
+        assert "promised" in (waiting.blocked_reason or "")
+
+
+async def test_a_blocked_withdrawal_does_not_hold_up_the_next(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """One that the hot wallet cannot cover waits; a payable one behind it is paid."""
+    async with desk(database, keystore_house) as d:
+        await d.request(18, units=BALANCE)
+        await d.world.pay(d.world.assigned, BALANCE)
+        payable = await d.request(19)
+        await d.payouts.round()
+        assert (await d.withdrawal(payable)).status == "broadcast"
+
+
+async def test_an_approved_row_without_a_hold_is_never_paid(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """A row written around the API has no money behind it."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(20, held=False)
+        await d.payouts.round()
+        assert "does not hold" in ((await d.withdrawal(id_)).blocked_reason or "")
+        assert await d.attempts() == []

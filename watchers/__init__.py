@@ -1,0 +1,1 @@
+"""One process per network: sees deposits, confirms them, pays withdrawals."""

@@ -1,0 +1,124 @@
+"""`watchers run NETWORK` is one network's process; `watchers status` says how far each has come."""
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from gateway import logs
+from gateway.db import CROSS_TENANT, Database
+from gateway.postgres.migrate import require_database
+from gateway.postgres.url import role_url
+from gateway.settings import Settings, SettingsError, load
+from keystore.client import KeystoreClient
+from watchers import health, store
+from watchers.clock import now
+from watchers.families import connect
+from watchers.network import WrongChain
+from watchers.service import Watcher
+from watchers.store import CatalogChanged, LeaseLost
+
+STALE_SECONDS = 30
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = _arguments(argv)
+    try:
+        settings = load(args.config)
+        logs.configure(settings.logs.level)
+        require_database(settings, "watcher")
+        if args.command == "status":
+            return uvloop.run(_status(settings))
+        return uvloop.run(_run(settings, args.network))
+    except WrongChain as wrong:
+        sys.stderr.write(f"watchers: networks.{args.network}.identity: {wrong}\n")
+        return 1
+    except (SettingsError, LeaseLost, CatalogChanged) as refusal:
+        sys.stderr.write(f"watchers: {refusal}\n")
+        return 1
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="watchers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="watch one network")
+    run.add_argument("network")
+    status = commands.add_parser("status", help="print how far every network has come")
+    for command in (run, status):
+        command.add_argument("--config", type=Path, required=True)
+    return parser.parse_args(argv)
+
+
+def _database(settings: Settings) -> Database:
+    return Database(role_url(settings, "watcher"), pool_size=settings.database.pool_size)
+
+
+async def _run(settings: Settings, name: str) -> int:
+    network = settings.networks.get(name)
+    if network is None:
+        raise SettingsError(f"networks.{name}: there is no such network in the configuration")
+    async with AsyncExitStack() as stack:
+        database = _database(settings)
+        stack.push_async_callback(database.aclose)
+        keystore = KeystoreClient(settings.keystore.socket)
+        stack.push_async_callback(keystore.aclose)
+        async with database.unit_of_work(CROSS_TENANT) as session:
+            currencies = await store.currencies_of(session, name)
+        if not currencies:
+            raise SettingsError(f"networks.{name}: not in the database, run `gateway migrate`")
+        chain = connect(name, network, currencies)
+        stack.push_async_callback(chain.endpoints.aclose)
+        watcher = Watcher(name, settings, network, chain, currencies, database, keystore)
+        return await _until_told(watcher)
+
+
+async def _until_told(watcher: Watcher) -> int:
+    """Watch until SIGTERM or SIGINT; what a transaction has not committed is not there."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(watcher.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    gc.freeze()
+    try:
+        await task
+    except asyncio.CancelledError:
+        structlog.get_logger().info("stopped", network=watcher.name)
+    except ExceptionGroup as group:
+        # One failing loop ends the others; the first cause is what a person needs.
+        lost, bugs = group.split((WrongChain, LeaseLost, CatalogChanged))
+        if bugs is not None or lost is None:
+            raise
+        raise lost.exceptions[0] from group
+    return 0
+
+
+async def _status(settings: Settings) -> int:
+    database = _database(settings)
+    try:
+        rows = await health.all_networks(database)
+    finally:
+        await database.aclose()
+    print(f"{'network':<14}{'head':>12}{'scanned':>12}{'final':>12}{'age s':>8}  trouble")
+    healthy = bool(rows)
+    for row in rows:
+        age = int((now().at - row.updated_at).total_seconds())
+        stale = age > STALE_SECONDS
+        trouble = row.trouble or ("no watcher is running" if stale else "-")
+        healthy = healthy and trouble == "-"
+        print(
+            f"{row.network_id:<14}{row.head_height:>12}{row.scanned_height:>12}"
+            f"{row.final_height:>12}{age:>8}  {trouble}"
+        )
+    return 0 if healthy else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The two sockets a network plugs into: `ChainReader` for money in, `ChainWriter` for money out.
+
+Nothing here knows the database, the keystore or any chain library. Heights are block numbers
+on Ethereum and Tron and slots on Solana. Amounts are integers in base units (wei, sun,
+lamports, token units). Hashes and addresses are the chain's own text in its canonical form:
+lower-case `0x` hex on Ethereum, lower-case hex hashes and base58 addresses on Tron, base58 on
+Solana.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+NATIVE = "native"
+"""The asset reference of a chain's own coin; every other asset is its contract or mint."""
+
+
+class Incomplete(Exception):
+    """The node does not know (yet): absent, empty, short or contradictory answers. Ask again."""
+
+
+class NodeUnavailable(Exception):
+    """The node did not answer in time or not in its protocol. The world's fault: retry."""
+
+
+class WrongChain(Exception):
+    """The node serves another chain than the configuration pins. Never retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """Identity of one block: enough to notice that history changed."""
+
+    height: int
+    hash: str
+    parent_hash: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """How far the node has come: its newest height and the newest one it calls final."""
+
+    head: int
+    final: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Value that arrived somewhere, in a successful transaction, as the chain states it.
+
+    `(tx_hash, kind, ordinal)` names it for good: the ordinal counts inside the transaction, so
+    it survives a move to another block. `kind` is `native`, `token`, `internal` or
+    `withdrawal`; `asset` is `NATIVE` or the contract or mint; `sender` is empty where the chain
+    does not say. On Solana `ordinal` is the recipient's index among the transaction's accounts
+    (native) or the rank of `(owner, mint)` among the sorted pairs that gained (token).
+    """
+
+    tx_hash: str
+    kind: str
+    ordinal: int
+    asset: str
+    sender: str
+    recipient: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one transaction.
+
+    `payer_spent_units` is what left the fee payer in the native coin. On Ethereum and Tron it
+    is the fee alone. On Solana it is the fee payer's whole decrease in lamports (fee, rent and
+    any lamports sent), because only the difference is on record there.
+    """
+
+    success: bool
+    payer_spent_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One complete block: every transfer of a listed asset, and how every transaction ended."""
+
+    ref: BlockRef
+    transfers: tuple[Transfer, ...]
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+
+
+class ChainReader(Protocol):
+    """Eyes of one network."""
+
+    async def check_identity(self) -> None:
+        """Compare the node's chain id or genesis with the pinned one; raise `WrongChain`."""
+        ...
+
+    async def tip(self) -> Tip:
+        """Return head and final height, or raise `Incomplete` where the node has no final block."""
+        ...
+
+    async def read(self, height: int) -> Block:
+        """Return the first block at or above `height`, complete, or raise `Incomplete`.
+
+        On Ethereum and Tron that is the block at `height` itself. On Solana slots may be
+        skipped; a higher slot proves the skip only through its parent hash, which the caller
+        compares with the last block it processed. A block that cannot be proved complete
+        (counts, ids and hashes of the answers agree) is never returned.
+        """
+        ...
+
+    async def ref_at(self, height: int) -> BlockRef:
+        """Return the identity of the block now standing at `height`, or raise `Incomplete`."""
+        ...
+
+    async def balance(self, address: str, asset: str) -> int:
+        """Return the balance of `address` in base units (Solana tokens: of the canonical ATA)."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutOrder:
+    """A payout that was approved, before the chain's own facts are added.
+
+    `fee_ceiling_units` is the most the operator allows the network to take, in the native coin.
+    """
+
+    withdrawal_id: str
+    asset: str
+    decimals: int
+    destination: str
+    units: int
+    source: str
+    fee_ceiling_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The one place on the chain that a withdrawal may take.
+
+    Ethereum: `nonce` from our own book. Solana: `nonce_account`. Tron has none: the raw
+    transaction's own bytes and expiration are the slot.
+    """
+
+    nonce: int | None = None
+    nonce_account: str | None = None
+
+
+class Refused(Exception):
+    """The chain cannot carry this payout as it stands (no funds for it, no such token account)."""
+
+
+class ChainWriter(Protocol):
+    """Hands of one network. It never sees a key and decides nothing about money."""
+
+    async def next_nonce(self, address: str) -> int:
+        """Return the count of transactions `address` has on chain; 0 where there is no nonce."""
+        ...
+
+    async def prepare(self, order: PayoutOrder, slot: Slot) -> Mapping[str, Any]:
+        """Return the wire intent for `keystore.api` (`intent_v1`): order, slot and chain facts.
+
+        Facts are fees, gas or energy limits, reference block and expiration, nonce value.
+        Raises `Refused` where a simulation shows that it cannot succeed now.
+        """
+        ...
+
+    def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:
+        """Decode signed bytes again; return the transaction hash.
+
+        Raises `ValueError` naming the field where recipient, amount, asset, chain or slot in the
+        bytes differ from the intent.
+        """
+        ...
+
+    async def broadcast(self, raw: bytes) -> None:
+        """Hand signed bytes to the node; safe to repeat.
+
+        The answer proves nothing: a rejection is logged by the caller, never believed.
+        Raises `NodeUnavailable` where the node could not be reached, `BroadcastRejected` with
+        its words where it declined.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class NonceLanes(Protocol):
+    """Where a payout stands on a durable-nonce account (Solana), the account is made once."""
+
+    async def nonce_setup(self, hot: str, lane: int) -> Mapping[str, Any] | None:
+        """Return the facts for `keystore.api.SignNonceSetupRequest`, or None where it exists."""
+        ...
+
+
+class BroadcastRejected(Exception):
+    """The node declined the bytes. It proves nothing about whether they land."""

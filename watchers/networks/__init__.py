@@ -1,0 +1,1 @@
+"""One folder per family of chains; nothing outside knows a chain library."""

@@ -1,0 +1,1 @@
+"""Ethereum and every other EVM chain."""

@@ -1,0 +1,45 @@
+"""The three shapes of ERC-20 that money passes through: log, transfer call, balance call."""
+
+from eth_utils.crypto import keccak
+
+TRANSFER_TOPIC = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
+TRANSFER_SELECTOR = keccak(text="transfer(address,uint256)")[:4]
+BALANCE_SELECTOR = keccak(text="balanceOf(address)")[:4]
+
+TRANSFER_TOPICS = 3
+"""ERC-20 has topic, from and to; a fourth topic is an ERC-721 token id."""
+WORD_HEX = 66
+"""Length of one 32-byte word in hex with its `0x`."""
+ADDRESS_PADDING = "0x" + "00" * 12
+TRANSFER_CALL_BYTES = 4 + 32 + 32
+UINT256_MAX = 2**256 - 1
+
+
+def transfer_call(to: str, units: int) -> bytes:
+    """Return the calldata of `transfer(to, units)`."""
+    return TRANSFER_SELECTOR + _word(to) + units.to_bytes(32, "big")
+
+
+def balance_call(owner: str) -> bytes:
+    """Return the calldata of `balanceOf(owner)`."""
+    return BALANCE_SELECTOR + _word(owner)
+
+
+def parsed_transfer_call(data: bytes) -> tuple[str, int]:
+    """Return recipient and units of exact `transfer` calldata; `ValueError` for anything else."""
+    if len(data) != TRANSFER_CALL_BYTES or data[:4] != TRANSFER_SELECTOR:
+        raise ValueError("not the calldata of a token transfer")
+    if any(data[4:16]):
+        raise ValueError("the recipient of the token transfer is longer than an address")
+    return "0x" + data[16:36].hex(), int.from_bytes(data[36:], "big")
+
+
+def address_in_topic(topic: str) -> str | None:
+    """Return the lower-case address in an indexed topic; None where it is no padded address."""
+    if len(topic) != WORD_HEX or not topic.startswith(ADDRESS_PADDING):
+        return None
+    return "0x" + topic[len(ADDRESS_PADDING) :].lower()
+
+
+def _word(address: str) -> bytes:
+    return bytes.fromhex(address[2:]).rjust(32, b"\0")

@@ -1,0 +1,60 @@
+"""EIP-1559 fees as plain arithmetic: what to offer for gas, in wei."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from watchers.network import Refused
+
+HISTORY_BLOCKS = 20
+REWARD_PERCENTILE = 50
+TIP_WEI_MIN = 1
+PLAIN_TRANSFER_GAS = 21_000
+"""What a native payment to an account without code costs, exactly (EIP-2)."""
+
+
+class RawFeeHistory(msgspec.Struct, rename="camel", gc=False):
+    """Answer of `eth_feeHistory`: base fees of the blocks and of the next one; tips per block."""
+
+    base_fee_per_gas: list[str]
+    reward: list[list[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What a transaction offers per gas: the ceiling, and the part that goes to the builder."""
+
+    max_fee_wei: int
+    tip_wei: int
+
+
+def market_fees(next_base_wei: int, tips_wei: Sequence[int]) -> Fees:
+    """Return twice the next base fee plus the median of recent tips.
+
+    Twice: the base fee rises by at most an eighth per block, so the offer stays good for six
+    full blocks in a row.
+    """
+    ordered = sorted(tips_wei)
+    median = ordered[len(ordered) // 2] if ordered else 0
+    tip = max(TIP_WEI_MIN, median)
+    return Fees(max_fee_wei=2 * next_base_wei + tip, tip_wei=tip)
+
+
+def within_ceiling(fees: Fees, next_base_wei: int, gas_limit: int, ceiling_wei: int) -> Fees:
+    """Return the fees lowered until `gas_limit` of them fits under the ceiling.
+
+    Raises `Refused` where that is less than the next block asks for.
+    """
+    affordable = ceiling_wei // gas_limit
+    needed = next_base_wei + fees.tip_wei
+    if affordable < needed:
+        raise Refused(
+            f"network fee of {needed * gas_limit} wei is above the ceiling of {ceiling_wei} wei"
+        )
+    return Fees(max_fee_wei=min(fees.max_fee_wei, affordable), tip_wei=fees.tip_wei)
+
+
+def gas_limit_for(estimate: int) -> int:
+    """Return the estimate and a fifth more; a plain transfer's gas is exact and stays."""
+    return estimate if estimate == PLAIN_TRANSFER_GAS else -(-estimate * 6 // 5)

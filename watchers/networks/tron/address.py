@@ -1,0 +1,73 @@
+"""Tron addresses: 0x41 and twenty bytes, written as base58check (`T...`) everywhere in this house.
+
+Nodes write the same address in three ways: base58 where a call asked for `visible`, 42 hex
+digits with the 41 otherwise, and 40 hex digits without it in event logs. `canonical` takes all
+three, so that one address never has two spellings behind this room.
+"""
+
+from functools import lru_cache
+from hashlib import sha256
+
+ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+DIGIT_OF = {letter: value for value, letter in enumerate(ALPHABET)}
+PREFIX = b"\x41"
+BYTES = 21
+BASE58_LENGTH = 34  # 25 bytes that start with 0x41 always fill 34 digits
+CHECKSUM_BYTES = 4
+CACHED = 65_536
+
+
+def to_base58(address: bytes) -> str:
+    """Write 21 bytes (0x41 first) as base58check; raise `ValueError` for anything else."""
+    if len(address) != BYTES or address[:1] != PREFIX:
+        raise ValueError(f"not a Tron address: {address.hex()}")
+    number = int.from_bytes(address + _checksum(address), "big")
+    letters = []
+    while number:
+        number, digit = divmod(number, 58)
+        letters.append(ALPHABET[digit])
+    return "".join(reversed(letters))
+
+
+def from_base58(text: str) -> bytes:
+    """Read base58check into 21 bytes; raise `ValueError` for a wrong length, digit or checksum."""
+    if len(text) != BASE58_LENGTH:
+        raise ValueError(f"not a Tron address: {text!r}")
+    number = 0
+    for letter in text:
+        digit = DIGIT_OF.get(letter)
+        if digit is None:
+            raise ValueError(f"not a Tron address: {text!r}")
+        number = number * 58 + digit
+    if number >= 1 << (BYTES + CHECKSUM_BYTES) * 8:
+        raise ValueError(f"not a Tron address: {text!r}")
+    body = number.to_bytes(BYTES + CHECKSUM_BYTES, "big")
+    address, checksum = body[:BYTES], body[BYTES:]
+    if address[:1] != PREFIX or checksum != _checksum(address):
+        raise ValueError(f"not a Tron address: {text!r}")
+    return address
+
+
+def to_hex(text: str) -> str:
+    """Write a base58 address as the 42 hex digits that node calls take."""
+    return from_base58(text).hex()
+
+
+@lru_cache(maxsize=CACHED)
+def canonical(text: str) -> str:
+    """Return the base58 form of an address in any of the three spellings of a node."""
+    if len(text) == BASE58_LENGTH:
+        return to_base58(from_base58(text))
+    if len(text) == 2 * (BYTES - 1):
+        return to_base58(PREFIX + bytes.fromhex(text))
+    return to_base58(bytes.fromhex(text))
+
+
+def spellings(text: str) -> tuple[str, str, str]:
+    """Return the three spellings in which a node may write a base58 address."""
+    spelled = to_hex(text)
+    return text, spelled, spelled[2:]
+
+
+def _checksum(address: bytes) -> bytes:
+    return sha256(sha256(address).digest()).digest()[:CHECKSUM_BYTES]

@@ -1,0 +1,132 @@
+"""Pure: signed Tron bytes back into the payment they make.
+
+Two shapes exist here and no third: one `TransferContract`, or one `TriggerSmartContract` that
+calls `transfer(address,uint256)` and carries no TRX. Memo, permission id, call value and every
+other field are refused by the strict reader.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from coincurve import PublicKey
+from eth_utils.crypto import keccak
+
+from watchers.network import NATIVE
+from watchers.networks.tron.address import PREFIX, from_base58, to_base58
+from watchers.networks.tron.protobuf import read_message
+
+TRANSFER_CONTRACT = 1
+TRIGGER_SMART_CONTRACT = 31
+TYPE_URL = "type.googleapis.com/protocol."
+TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")
+WORD = 32
+SIGNATURE_BYTES = 65
+RECOVERY_IDS = {0: 0, 1: 1, 27: 0, 28: 1}
+UNITS_LIMIT = 1 << 256
+
+_RAW_INTEGERS = {8: "expiration", 14: "timestamp", 18: "fee_limit"}
+_RAW_OCTETS = {1: "ref_block_bytes", 4: "ref_block_hash", 11: "contract"}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPayment:
+    """What signed bytes say. `owner` is the account they spend from, `signer` who signed."""
+
+    tx_hash: str
+    owner: str
+    signer: str
+    asset: str
+    to: str
+    units: int
+    ref_block_bytes: bytes
+    ref_block_hash: bytes
+    expiration_ms: int
+    timestamp_ms: int
+    fee_limit: int
+
+
+def decode_signed(raw: bytes) -> SignedPayment:
+    """Read a serialized `protocol.Transaction`; raise `ValueError` naming what is wrong."""
+    _, parts = read_message("transaction", raw, {}, {1: "raw_data", 2: "signature"})
+    raw_data = _present("transaction", parts, "raw_data")
+    numbers, fields = read_message("raw_data", raw_data, _RAW_INTEGERS, _RAW_OCTETS)
+    owner, asset, to, units = _payment(_present("raw_data", fields, "contract"))
+    digest = sha256(raw_data).digest()
+    return SignedPayment(
+        tx_hash=digest.hex(),
+        owner=owner,
+        signer=_signer(digest, _present("transaction", parts, "signature")),
+        asset=asset,
+        to=to,
+        units=units,
+        ref_block_bytes=fields.get("ref_block_bytes", b""),
+        ref_block_hash=fields.get("ref_block_hash", b""),
+        expiration_ms=numbers.get("expiration", 0),
+        timestamp_ms=numbers.get("timestamp", 0),
+        fee_limit=numbers.get("fee_limit", 0),
+    )
+
+
+def transfer_words(to: str, units: int) -> str:
+    """Return the two ABI words of `transfer(address,uint256)` in hex, without the selector."""
+    if not 0 <= units < UNITS_LIMIT:
+        raise ValueError(f"units: {units} does not fit uint256")
+    return (from_base58(to)[1:].rjust(WORD, b"\0") + units.to_bytes(WORD, "big")).hex()
+
+
+def _payment(contract: bytes) -> tuple[str, str, str, int]:
+    numbers, fields = read_message("contract", contract, {1: "type"}, {2: "parameter"})
+    parameter = _present("contract", fields, "parameter")
+    _, wrapped = read_message("parameter", parameter, {}, {1: "type_url", 2: "value"})
+    readers: dict[int, tuple[str, Callable[[bytes], tuple[str, str, str, int]]]] = {
+        TRANSFER_CONTRACT: ("TransferContract", _native),
+        TRIGGER_SMART_CONTRACT: ("TriggerSmartContract", _token),
+    }
+    kind = numbers.get("type", 0)
+    if kind not in readers:
+        raise ValueError(f"contract type: {kind} is not a payment")
+    name, reader = readers[kind]
+    if wrapped.get("type_url", b"") != (TYPE_URL + name).encode():
+        raise ValueError(f"type_url: not that of {name}")
+    return reader(_present("parameter", wrapped, "value"))
+
+
+def _native(value: bytes) -> tuple[str, str, str, int]:
+    name = "TransferContract"
+    numbers, fields = read_message(
+        name, value, {3: "amount"}, {1: "owner_address", 2: "to_address"}
+    )
+    owner = to_base58(_present(name, fields, "owner_address"))
+    to = to_base58(_present(name, fields, "to_address"))
+    return owner, NATIVE, to, numbers.get("amount", 0)
+
+
+def _token(value: bytes) -> tuple[str, str, str, int]:
+    name = "TriggerSmartContract"
+    allowed = {1: "owner_address", 2: "contract_address", 4: "data"}
+    _, fields = read_message(name, value, {}, allowed)
+    owner = to_base58(_present(name, fields, "owner_address"))
+    contract = to_base58(_present(name, fields, "contract_address"))
+    data = _present(name, fields, "data")
+    selector, recipient, units = data[:4], data[4 : 4 + WORD], data[4 + WORD :]
+    if selector != TRANSFER_SELECTOR or len(data) != 4 + 2 * WORD or any(recipient[:12]):
+        raise ValueError("data: not a call of transfer(address,uint256)")
+    return owner, contract, to_base58(PREFIX + recipient[12:]), int.from_bytes(units, "big")
+
+
+def _signer(digest: bytes, signature: bytes) -> str:
+    if len(signature) != SIGNATURE_BYTES or signature[64] not in RECOVERY_IDS:
+        raise ValueError("signature: not 65 bytes with a recovery id")
+    recoverable = signature[:64] + bytes([RECOVERY_IDS[signature[64]]])
+    try:
+        key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+    except Exception as unusable:  # coincurve raises bare Exception for a point off the curve
+        raise ValueError(f"signature: {unusable}") from unusable
+    return to_base58(PREFIX + keccak(key.format(compressed=False)[1:])[12:])
+
+
+def _present(message: str, fields: dict[str, bytes], name: str) -> bytes:
+    if name not in fields:
+        raise ValueError(f"{message}: {name} is missing")
+    return fields[name]

@@ -1,0 +1,213 @@
+"""One watcher's life: identity, wallets, cursor, lease, then its loops until told to stop.
+
+Trouble in the world (a node, the keystore, the database) is waited out and published; anything
+else is a bug and ends the process, which systemd starts again.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.models import Currency
+from gateway.settings import NetworkSettings, Settings
+from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
+from watchers import health, lanes, payouts, pool, store
+from watchers.addresses import AddressBook
+from watchers.chain import Chain
+from watchers.clock import now
+from watchers.health import Health
+from watchers.network import Incomplete, NodeUnavailable, Refused
+from watchers.reorg import FinalityBroken
+from watchers.scanner import Scanner
+from watchers.store import Position
+
+TROUBLE = (
+    NodeUnavailable,
+    Incomplete,
+    Refused,
+    KeystoreUnavailable,
+    KeystoreRefused,
+    OperationalError,
+    InterfaceError,
+    InternalError,
+    PoolTimeout,
+    FinalityBroken,
+    ConnectionError,
+)
+PAUSE_SECONDS_MAX = 10.0
+PUBLISH_SECONDS = 2.0
+BALANCES_SECONDS = 5.0
+LEASE_SECONDS = 1.0
+LEASE_RENEWAL_SECONDS = 2.0
+PATIENCE = 4
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Everything that one network's process holds."""
+
+    name: str
+    settings: Settings
+    network: NetworkSettings
+    chain: Chain
+    currencies: Sequence[Currency]
+    database: Database
+    keystore: KeystoreClient
+    book: AddressBook = field(init=False)
+    health: Health = field(default_factory=Health)
+
+    def __post_init__(self) -> None:
+        self.book = AddressBook(self.settings.keystore.pool_public_key)
+
+    async def run(self) -> None:
+        """Prepare, take the lease, and watch until cancelled."""
+        await self._patiently("identity", self.chain.reader.check_identity)
+        await self._patiently("wallets", self._register)
+        await self._patiently("cursor", self._ensure_cursor)
+        position = await self._lease()
+        try:
+            await self._patiently("addresses", self._load_addresses)
+            log.info(
+                "watching",
+                network=self.name,
+                height=position.height,
+                epoch=position.epoch,
+                addresses=len(self.book.pool),
+            )
+            await self._loops(position)
+        finally:
+            await self._release(position)
+
+    async def _loops(self, position: Position) -> None:
+        scanner = Scanner(
+            self.chain.reader,
+            self.database,
+            self.currencies,
+            self.book,
+            position,
+            self.settings.api.public_url,
+            dense=self.chain.dense,
+            switches=lambda: self.chain.endpoints.switches,
+        )
+        refill = pool.Pool(
+            self.name, self.network, self.database, self.keystore, self.book, position
+        )
+        payer = payouts.Payouts(
+            self.name, self.network, self.chain, self.database, self.keystore, position
+        )
+        lane = lanes.Lanes(self.name, self.chain, self.database, position)
+        poll = self.network.poll_milliseconds / 1000
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat("scan", scanner.step, poll))
+            tasks.create_task(self._repeat("payouts", payer.round, poll))
+            tasks.create_task(self._repeat("pool", refill.round, poll))
+            tasks.create_task(self._repeat("lanes", lane.round, poll))
+            tasks.create_task(
+                self._repeat("health", lambda: self._publish(scanner), PUBLISH_SECONDS)
+            )
+            tasks.create_task(
+                self._repeat("lease", lambda: self._renew(position), LEASE_RENEWAL_SECONDS)
+            )
+            tasks.create_task(self._repeat("balances", self._balances, BALANCES_SECONDS))
+
+    async def _repeat(
+        self, name: str, work: Callable[[], Awaitable[object]], pause: float
+    ) -> None:
+        """Repeat work; a true answer means that there is more right away."""
+        failures = 0
+        while True:
+            try:
+                more = await work()
+            except TROUBLE as trouble:
+                failures += 1
+                # A block that is not whole yet is the daily life of a node at its head.
+                if failures >= PATIENCE or not isinstance(trouble, Incomplete):
+                    self._report(name, trouble)
+                await asyncio.sleep(min(PAUSE_SECONDS_MAX, pause * 2 ** min(failures, 6)))
+                continue
+            if failures and name == "scan" and self.health.recover():
+                log.info("recovered", network=self.name, task=name)
+            failures = 0
+            if not more:
+                await asyncio.sleep(pause)
+
+    def _report(self, name: str, trouble: BaseException) -> None:
+        reason = f"{name}: {trouble or type(trouble).__name__}".splitlines()[0][:300]
+        news = self.health.fail(reason) if name == "scan" else True
+        if news:
+            log.warning("waiting", network=self.name, task=name, reason=reason)
+
+    async def _patiently(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Do one step of the start, waiting out trouble."""
+        pause = 0.2
+        while True:
+            try:
+                await work()
+            except TROUBLE as trouble:
+                self._report(name, trouble)
+                await asyncio.sleep(pause)
+                pause = min(PAUSE_SECONDS_MAX, pause * 2)
+                continue
+            return
+
+    async def _register(self) -> None:
+        await pool.register_wallets(self.name, self.chain, self.database, self.keystore)
+
+    async def _ensure_cursor(self) -> None:
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            if await store.has_cursor(session, self.name):
+                return
+        height = self.network.start_height
+        if height is None:
+            height = (await self.chain.reader.tip()).final
+        start = (await self.chain.reader.read(height)).ref
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.create_cursor(session, self.name, start, now())
+
+    async def _lease(self) -> Position:
+        """Wait until this network is ours alone."""
+        holder = f"{socket.gethostname()}:{os.getpid()}"
+        waiting = False
+        while True:
+            try:
+                async with self.database.unit_of_work(CROSS_TENANT) as session:
+                    position = await store.take_lease(session, self.name, holder, now())
+            except TROUBLE as trouble:
+                self._report("lease", trouble)
+                position = None
+            if position is not None:
+                return position
+            if not waiting:
+                log.info("another watcher holds the lease", network=self.name)
+                waiting = True
+            await asyncio.sleep(LEASE_SECONDS)
+
+    async def _renew(self, position: Position) -> None:
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.renew_lease(session, position, now().at)
+
+    async def _release(self, position: Position) -> None:
+        try:
+            async with self.database.unit_of_work(CROSS_TENANT) as session:
+                await store.release_lease(session, position)
+        except (DBAPIError, OSError) as trouble:
+            log.warning("lease kept until it runs out", network=self.name, cause=str(trouble))
+
+    async def _load_addresses(self) -> None:
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await self.book.load(session, self.name)
+
+    async def _publish(self, scanner: Scanner) -> None:
+        await health.publish(self.database, scanner.position, scanner.tip, self.health)
+
+    async def _balances(self) -> None:
+        await pool.publish_balances(self.name, self.chain, self.database, self.currencies)
