@@ -36,8 +36,10 @@ demo: setup
 up: setup
 	@$(BIN)/python -m devnet.demo --stay
 
+# A wait that a busy machine made overdue is tried once more, and the closing line counts it;
+# any other failure stands.
 test: setup
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --reruns 1 --only-rerun Overdue --only-rerun TimeoutError
 
 check: .venv/.ready
 	@$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """One network's eyes and hands together, and how its assets are named in blocks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from watchers.network import ChainReader, ChainWriter, NonceLanes
 from watchers.rpc import Endpoints
@@ -12,6 +13,8 @@ class Chain:
 
     `numbered` networks give each payout a nonce from our own book; `lanes` is set where a payout
     stands on a durable-nonce account instead. `dense` networks have a block at every height.
+    `witnesses` are readers that ask one endpoint each, by the endpoint's name; `reader` asks
+    whichever serves best.
     """
 
     reader: ChainReader
@@ -20,6 +23,7 @@ class Chain:
     numbered: bool = False
     dense: bool = True
     lanes: NonceLanes | None = None
+    witnesses: Mapping[str, ChainReader] = field(default_factory=dict)
 
 
 def asset_key(contract: str) -> str:

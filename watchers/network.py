@@ -7,7 +7,7 @@ lower-case `0x` hex on Ethereum, lower-case hex hashes and base58 addresses on T
 Solana.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -79,13 +79,26 @@ class Outcome:
     payer_spent_units: int
 
 
+def _no_strays() -> Iterable[Transfer]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One complete block: every transfer of a listed asset, and how every transaction ended."""
+    """One complete block: every transfer of a listed asset, and how every transaction ended.
+
+    `strays` yields, when called, what arrived without being a payment: tokens that are not
+    listed, and value in an account that a sweep does not reach. `internal` tells whether value
+    moved inside contracts is among the transfers (traces, Tron's internal transactions, balance
+    differences). `provider` names the endpoint that served it.
+    """
 
     ref: BlockRef
     transfers: tuple[Transfer, ...]
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    strays: Callable[[], Iterable[Transfer]] = _no_strays
+    internal: bool = False
+    provider: str = ""
 
 
 class ChainReader(Protocol):

@@ -5,7 +5,7 @@ chains, keystore init | configuration, database, migrate | api, worker, watchers
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from devnet.system.configuration import write_gateway_config, write_keystore_con
 from devnet.system.place import Place
 from devnet.system.processes import Fallen, Supervisor
 from devnet.system.waiting import until
+from devnet.tied import survivors
 
 CHAINS: Mapping[str, tuple[str, Callable[[str], AbstractAsyncContextManager[LocalChain]]]] = {
     "ethereum": ("devnet.anvil", anvil.attached),
@@ -88,7 +89,7 @@ async def running(
         tell("stopping")
         everyone = supervisor.everyone()
         stubborn = await asyncio.shield(supervisor.stop(*STOPPED_FIRST))
-    left = _left_behind(everyone)
+    left = survivors(everyone, LEFT_SECONDS_MAX)
     if stubborn or left:
         raise Fallen(f"had to be killed: {stubborn}; left behind: {left}")
 
@@ -177,13 +178,3 @@ async def _ready(system: System) -> None:
 
 
 _ALL = {method.id for method in METHODS}
-
-
-def _left_behind(everyone: Sequence[psutil.Process]) -> list[str]:
-    """Return what still runs of the processes that there were; zombies are gone."""
-    _, alive = psutil.wait_procs(everyone, timeout=LEFT_SECONDS_MAX)
-    return [
-        f"{process.pid} {process.name()}"
-        for process in alive
-        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    ]

@@ -21,6 +21,10 @@ PARTS = (
     "4_money_out",
     "5_webhooks",
     "6_roles",
+    "7_coverage",
+    "8_misdirected",
+    "9_reconciliation",
+    "10_questions",
 )
 TABLES = (
     "webhook_delivery",

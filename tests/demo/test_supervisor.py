@@ -11,6 +11,7 @@ import pytest
 from devnet.system.place import Occupied, emptied
 from devnet.system.processes import Fallen, Supervisor
 from devnet.system.waiting import Overdue, until
+from devnet.tied import survivors
 
 pytestmark = pytest.mark.anyio
 
@@ -80,17 +81,11 @@ async def test_a_killed_supervisor_takes_its_children_along(tmp_path: Path) -> N
         stdout=asyncio.subprocess.PIPE,
     )
     assert supervisor.stdout is not None
-    pid = int(await supervisor.stdout.readline())
+    child = psutil.Process(int(await supervisor.stdout.readline()))
     supervisor.kill()
     await supervisor.communicate()
 
-    async def gone() -> bool | None:
-        try:  # the first process of a container may never collect those who end
-            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE or None
-        except psutil.NoSuchProcess:
-            return True
-
-    await until(gone, "the child's end", seconds_max=10)
+    assert survivors([child]) == []
 
 
 async def test_waiting_names_what_did_not_come() -> None:

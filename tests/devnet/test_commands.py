@@ -14,6 +14,7 @@ import pytest
 
 from devnet import anvil, surfpool
 from devnet.chain import LocalChain
+from devnet.tied import survivors
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
 
@@ -32,8 +33,7 @@ class Command:
     def finish(self) -> int:
         """Wait for the command and all below it; return its exit status."""
         status = self.process.wait(GONE_SECONDS_MAX)
-        _, alive = psutil.wait_procs(self.below, timeout=GONE_SECONDS_MAX)
-        assert alive == []
+        assert survivors(self.below, GONE_SECONDS_MAX) == []
         return status
 
 

@@ -1,0 +1,2 @@
+-- Questions the API asks a watcher, and their answers.
+SELECT 1;

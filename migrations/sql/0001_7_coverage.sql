@@ -1,0 +1,2 @@
+-- Coverage: which heights were scanned, by which provider, when.
+SELECT 1;
