@@ -76,8 +76,10 @@ def _show(status: api.Status, *, as_json: bool) -> None:
     print(f"unlocked         {'yes' if status.unlocked else 'no'}")
     print(f"pool public key  {status.pool_public_key}")
     print(f"signatures       {status.signatures}")
+    print(f"policy           {status.policy or 'none: test networks only'}")
     for network in status.networks:
-        kind = "test" if network.test else "real money: nothing is signed yet"
+        signs = network.test or status.policy
+        kind = "test" if network.test else "real money" if signs else "real money: not signed"
         print(f"network          {network.network} ({network.family}, {kind})")
 
 

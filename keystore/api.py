@@ -80,6 +80,47 @@ class SolanaIntent(_Wire, frozen=True, tag="solana", tag_field="family"):
 Intent = EthereumIntent | TronIntent | SolanaIntent
 
 
+class Order(_Wire, frozen=True):
+    """What a person approves: a withdrawal in full, before the chain's own facts are known.
+
+    `asset` is `native` or the contract or mint, `units` and `fee_ceiling` are in base units (the
+    ceiling in the network's own coin), `requested_by` is who asked for it, `expires_ms` is Unix
+    time: later the approval counts for nothing.
+    """
+
+    withdrawal_id: str
+    network: str
+    asset: str
+    to: str
+    units: str
+    fee_ceiling: str
+    merchant: str
+    requested_by: str
+    expires_ms: int
+
+
+class KeyApproval(_Wire, frozen=True, tag="key", tag_field="kind"):
+    """An approver's Ed25519 signature (hex) over `order_message`."""
+
+    approver: str
+    signature: str
+
+
+class PasskeyApproval(_Wire, frozen=True, tag="passkey", tag_field="kind"):
+    """A WebAuthn assertion (ES256) whose challenge is SHA-256 of `order_message`.
+
+    Authenticator data, client data and signature are hex of what the browser returned.
+    """
+
+    approver: str
+    authenticator_data: str
+    client_data: str
+    signature: str
+
+
+Approval = KeyApproval | PasskeyApproval
+
+
 class StatusRequest(_Wire, frozen=True, tag="status", tag_field="method"):
     """Ask whether the keystore is unlocked and what it serves."""
 
@@ -99,9 +140,14 @@ class DerivePoolRequest(_Wire, frozen=True, tag="derive_pool", tag_field="method
 
 
 class SignRequest(_Wire, frozen=True, tag="sign", tag_field="method"):
-    """Ask for the signed bytes of one payment."""
+    """Ask for the signed bytes of one payment.
+
+    Where the policy wants approvals, `order` says what was approved and `approvals` by whom.
+    """
 
     intent: Intent
+    order: Order | None = None
+    approvals: list[Approval] = []
 
 
 class SignNonceSetupRequest(_Wire, frozen=True, tag="sign_nonce_setup", tag_field="method"):
@@ -139,6 +185,8 @@ class Status(_Wire, frozen=True):
     networks: list[NetworkStatus]
     signatures: int
     """Intents in the journal."""
+    policy: str = ""
+    """SHA-256 of the policy file; empty without one: test networks only."""
 
 
 class ApplicationWallet(_Wire, frozen=True):
@@ -191,6 +239,11 @@ class Reply(msgspec.Struct, omit_defaults=True):
 
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: ErrorBody | None = None
+
+
+def order_message(order: Order) -> bytes:
+    """Return the bytes that approvers sign: the order with sorted keys, domain separated."""
+    return b"gw/approval/v1\n" + msgspec.json.encode(order, order="sorted")
 
 
 def pool_message(network: str, index: int, path: str, address: str) -> bytes:

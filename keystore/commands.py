@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from keystore import disk, settings, vault
+from keystore import disk, policy_file, settings, vault
 from keystore.door import listening
 from keystore.journal import Journal
 from keystore.keyring import Keyring
@@ -54,6 +54,10 @@ def serve(config: Path) -> None:
     """Unlock, listen and answer until SIGTERM or SIGINT."""
     chosen = settings.load(config, own_uid=os.geteuid())
     log = Log(utc_now)
+    rulebook = None
+    if chosen.policy is not None:
+        rulebook = policy_file.load(chosen.policy, frozenset(chosen.networks))
+        log.info("policy", fingerprint=rulebook.fingerprint, rules=len(rulebook.rules))
     vault_id, secrets = vault.decode(disk.read(chosen.file), _passphrase(chosen, confirm=False))
     keyring = Keyring(secrets)
     secrets.wipe()
@@ -61,7 +65,11 @@ def serve(config: Path) -> None:
         journal = Journal.open(chosen.journal, vault_id, utc_now)
         try:
             keystore = Keystore(
-                settings=chosen.networks, keyring=keyring, journal=journal, log=log
+                settings=chosen.networks,
+                keyring=keyring,
+                journal=journal,
+                log=log,
+                rulebook=rulebook,
             )
             server = Server(keystore.answer, allowed_uids=chosen.allowed_uids, log=log)
             asyncio.run(_until_signal(server, chosen.socket))

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,9 @@ create table entry (
     subject text not null,
     network text not null,
     intent blob not null,
+    grounds blob,
+    rule text,
+    units text,
     slot text,
     code text,
     raw blob,
@@ -38,18 +41,23 @@ create table entry (
     hash blob not null,
     check ((kind = 'refused') = (raw is null)),
     check ((kind = 'refused') = (code is not null)),
-    check ((kind = 'signed') = (slot is not null))
+    check ((kind = 'signed') = (slot is not null)),
+    check ((kind = 'signed') = (units is not null))
 ) strict;
 create unique index one_signature on entry (subject) where kind = 'signed';
 create unique index one_slot on entry (slot) where kind = 'signed';
 create unique index one_transaction on entry (tx_hash) where raw is not null;
 create index by_subject on entry (subject);
+create index by_rule on entry (rule, at) where kind = 'signed';
 create trigger entry_is_final before update on entry
     begin select raise(abort, 'journal rows are final'); end;
 create trigger entry_stays before delete on entry
     begin select raise(abort, 'journal rows stay'); end;
 """
-_COLUMNS = "seq, kind, subject, network, intent, slot, code, raw, tx_hash, sender, at"
+_COLUMNS = (
+    "seq, kind, subject, network, intent, grounds, rule, units, slot, code, raw, tx_hash, "
+    "sender, at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,18 @@ class Answer:
     raw: bytes
     tx_hash: str
     sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Why something was signed: the rule, its base units, and the approvals as they came.
+
+    `rule` is empty on a test network without a policy.
+    """
+
+    rule: str
+    units: int
+    proof: bytes | None = None
 
 
 class Journal:
@@ -134,23 +154,47 @@ class Journal:
         *,
         intent: bytes,
         slot: str,
+        allow: Callable[[], Ground],
         sign: Callable[[], Answer],
     ) -> Answer:
-        """Sign and remember in one transaction, or return what is remembered.
+        """Allow, sign and remember in one transaction, or return what is remembered.
 
+        `allow` decides under the write lock, so that two processes never spend one limit twice.
         `sign` is called at most once, and its bytes are on disk before they are returned.
-        Raises `Refused` (`intent_conflict`, `slot_taken`).
+        Raises `Refused` (`intent_conflict`, `slot_taken`, and what `allow` raises).
         """
         with self._writing():
             known = self.recall(withdrawal_id, intent)
             if known is not None:
                 return known
             self._require_free(slot, withdrawal_id)
+            ground = allow()
             answer = sign()
             self._append(
-                "signed", withdrawal_id, network, intent=intent, slot=slot, answer=answer
+                "signed",
+                withdrawal_id,
+                network,
+                intent=intent,
+                ground=ground,
+                slot=slot,
+                answer=answer,
             )
             return answer
+
+    def now(self) -> datetime:
+        """Return the time for limits and expiries: a clock set back does not turn it back."""
+        row = self._db.execute("select max(at) from entry").fetchone()
+        latest = datetime.fromisoformat(row[0]) if row[0] is not None else None
+        clock = self._clock()
+        return clock if latest is None else max(clock, latest)
+
+    def spent(self, rule: str, since: datetime) -> int:
+        """Return the base units that a rule has allowed to leave after `since`."""
+        rows = self._db.execute(
+            "select units from entry where kind = 'signed' and rule = ? and at > ?",
+            (rule, _spelled(since)),
+        )
+        return sum(int(units) for (units,) in rows)
 
     def record_setup(self, subject: str, network: str, intent: bytes, answer: Answer) -> None:
         """Remember a nonce account's creation; the same bytes are remembered once."""
@@ -189,6 +233,7 @@ class Journal:
         network: str,
         *,
         intent: bytes,
+        ground: Ground | None = None,
         slot: str | None = None,
         code: str | None = None,
         answer: Answer | None = None,
@@ -197,10 +242,13 @@ class Journal:
         raw, tx_hash, sender = (
             (answer.raw, answer.tx_hash, answer.sender) if answer else (None, None, None)
         )
-        at = self._clock().isoformat(timespec="milliseconds")
-        row = (seq + 1, kind, subject, network, intent, slot, code, raw, tx_hash, sender, at)
+        why = (ground.proof, ground.rule, str(ground.units)) if ground else (None, None, None)
+        named = (seq + 1, kind, subject, network, intent, *why, slot, code)
+        row = (*named, raw, tx_hash, sender, _spelled(self._clock()))
+        marks = ",".join("?" * (len(row) + 1))
         self._db.execute(
-            "insert into entry values (?,?,?,?,?,?,?,?,?,?,?,?)", (*row, _link(head, row))
+            f"insert into entry values ({marks})",  # noqa: S608 question marks only
+            (*row, _link(head, row)),
         )
 
     @contextmanager
@@ -214,6 +262,11 @@ class Journal:
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise
+
+
+def _spelled(moment: datetime) -> str:
+    """Spell UTC so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _make_durable(db: sqlite3.Connection) -> None:

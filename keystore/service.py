@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import msgspec
 
 from keystore import api, networks, policy
+from keystore.approvals import approved_by
 from keystore.derivation import INDEX_END
-from keystore.journal import Answer, Journal
+from keystore.journal import Answer, Ground, Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
 from keystore.networks import solana
@@ -29,12 +30,14 @@ class Keystore:
         keyring: Keyring,
         journal: Journal,
         log: Log,
+        rulebook: policy.Policy | None = None,
     ) -> None:
+        self._rulebook = rulebook
         self._networks = settings
         self._keyring = keyring
         self._journal = journal
         self._log = log
-        self._rules = {name: self._rules_of(name) for name in settings}
+        self._facts = {name: self._facts_from(name) for name in settings}
 
     def answer(self, request: api.Request) -> Result:
         """Do what `request` asks or raise `Refused`."""
@@ -42,12 +45,12 @@ class Keystore:
             case api.StatusRequest():
                 return self._status()
             case api.WalletsRequest():
-                family = self._rules_for(request.network).family
+                family = self._facts_of(request.network).family
                 return api.Wallets(wallets=self._keyring.wallets(family))
             case api.DerivePoolRequest():
                 return self._derive_pool(request)
             case api.SignRequest():
-                return self._sign(request.intent)
+                return self._sign(request)
             case api.SignNonceSetupRequest():
                 return self._sign_nonce_setup(request)
 
@@ -60,25 +63,27 @@ class Keystore:
                 for name, network in self._networks.items()
             ],
             signatures=self._journal.signatures,
+            policy=self._rulebook.fingerprint if self._rulebook else "",
         )
 
     def _derive_pool(self, request: api.DerivePoolRequest) -> api.PoolRows:
-        rules = self._rules_for(request.network)
+        facts = self._facts_of(request.network)
         first, count = request.first, request.count
         if not 1 <= count <= api.POOL_COUNT_MAX:
             raise Refused("bad_range", f"count: must lie between 1 and {api.POOL_COUNT_MAX}")
         if not 0 <= first <= INDEX_END - count:
             raise Refused("bad_range", f"first: must lie between 0 and {INDEX_END - count}")
-        rows = self._keyring.pool_rows(request.network, rules.family, first, count)
+        rows = self._keyring.pool_rows(request.network, facts.family, first, count)
         found = api.PoolRows(rows=list(rows))
         self._log.info("pool_derived", network=request.network, first=first, count=count)
         return found
 
-    def _sign(self, asked: api.Intent) -> api.Signed:
+    def _sign(self, request: api.SignRequest) -> api.Signed:
         """Recall, else check and sign; every refusal of a well-formed intent is remembered."""
-        rules = self._rules_for(asked.network)
-        if networks.family_of(asked) != rules.family:
-            raise Refused("wrong_family", f"family: {asked.network} is {rules.family}")
+        asked = request.intent
+        facts = self._facts_of(asked.network)
+        if networks.family_of(asked) != facts.family:
+            raise Refused("wrong_family", f"family: {asked.network} is {facts.family}")
         if _WITHDRAWAL_ID.fullmatch(asked.withdrawal_id) is None:
             raise Refused("bad_field", "withdrawal_id: up to 64 of A-Z, a-z, 0-9, - and _")
         intent = networks.normal(asked)
@@ -86,7 +91,7 @@ class Keystore:
         try:
             answer = self._journal.recall(intent.withdrawal_id, canonical)
             replayed = answer is not None
-            answer = answer or self._sign_new(intent, canonical, rules)
+            answer = answer or self._sign_new(intent, canonical, request)
         except Refused as refusal:
             self._journal.record_refusal(
                 intent.withdrawal_id, intent.network, canonical, refusal.code
@@ -104,9 +109,14 @@ class Keystore:
         )
         return _wire(answer)
 
-    def _sign_new(self, intent: api.Intent, canonical: bytes, rules: policy.Rules) -> Answer:
-        policy.require_allowed(intent, rules)
-        payer = self._keyring.hot(rules.family)
+    def _sign_new(
+        self, intent: api.Intent, canonical: bytes, request: api.SignRequest
+    ) -> Answer:
+        facts = self._facts_of(intent.network)
+        if self._rulebook is None:
+            policy.require_test_network(facts)
+        policy.require_sound(intent, facts)
+        payer = self._keyring.hot(facts.family)
         draft = networks.draft(intent, payer.address)
 
         def sign() -> Answer:
@@ -118,14 +128,40 @@ class Keystore:
             intent.network,
             intent=canonical,
             slot=draft.slot,
+            allow=lambda: self._allow(intent, request),
             sign=sign,
         )
 
+    def _allow(self, intent: api.Intent, request: api.SignRequest) -> Ground:
+        """Let the policy decide; without one, play money goes."""
+        units = int(intent.units)
+        if self._rulebook is None:
+            return Ground("", units)
+        moment = self._journal.now()
+        fee = networks.fee_most(intent)
+        payment = policy.Payment(intent.network, intent.asset, intent.to, units, fee)
+        proof, told = None, None
+        if request.order is not None:
+            order = request.order
+            now_ms = int(moment.timestamp() * 1000)
+            policy.require_same(order, payment, intent.withdrawal_id, now_ms)
+            known = self._rulebook.approvers
+            proof = policy.Proof(order, approved_by(order, request.approvals, known))
+            told = msgspec.json.encode([order, request.approvals])
+        rule = policy.decide(
+            self._rulebook,
+            payment,
+            proof,
+            lambda rule, hours: self._journal.spent(rule.name, moment - hours),
+        )
+        return Ground(rule.name, units, told)
+
     def _sign_nonce_setup(self, request: api.SignNonceSetupRequest) -> api.Signed:
-        rules = self._rules_for(request.network)
-        if rules.family != "solana":
+        facts = self._facts_of(request.network)
+        if facts.family != "solana":
             raise Refused("wrong_family", f"network: {request.network} has no nonce accounts")
-        policy.require_test_network(rules)
+        if self._rulebook is None:
+            policy.require_test_network(facts)
         payer = self._keyring.hot("solana")
         draft = solana.nonce_setup(request, payer.address)
         signed = draft.sign(payer.key)
@@ -135,19 +171,19 @@ class Keystore:
         self._log.info("nonce_setup_signed", network=request.network, tx_hash=answer.tx_hash)
         return _wire(answer)
 
-    def _rules_for(self, network: str) -> policy.Rules:
-        rules = self._rules.get(network)
-        if rules is None:
+    def _facts_of(self, network: str) -> policy.Facts:
+        facts = self._facts.get(network)
+        if facts is None:
             raise Refused("unknown_network", "network: not in the keystore's settings")
-        return rules
+        return facts
 
-    def _rules_of(self, name: str) -> policy.Rules:
+    def _facts_from(self, name: str) -> policy.Facts:
         network = self._networks[name]
         own = {wallet.address for wallet in self._keyring.wallets(network.family)}
         if network.family == "solana":
             hot = self._keyring.hot("solana").address
             own |= {solana.lane_account(hot, lane) for lane in range(solana.LANES)}
-        return policy.Rules(
+        return policy.Facts(
             network=name,
             family=network.family,
             test=network.test,

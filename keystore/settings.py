@@ -33,6 +33,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: str
     socket: str
     passphrase_file: str | None = None
+    policy: str | None = None
     allowed_uids: list[int] | None = None
     networks: dict[str, Any] = {}
 
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True):
     journal: Path
     socket: Path
     passphrase_file: Path | None
+    policy: Path | None
     allowed_uids: frozenset[int]
     networks: dict[str, NetworkSettings]
 
@@ -75,6 +77,7 @@ def _checked(path: Path, own_uid: int) -> Settings:
         journal=home / _named(top.journal, "journal"),
         socket=_short(home / _named(top.socket, "socket")),
         passphrase_file=secret,
+        policy=None if top.policy is None else home / _named(top.policy, "policy"),
         allowed_uids=frozenset(uids),
         networks=networks,
     )

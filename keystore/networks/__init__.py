@@ -33,3 +33,14 @@ def family_of(intent: Intent) -> Family:
 def normal(intent: Intent) -> Intent:
     """Return the one spelling of an intent that the journal compares."""
     return ethereum.normal(intent) if isinstance(intent, EthereumIntent) else intent
+
+
+def fee_most(intent: Intent) -> int:
+    """Return the most that the network could take for this intent, in its own base units."""
+    match intent:
+        case EthereumIntent():
+            return ethereum.fee_most(intent)
+        case TronIntent():
+            return tron.fee_most(intent)
+        case SolanaIntent():
+            return solana.fee_most(intent)

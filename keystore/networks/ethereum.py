@@ -105,6 +105,11 @@ def draft(intent: EthereumIntent, sender: str) -> EthereumDraft:
     )
 
 
+def fee_most(intent: EthereumIntent) -> int:
+    """Return gas limit times the price cap, in wei."""
+    return intent.gas_limit * whole(intent.max_fee_per_gas, "max_fee_per_gas", bits=128)
+
+
 def number(value: int) -> bytes:
     """Return the shortest big-endian bytes; zero is empty."""
     return value.to_bytes((value.bit_length() + 7) // 8, "big")

@@ -44,6 +44,10 @@ NONCE_LAMPORTS_MAX = 10_000_000
 LANES = 16
 COMPUTE_UNITS_MAX = 1_400_000
 """The runtime's own maximum for one transaction."""
+LAMPORTS_PER_SIGNATURE = 5_000
+TOKEN_ACCOUNT_LAMPORTS_MAX = 5_000_000
+"""Rent of a token account: 2 039 280, more where Token-2022 extensions lengthen it."""
+MICRO = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,13 @@ def blockhash(text: str, field: str) -> Hash:
         return Hash.from_string(text)
     except (ValueError, ParseHashError) as fault:
         raise Refused("bad_field", f"{field}: not 32 bytes in base58") from fault
+
+
+def fee_most(intent: SolanaIntent) -> int:
+    """Return signature and priority fee, and the rent of a new token account, in lamports."""
+    price = intent.compute_unit_limit * intent.compute_unit_price_micro_lamports
+    rent = TOKEN_ACCOUNT_LAMPORTS_MAX if intent.create_ata else 0
+    return LAMPORTS_PER_SIGNATURE + -(-price // MICRO) + rent
 
 
 def _lane_seed(lane: int) -> str:

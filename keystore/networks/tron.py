@@ -27,6 +27,8 @@ FEE_LIMIT_SUN_MAX = 15_000_000_000
 LIFETIME_MS_MAX = 24 * 60 * 60 * 1_000
 """java-tron refuses an expiration more than a day ahead."""
 TIME_MS_MAX = 2**53
+BURNT_SUN_MAX = 2_000_000
+"""Outside `fee_limit`: bandwidth (about 345 bytes at 1,000 sun) and a new account (1.1 TRX)."""
 
 Value = int | bytes
 
@@ -115,6 +117,11 @@ def _call(intent: TronIntent, sender: str) -> bytes:
 def _contract(kind: int, name: str, body: bytes) -> bytes:
     any_value = message((1, (_TYPE_URL + name).encode()), (2, body))
     return message((1, kind), (2, any_value))
+
+
+def fee_most(intent: TronIntent) -> int:
+    """Return the energy limit and what bandwidth and a new account can burn, in sun."""
+    return intent.fee_limit + BURNT_SUN_MAX
 
 
 def message(*fields: tuple[int, Value]) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keystore.journal import Answer, Journal
+from keystore.journal import Answer, Ground, Journal
 from keystore.refusal import Refused, Unfit
 
 VAULT_ID = "ab" * 16
@@ -44,7 +44,9 @@ def sign(
     make: Callable[[], Answer] = lambda: ANSWER,
 ) -> Answer:
     """Sign once with the given parts."""
-    return journal.sign_once(withdrawal_id, "net", intent=intent, slot=slot, sign=make)
+    return journal.sign_once(
+        withdrawal_id, "net", intent=intent, slot=slot, allow=lambda: Ground("r", 1), sign=make
+    )
 
 
 def never() -> Answer:

@@ -1,0 +1,193 @@
+"""policy.toml -> `Policy`. Read once at start; a bad line stops the process and is named.
+
+The file belongs to an operator and not to the gateway: whoever may write it decides what leaves.
+"""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from keystore.approvals import Approver, Passkey, ed25519_key, p256_key
+from keystore.networks.scheme import whole
+from keystore.policy import Class, Policy, Rule, Window
+from keystore.refusal import Refused, Unfit
+
+HOURS_MAX = 24 * 366
+
+
+class _Approver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[approvers]]`: `key` is Ed25519, `passkey` a P-256 point, both in hex."""
+
+    name: str
+    key: str | None = None
+    passkey: str | None = None
+    relying_party: str | None = None
+    origin: str | None = None
+    subject: str = ""
+    merchant: str | None = None
+
+
+class _Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`window = { hours = 24, units = "..." }`."""
+
+    hours: int
+    units: str
+
+
+class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"kind": "class"}):
+    """One `[[rules]]`, its amounts as decimal strings in base units."""
+
+    name: str
+    kind: Class
+    networks: list[str] = []
+    assets: list[str] = []
+    destinations: list[str] = []
+    units_max: str | None = None
+    window: _Window | None = None
+    fee_max: str | None = None
+    approvals: int = 0
+    approvers: list[str] = []
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    approvers: list[_Approver] = []
+    rules: list[_Rule] = []
+
+
+def load(path: Path, networks: frozenset[str]) -> Policy:
+    """Read and check the policy; `networks` are those of the settings.
+
+    Raises `Unfit` with a line such as `policy.toml: rules.3.units_max: ...`.
+    """
+    try:
+        content = _read(path)
+        document = msgspec.convert(tomllib.loads(content.decode()), _File)
+        approvers = _approvers(document.approvers)
+        rules = tuple(
+            _rule(f"rules.{place}", rule, approvers, networks)
+            for place, rule in enumerate(document.rules, start=1)
+        )
+    except OSError as trouble:
+        raise Unfit(f"{path.name}: cannot be read: {trouble.strerror}") from trouble
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as fault:
+        raise Unfit(f"{path.name}: {fault}") from fault
+    except Unfit as fault:
+        raise Unfit(f"{path.name}: {fault}") from fault
+    _require_order(path.name, rules)
+    return Policy(rules, approvers, hashlib.sha256(content).hexdigest())
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_mode & 0o022:
+        raise Unfit("may be written by others; chmod 644 it or less")
+    return path.read_bytes()
+
+
+def _require_order(name: str, rules: tuple[Rule, ...]) -> None:
+    last = rules[-1] if rules else None
+    if last is None or last.kind != "block" or _selects(last):
+        raise Unfit(f'{name}: rules: the last one must be class = "block" for everything')
+    names = [rule.name for rule in rules]
+    if len(set(names)) != len(names):
+        raise Unfit(f"{name}: rules: two have the same name, and limits are counted by it")
+
+
+def _selects(rule: Rule) -> bool:
+    return bool(rule.networks or rule.assets or rule.destinations or rule.units_max)
+
+
+def _approvers(listed: list[_Approver]) -> dict[str, Approver]:
+    known: dict[str, Approver] = {}
+    proofs: set[str] = set()
+    for place, each in enumerate(listed, start=1):
+        key = f"approvers.{place}"
+        if not each.name or each.name in known:
+            raise Unfit(f"{key}.name: must be there once")
+        text = (each.key or each.passkey or "").lower()
+        if text in proofs:
+            raise Unfit(f"{key}: the same key as another approver: one person, one voice")
+        proofs.add(text)
+        known[each.name] = Approver(each.name, _proof(key, each), each.subject, each.merchant)
+    return known
+
+
+def _proof(key: str, each: _Approver) -> Any:
+    if (each.key is None) == (each.passkey is None):
+        raise Unfit(f"{key}: exactly one of key and passkey")
+    try:
+        if each.key is not None:
+            return ed25519_key(each.key)
+        point = p256_key(each.passkey or "")
+    except ValueError as fault:
+        raise Unfit(f"{key}: not a public key in hex: {fault}") from fault
+    if not each.relying_party or not each.origin:
+        raise Unfit(f"{key}: a passkey needs relying_party and origin")
+    return Passkey(point, each.relying_party, each.origin)
+
+
+def _rule(
+    key: str, rule: _Rule, approvers: dict[str, Approver], networks: frozenset[str]
+) -> Rule:
+    for name in rule.networks:
+        if name not in networks:
+            raise Unfit(f"{key}.networks: {name!r} is not in the settings")
+    for name in rule.approvers:
+        if name not in approvers:
+            raise Unfit(f"{key}.approvers: {name!r} is not an approver")
+    read = Rule(
+        name=rule.name,
+        kind=rule.kind,
+        networks=frozenset(rule.networks),
+        assets=frozenset(map(_spelled, rule.assets)),
+        destinations=frozenset(map(_spelled, rule.destinations)),
+        units_max=_amount(f"{key}.units_max", rule.units_max),
+        window=_window(key, rule.window),
+        fee_max=_amount(f"{key}.fee_max", rule.fee_max),
+        approvals=rule.approvals,
+        approvers=frozenset(rule.approvers),
+    )
+    _require_whole(key, read)
+    return read
+
+
+def _require_whole(key: str, rule: Rule) -> None:
+    """Refuse a rule that would let money out without the guard that its class promises."""
+    if rule.kind == "block":
+        return
+    if rule.fee_max is None:
+        raise Unfit(f"{key}.fee_max: without it the fee could take everything")
+    amounts = rule.units_max is not None or rule.window is not None
+    if amounts and (len(rule.networks) != 1 or len(rule.assets) != 1):
+        raise Unfit(f"{key}: an amount needs one network and one asset: units differ")
+    if rule.kind == "automatic" and (rule.units_max is None or rule.window is None):
+        raise Unfit(f"{key}: automatic payments need units_max and a window")
+    if rule.kind == "automatic" and rule.approvals:
+        raise Unfit(f'{key}.approvals: class = "approved" counts them')
+    if rule.kind != "automatic" and not 1 <= rule.approvals <= len(rule.approvers):
+        raise Unfit(f"{key}.approvals: must lie between 1 and the number of approvers")
+
+
+def _window(key: str, window: _Window | None) -> Window | None:
+    if window is None:
+        return None
+    if not 1 <= window.hours <= HOURS_MAX:
+        raise Unfit(f"{key}.window.hours: must lie between 1 and {HOURS_MAX}")
+    units = _amount(f"{key}.window.units", window.units)
+    return Window(window.hours, units or 0)
+
+
+def _amount(key: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return whole(text, key, bits=256)
+    except Refused as fault:
+        raise Unfit(fault.message) from fault
+
+
+def _spelled(text: str) -> str:
+    """Return an address as intents spell it: hex in lower case, base58 as it stands."""
+    return text.lower() if text.startswith(("0x", "0X")) else text
