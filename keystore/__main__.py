@@ -1,4 +1,4 @@
-"""`keystore init | serve | pool | status`: one line on stderr and exit 1 where it cannot."""
+"""`keystore COMMAND`: one line on stderr and exit 1 where it cannot."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -32,27 +33,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(asked: argparse.Namespace) -> None:
     match asked.command:
         case "init":
-            _init(asked.config, asked.kdf_memory_mib, as_json=asked.json)
+            _init(asked)
         case "serve":
-            from keystore import commands  # noqa: PLC0415 pool and status load no key code
+            from keystore import commands, hardening  # noqa: PLC0415 pool loads no key code
 
-            commands.forbid_dumps()
+            hardening.forbid_dumps()
             commands.serve(asked.config)
         case "pool":
             rows = asyncio.run(_pool(asked.config, asked.network, asked.first, asked.count))
             print(msgspec.json.encode(api.PoolRows(rows=rows)).decode())
         case "status":
             _show(asyncio.run(_status(asked.config)), as_json=asked.json)
+        case _:
+            from keystore import custody, hardening  # noqa: PLC0415 pool loads no key code
+
+            hardening.forbid_dumps()
+            custody.run(asked)
 
 
-def _init(config: Path, memory_mib: int, *, as_json: bool) -> None:
+def _init(asked: argparse.Namespace) -> None:
     from keystore import commands  # noqa: PLC0415 pool and status load no key code
 
-    key = commands.init(config, kdf_memory_mib=memory_mib)
-    if as_json:
+    words = dict(asked.words)
+    key = commands.init(asked.config, kdf_memory_mib=asked.kdf_memory_mib, words=words)
+    if asked.json:
         print(msgspec.json.encode({"pool_public_key": key}).decode())
     else:
         print(f"keystore created; pool public key {key}")
+
+
+def _seed_file(text: str) -> tuple[str, Path]:
+    """Read `PURPOSE=FILE`."""
+    purpose, _, file = text.partition("=")
+    if purpose not in get_args(api.Purpose) or not file:
+        raise argparse.ArgumentTypeError("must be pool=FILE, hot=FILE or gas=FILE")
+    return purpose, Path(file)
 
 
 async def _pool(config: Path, network: str, first: int, count: int) -> list[api.PoolRow]:
@@ -87,20 +102,47 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="keystore", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     init = commands.add_parser("init", help="create the encrypted file and the journal")
-    init.add_argument("--kdf-memory-mib", type=int, default=DEFAULT_MEMORY_MIB, metavar="MIB")
-    serve = commands.add_parser("serve", help="unlock and answer on the socket")
+    init.add_argument(
+        "--words",
+        type=_seed_file,
+        action="append",
+        default=[],
+        metavar="PURPOSE=FILE",
+        help="take the BIP-39 words of a seed that exists already",
+    )
+    commands.add_parser("serve", help="unlock and answer on the socket")
     pool = commands.add_parser("pool", help="print signed pool rows from a running keystore")
     pool.add_argument("network")
     pool.add_argument("first", type=int)
     pool.add_argument("count", type=int)
     status = commands.add_parser("status", help="say whether it is unlocked and what it serves")
-    for command in (init, serve, pool, status):
+    passphrase = commands.add_parser("passphrase", help="change the passphrase of the file")
+    passphrase.add_argument("--new-passphrase-file", type=Path, metavar="FILE")
+    rekey = commands.add_parser("rekey", help="encrypt the same seeds under a new file key")
+    _add_custody(commands)
+    for command in (init, passphrase, rekey):
+        command.add_argument(
+            "--kdf-memory-mib", type=int, default=DEFAULT_MEMORY_MIB, metavar="MIB"
+        )
+    for command in commands.choices.values():
         command.add_argument(
             "--config", type=Path, default=Path("keystore.toml"), metavar="FILE"
         )
     for command in (init, status):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _add_custody(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    commands.add_parser("words", help="show the seeds' words on this terminal, with a check")
+    backup = commands.add_parser("backup", help="write vault, journal and policy to one file")
+    backup.add_argument("target", type=Path)
+    restore = commands.add_parser("restore", help="put a backup's vault and journal in place")
+    restore.add_argument("source", type=Path)
+    drill = commands.add_parser("drill", help="derive every pool address again, elsewhere")
+    drill.add_argument("--pool", type=Path, required=True, metavar="FILE")
+    drill.add_argument("--backup", type=Path, metavar="FILE")
+    drill.add_argument("--words", type=Path, metavar="FILE", help="the pool seed's words alone")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """The commands that touch keys: make a keystore, serve it."""
 
 import asyncio
-import ctypes
 import getpass
 import os
-import resource
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from keystore import disk, policy_file, settings, vault
+from keystore import api, disk, hardening, policy_file, settings, vault
 from keystore.door import listening
 from keystore.journal import Journal
 from keystore.keyring import Keyring
@@ -18,25 +17,32 @@ from keystore.refusal import Unfit
 from keystore.sealing import KIB_PER_MIB, Cost, CostBounds
 from keystore.server import Server
 from keystore.service import Keystore
+from keystore.words import entropy_of
 
 PASSPHRASE_BYTES_MIN = 12
-_PR_SET_DUMPABLE = 4
 
 
-def init(config: Path, *, kdf_memory_mib: int) -> str:
+def init(
+    config: Path, *, kdf_memory_mib: int, words: Mapping[api.Purpose, Path] | None = None
+) -> str:
     """Create file and journal with new seeds; return the public key of pool rows.
+
+    `words` names files with the BIP-39 words of seeds that exist already, by purpose.
 
     The new file is decoded again before it gets its name. Raises `Unfit` and leaves nothing
     behind if either exists already.
     """
     chosen = settings.load(config, own_uid=os.geteuid())
-    cost = _cost(kdf_memory_mib)
+    cost = cost_of(kdf_memory_mib)
     for path in (chosen.file, chosen.journal):
         disk.require_absent(path)
-    passphrase = _passphrase(chosen, confirm=True)
+    passphrase = passphrase_of(chosen, confirm=True)
     if len(passphrase) < PASSPHRASE_BYTES_MIN:
         raise Unfit(f"passphrase: must have at least {PASSPHRASE_BYTES_MIN} bytes")
-    content = vault.encode(vault.fresh_secrets(os.urandom), passphrase, cost, os.urandom)
+    known: dict[str, bytearray] = {
+        purpose: _seed_in(purpose, file) for purpose, file in (words or {}).items()
+    }
+    content = vault.encode(vault.fresh_secrets(os.urandom, known), passphrase, cost, os.urandom)
     vault_id, secrets = vault.decode(content, passphrase)
     for path in (chosen.file, chosen.journal):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,6 +56,13 @@ def init(config: Path, *, kdf_memory_mib: int) -> str:
         keyring.wipe()
 
 
+def _seed_in(purpose: api.Purpose, file: Path) -> bytearray:
+    try:
+        return entropy_of(file.read_text(), f"--words {purpose}")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Unfit(f"--words {purpose}: {file} cannot be read") from fault
+
+
 def serve(config: Path) -> None:
     """Unlock, listen and answer until SIGTERM or SIGINT."""
     chosen = settings.load(config, own_uid=os.geteuid())
@@ -57,8 +70,8 @@ def serve(config: Path) -> None:
     rulebook = None
     if chosen.policy is not None:
         rulebook = policy_file.load(chosen.policy, frozenset(chosen.networks))
-        log.info("policy", fingerprint=rulebook.fingerprint, rules=len(rulebook.rules))
-    vault_id, secrets = vault.decode(disk.read(chosen.file), _passphrase(chosen, confirm=False))
+    locked, no_new_code = hardening.lock_memory(), hardening.forbid_new_code()
+    vault_id, secrets = vault.decode(disk.read(chosen.file), passphrase_of(chosen))
     keyring = Keyring(secrets)
     secrets.wipe()
     try:
@@ -72,23 +85,32 @@ def serve(config: Path) -> None:
                 rulebook=rulebook,
             )
             server = Server(keystore.answer, allowed_uids=chosen.allowed_uids, log=log)
-            asyncio.run(_until_signal(server, chosen.socket))
+            facts: dict[str, bool | str] = {
+                "memory_locked": locked,
+                "new_code_forbidden": no_new_code,
+                "policy": rulebook.fingerprint if rulebook else "",
+            }
+            asyncio.run(
+                _until_signal(server, chosen.socket, lambda: log.info("unlocked", **facts))
+            )
         finally:
             journal.close()
     finally:
         keyring.wipe()
 
 
-async def _until_signal(server: Server, path: Path) -> None:
+async def _until_signal(server: Server, path: Path, tell: Callable[[], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     with listening(path) as door:
+        tell()
         await server.run(door, stop)
 
 
-def _cost(kdf_memory_mib: int) -> Cost:
+def cost_of(kdf_memory_mib: int) -> Cost:
+    """Return the cost of one guess at the passphrase, within what a file may ask for."""
     cost = Cost(memory_cost=kdf_memory_mib * KIB_PER_MIB)
     bounds = CostBounds()
     if not bounds.least.memory_cost <= cost.memory_cost <= bounds.most.memory_cost:
@@ -99,7 +121,7 @@ def _cost(kdf_memory_mib: int) -> Cost:
     return cost
 
 
-def _passphrase(chosen: settings.Settings, *, confirm: bool) -> bytes:
+def passphrase_of(chosen: settings.Settings, *, confirm: bool = False) -> bytes:
     """Read the passphrase from its file, else from a person at a terminal."""
     if chosen.passphrase_file is not None:
         return settings.read_passphrase(chosen.passphrase_file)
@@ -109,14 +131,3 @@ def _passphrase(chosen: settings.Settings, *, confirm: bool) -> bytes:
     if confirm and getpass.getpass("Once more: ").encode() != typed:
         raise Unfit("passphrase: the two differ")
     return typed
-
-
-def forbid_dumps() -> None:
-    """No core file, and no other process of this user may read our memory (Linux).
-
-    It holds for the whole process, so the command module calls it before `serve`.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise Unfit(f"prctl(PR_SET_DUMPABLE): {os.strerror(ctypes.get_errno())}")

@@ -1,6 +1,8 @@
-"""The keystore file on disk: written once, whole or not at all, and never over another."""
+"""The keystore's files on disk: whole or not at all, and never over another by mistake."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from keystore.refusal import Unfit
@@ -27,6 +29,22 @@ def create(path: Path, content: bytes) -> None:
 
     The name is given by a hard link, which fails where a rename would replace.
     """
+    with _draft(path, content) as draft:
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError as fault:
+            raise Unfit(f"{path} exists already; it will not be overwritten") from fault
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put `content` in the place of a file in one step: a power cut leaves the old or the new."""
+    with _draft(path, content) as draft:
+        draft.replace(path)
+
+
+@contextmanager
+def _draft(path: Path, content: bytes) -> Iterator[Path]:
+    """Yield a synced file beside `path`; what is left of it afterwards is removed."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -34,12 +52,9 @@ def create(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError as fault:
-            raise Unfit(f"{path} exists already; it will not be overwritten") from fault
+        yield draft
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     sync_directory(path.parent)
 
 

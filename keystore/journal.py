@@ -7,57 +7,17 @@ ever added; each carries SHA-256 over the row before it and itself, checked at e
 SQLite with `synchronous=FULL` in write-ahead mode: a COMMIT that returned has been fsynced.
 """
 
-import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
-from keystore.disk import require_absent, sync_directory
+from keystore import journal_file
+from keystore.journal_file import link, spelled, tail
 from keystore.refusal import Refused, Unfit
-
-_SCHEMA = """
-create table origin (vault_id text not null) strict;
-create table entry (
-    seq integer primary key,
-    kind text not null check (kind in ('signed', 'refused', 'setup')),
-    subject text not null,
-    network text not null,
-    intent blob not null,
-    grounds blob,
-    rule text,
-    units text,
-    slot text,
-    code text,
-    raw blob,
-    tx_hash text,
-    sender text,
-    at text not null,
-    hash blob not null,
-    check ((kind = 'refused') = (raw is null)),
-    check ((kind = 'refused') = (code is not null)),
-    check ((kind = 'signed') = (slot is not null)),
-    check ((kind = 'signed') = (units is not null))
-) strict;
-create unique index one_signature on entry (subject) where kind = 'signed';
-create unique index one_slot on entry (slot) where kind = 'signed';
-create unique index one_transaction on entry (tx_hash) where raw is not null;
-create index by_subject on entry (subject);
-create index by_rule on entry (rule, at) where kind = 'signed';
-create trigger entry_is_final before update on entry
-    begin select raise(abort, 'journal rows are final'); end;
-create trigger entry_stays before delete on entry
-    begin select raise(abort, 'journal rows stay'); end;
-"""
-_COLUMNS = (
-    "seq, kind, subject, network, intent, grounds, rule, units, slot, code, raw, tx_hash, "
-    "sender, at"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +54,7 @@ class Journal:
     @classmethod
     def create(cls, path: Path, vault_id: str) -> None:
         """Make an empty journal that belongs to one keystore file."""
-        require_absent(path)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        db = sqlite3.connect(path, isolation_level=None)
-        _make_durable(db)
-        db.executescript(f"begin immediate; {_SCHEMA} commit;")
-        db.execute("insert into origin values (?)", (vault_id,))
-        db.close()
-        sync_directory(path.parent)
+        journal_file.create(path, vault_id)
 
     @classmethod
     def open(cls, path: Path, vault_id: str, clock: Callable[[], datetime]) -> "Journal":
@@ -113,11 +66,20 @@ class Journal:
             raise Unfit(f"journal: no such file: {path}; restore it, it says what was signed")
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         try:
-            _make_durable(db)
-            return cls(db, _verified_head(db, vault_id), clock)
+            journal_file.make_durable(db)
+            return cls(db, journal_file.verified_start(db, vault_id), clock)
         except (sqlite3.DatabaseError, Unfit) as fault:
             db.close()
             raise Unfit(f"journal: {path}: {fault}") from fault
+
+    def copy_to(self, path: Path) -> None:
+        """Write a whole and consistent copy, also while another process appends."""
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        copy = sqlite3.connect(path)
+        try:
+            self._db.backup(copy)
+        finally:
+            copy.close()
 
     def close(self) -> None:
         """Close the file; everything in it is on disk already."""
@@ -192,7 +154,7 @@ class Journal:
         """Return the base units that a rule has allowed to leave after `since`."""
         rows = self._db.execute(
             "select units from entry where kind = 'signed' and rule = ? and at > ?",
-            (rule, _spelled(since)),
+            (rule, spelled(since)),
         )
         return sum(int(units) for (units,) in rows)
 
@@ -238,17 +200,17 @@ class Journal:
         code: str | None = None,
         answer: Answer | None = None,
     ) -> None:
-        seq, head = _tail(self._db) or (0, self._head)
+        seq, head = tail(self._db) or (0, self._head)
         raw, tx_hash, sender = (
             (answer.raw, answer.tx_hash, answer.sender) if answer else (None, None, None)
         )
         why = (ground.proof, ground.rule, str(ground.units)) if ground else (None, None, None)
         named = (seq + 1, kind, subject, network, intent, *why, slot, code)
-        row = (*named, raw, tx_hash, sender, _spelled(self._clock()))
+        row = (*named, raw, tx_hash, sender, spelled(self._clock()))
         marks = ",".join("?" * (len(row) + 1))
         self._db.execute(
             f"insert into entry values ({marks})",  # noqa: S608 question marks only
-            (*row, _link(head, row)),
+            (*row, link(head, row)),
         )
 
     @contextmanager
@@ -262,35 +224,3 @@ class Journal:
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise
-
-
-def _spelled(moment: datetime) -> str:
-    """Spell UTC so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _make_durable(db: sqlite3.Connection) -> None:
-    db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = full")
-
-
-def _verified_head(db: sqlite3.Connection, vault_id: str) -> bytes:
-    """Return the hash that an empty chain starts from, after checking every link."""
-    if db.execute("select vault_id from origin").fetchall() != [(vault_id,)]:
-        raise Unfit("belongs to another keystore file")
-    start = head = hashlib.sha256(b"gw/journal/v1\n" + vault_id.encode()).digest()
-    rows = db.execute(f"select {_COLUMNS}, hash from entry order by seq")  # noqa: S608 constants only
-    for place, row in enumerate(rows, start=1):
-        head = _link(head, row[:-1])
-        if row[0] != place or row[-1] != head:
-            raise Unfit(f"row {place} was altered")
-    return start
-
-
-def _tail(db: sqlite3.Connection) -> tuple[int, bytes] | None:
-    row = db.execute("select seq, hash from entry order by seq desc limit 1").fetchone()
-    return None if row is None else (row[0], row[1])
-
-
-def _link(previous: bytes, row: tuple[object, ...]) -> bytes:
-    return hashlib.sha256(previous + msgspec.json.encode(row)).digest()

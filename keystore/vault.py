@@ -10,7 +10,7 @@ A file is read only if encoding it again gives the same bytes. That one comparis
 unknown spacing, doubled keys, loose base64 and everything else that JSON would forgive.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import NoReturn
 
@@ -86,16 +86,25 @@ class Secrets:
             sealing.wipe(getattr(self, place.name))
 
 
-def fresh_secrets(random: Randomness) -> Secrets:
-    """Return new secrets of 256 bits each."""
-    return Secrets(*(bytearray(random(SECRET_BYTES)) for _ in ENTRY_KINDS))
+def fresh_secrets(random: Randomness, known: Mapping[str, bytearray] | None = None) -> Secrets:
+    """Return new secrets of 256 bits each, but for those that are `known` by name."""
+    new = {name: bytearray(random(SECRET_BYTES)) for name in ENTRY_KINDS}
+    return Secrets(**{**new, **(known or {})})
 
 
-def encode(secrets: Secrets, passphrase: bytes, cost: Cost, random: Randomness) -> bytes:
-    """Return the file's bytes with a fresh file key and one slot."""
-    header = Header("GWKS", 1, random(16).hex(), "chacha20-poly1305")
+def encode(
+    secrets: Secrets,
+    passphrase: bytes,
+    cost: Cost,
+    random: Randomness,
+    file_id: str | None = None,
+) -> bytes:
+    """Return the file's bytes with a fresh file key and one slot.
+
+    A file that replaces another keeps its id, for the journal belongs to it.
+    """
+    header = Header("GWKS", 1, file_id or random(16).hex(), "chacha20-poly1305")
     file_key = bytearray(random(sealing.KEY_BYTES))
-    slots = [_slot(header, "main", file_key, passphrase=passphrase, cost=cost, random=random)]
     entries = [
         Entry(
             name,
@@ -106,6 +115,33 @@ def encode(secrets: Secrets, passphrase: bytes, cost: Cost, random: Randomness) 
         )
         for name, kind in ENTRY_KINDS.items()
     ]
+    return _finished(header, entries, file_key, passphrase=passphrase, cost=cost, random=random)
+
+
+def rewrap(raw: bytes, old: bytes, new: bytes, cost: Cost, random: Randomness) -> bytes:
+    """Return the file under the passphrase `new` alone; its entries stay as they are.
+
+    Whoever copied the old file and knows `old` still reads the copy: that is what `encode` with
+    new seeds, and moving the funds, is for. Raises `Unfit` as `decode` does.
+    """
+    document = _document(raw, CostBounds())
+    file_key = _file_key(document, old)
+    return _finished(
+        document.header, document.entries, file_key, passphrase=new, cost=cost, random=random
+    )
+
+
+def _finished(
+    header: Header,
+    entries: list[Entry],
+    file_key: bytearray,
+    *,
+    passphrase: bytes,
+    cost: Cost,
+    random: Randomness,
+) -> bytes:
+    """Add the slot and the seal; the file key is wiped."""
+    slots = [_slot(header, "main", file_key, passphrase=passphrase, cost=cost, random=random)]
     seal = sealing.seal(file_key, b"", _seal_context(header, slots, entries), random)
     sealing.wipe(file_key)
     return _spelled(Document(header, slots, entries, seal))

@@ -265,6 +265,7 @@ async def test_sigterm_stops_cleanly_and_logs_no_secret(house: House) -> None:
 
     events = running.events
     assert [e["event"] for e in events if e["event"] != "request_refused"] == [
+        "unlocked",
         "ready",
         "intent_signed",
         "stopped",
@@ -305,3 +306,14 @@ def test_init_prints_the_pool_key_and_makes_private_files(tmp_path: Path) -> Non
     assert Keyring(secrets).pool_public_key == key
     for path in (house.file, house.journal):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_serve_keeps_its_memory_from_others(running: Running) -> None:
+    """Not dumpable, no core file; locked pages where the limit allows it, and it says which."""
+    limits = Path(f"/proc/{running.pid}/limits").read_text()
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[4:6] == ["0", "0"]
+    told = running.wait_for("unlocked")
+    status = Path(f"/proc/{running.pid}/status").read_text()
+    locked = next(line for line in status.splitlines() if line.startswith("VmLck"))
+    assert (int(locked.split()[1]) > 0) == told["memory_locked"]

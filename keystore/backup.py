@@ -1,0 +1,161 @@
+"""Backup, restore, and the drill that shows a backup is worth something.
+
+A backup is a tar file: the encrypted vault as it is, a consistent copy of the journal, the
+policy, and a manifest with SHA-256 of each and the time. The seeds in it are as safe as the
+passphrase; wrap the file for its journey (`age` to two recipients) if the journal is private.
+"""
+
+import hashlib
+import io
+import os
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from keystore import api, disk, vault
+from keystore.journal import Journal
+from keystore.keyring import Keyring
+from keystore.refusal import Unfit
+from keystore.settings import Settings
+
+MEMBER_BYTES_MAX = 2**32
+VAULT, JOURNAL, POLICY, MANIFEST = "vault", "journal", "policy.toml", "manifest.json"
+
+Clock = Callable[[], datetime]
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a backup holds: SHA-256 by member, and when it was made."""
+
+    vault_id: str
+    made_at: datetime
+    signatures: int
+    members: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """What a drill found."""
+
+    made_at: datetime
+    age_seconds: int
+    signatures: int
+    rows: int
+    wrong: tuple[str, ...]
+    """`network/index` of every row whose address or signature did not come out again."""
+
+
+def write(chosen: Settings, passphrase: bytes, target: Path, clock: Clock) -> Manifest:
+    """Make a backup that was opened before it gets its name; an existing file is left alone."""
+    disk.require_absent(target)
+    raw = disk.read(chosen.file)
+    vault_id, secrets = vault.decode(raw, passphrase)
+    secrets.wipe()
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        copy = Path(folder) / JOURNAL
+        journal = Journal.open(chosen.journal, vault_id, clock)
+        try:
+            journal.copy_to(copy)
+            signatures = journal.signatures
+        finally:
+            journal.close()
+        members = {VAULT: raw, JOURNAL: copy.read_bytes()}
+    if chosen.policy is not None:
+        members[POLICY] = chosen.policy.read_bytes()
+    sums = {name: hashlib.sha256(body).hexdigest() for name, body in members.items()}
+    manifest = Manifest(vault_id, clock(), signatures, sums)
+    disk.create(target, _tar({MANIFEST: msgspec.json.encode(manifest), **members}))
+    return manifest
+
+
+def restore(chosen: Settings, passphrase: bytes, source: Path, clock: Clock) -> Manifest:
+    """Put vault and journal of a backup in place; refuse where either exists already.
+
+    The journal of a backup does not know what was signed after it was made. The policy is put
+    beside the settings only by a person.
+    """
+    for path in (chosen.file, chosen.journal):
+        disk.require_absent(path)
+    manifest, members = _opened(source)
+    vault_id, secrets = vault.decode(members[VAULT], passphrase)
+    secrets.wipe()
+    for path in (chosen.file, chosen.journal):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    disk.create(chosen.journal, members[JOURNAL])
+    Journal.open(chosen.journal, vault_id, clock).close()
+    disk.create(chosen.file, members[VAULT])
+    return manifest
+
+
+def drill(
+    source: Path,
+    passphrase: bytes,
+    rows: list[api.PoolRow],
+    families: dict[str, api.Family],
+    clock: Clock,
+) -> Drill:
+    """Restore a backup into a folder that is removed again, and derive every row anew."""
+    manifest, members = _opened(source)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        disk.create(place / JOURNAL, members[JOURNAL])
+        vault_id, secrets = vault.decode(members[VAULT], passphrase)
+        keyring = Keyring(secrets)
+        secrets.wipe()
+        try:
+            Journal.open(place / JOURNAL, vault_id, clock).close()
+            wrong = tuple(_wrong(keyring, rows, families))
+        finally:
+            keyring.wipe()
+    age = int((clock() - manifest.made_at).total_seconds())
+    return Drill(manifest.made_at, age, manifest.signatures, len(rows), wrong)
+
+
+def _wrong(
+    keyring: Keyring, rows: list[api.PoolRow], families: dict[str, api.Family]
+) -> list[str]:
+    found = []
+    for row in rows:
+        family = families.get(row.network)
+        if family is None:
+            raise Unfit(f"{row.network}: not in the keystore's settings")
+        again = next(keyring.pool_rows(row.network, family, row.index, 1))
+        if again != row:
+            found.append(f"{row.network}/{row.index}")
+    return found
+
+
+def _opened(source: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """Read a backup into memory and compare every member with the manifest."""
+    try:
+        with tarfile.open(source, "r:") as archive:
+            members = {member.name: _body(archive, member) for member in archive}
+        manifest = msgspec.json.decode(members.pop(MANIFEST), type=Manifest)
+    except (OSError, tarfile.TarError, KeyError, msgspec.DecodeError) as fault:
+        raise Unfit(f"{source}: is not a backup of a keystore") from fault
+    sums = {name: hashlib.sha256(body).hexdigest() for name, body in members.items()}
+    if sums != manifest.members or not {VAULT, JOURNAL} <= set(sums):
+        raise Unfit(f"{source}: what it holds is not what its manifest says")
+    return manifest, members
+
+
+def _body(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    if file is None or member.size > MEMBER_BYTES_MAX:
+        raise tarfile.TarError(member.name)
+    return file.read()
+
+
+def _tar(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:") as archive:
+        for name, body in members.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode, member.uid = len(body), 0o600, os.geteuid()
+            archive.addfile(member, io.BytesIO(body))
+    return content.getvalue()
