@@ -13,6 +13,8 @@ import msgspec
 LINE_BYTES_MAX = 65_536
 POOL_COUNT_MAX = 200
 """A signed row takes up to 310 bytes, and a reply is one line."""
+HISTORY_COUNT_MAX = 10
+"""A remembered payment takes up to 4 KiB."""
 
 Family = Literal["ethereum", "tron", "solana"]
 Purpose = Literal["pool", "hot", "gas"]
@@ -143,9 +145,13 @@ class SignRequest(_Wire, frozen=True, tag="sign", tag_field="method"):
     """Ask for the signed bytes of one payment.
 
     Where the policy wants approvals, `order` says what was approved and `approvals` by whom.
+    `known` is the highest `Signed.number` of this network in the caller's database, 0 for none:
+    a database that was put back to an older copy knows less than was signed, and gets nothing
+    new until it has read the history.
     """
 
     intent: Intent
+    known: int | None = None
     order: Order | None = None
     approvals: list[Approval] = []
 
@@ -163,8 +169,20 @@ class SignNonceSetupRequest(_Wire, frozen=True, tag="sign_nonce_setup", tag_fiel
     lamports: int
 
 
+class HistoryRequest(_Wire, frozen=True, tag="history", tag_field="method"):
+    """Ask for the payments of a network that were signed after number `after`, oldest first."""
+
+    network: str
+    after: int
+
+
 Request = (
-    StatusRequest | WalletsRequest | DerivePoolRequest | SignRequest | SignNonceSetupRequest
+    StatusRequest
+    | WalletsRequest
+    | DerivePoolRequest
+    | SignRequest
+    | SignNonceSetupRequest
+    | HistoryRequest
 )
 
 
@@ -225,6 +243,21 @@ class Signed(_Wire, frozen=True):
     raw: str
     tx_hash: str
     sender: str
+    number: int = 0
+    """Place among the payments signed for this network, from 1; 0 for a nonce lane's setup."""
+
+
+class Remembered(_Wire, frozen=True):
+    """One payment of the history: what was asked for and what was signed."""
+
+    intent: Intent
+    signed: Signed
+
+
+class History(_Wire, frozen=True):
+    """Payments in the order of their numbers; an empty list is the end."""
+
+    payments: list[Remembered]
 
 
 class ErrorBody(_Wire, frozen=True):

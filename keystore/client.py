@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -70,11 +70,29 @@ class KeystoreClient:
             rows += (await self._ask(request, api.PoolRows)).rows
         return rows
 
-    async def sign(self, intent: api.Intent | Mapping[str, Any]) -> api.Signed:
-        """Return the signed bytes of one payment; a mapping must have an intent's exact shape."""
+    async def sign(
+        self,
+        intent: api.Intent | Mapping[str, Any],
+        *,
+        known: int | None = None,
+        order: api.Order | None = None,
+        approvals: Sequence[api.Approval] = (),
+    ) -> api.Signed:
+        """Return the signed bytes of one payment; a mapping must have an intent's exact shape.
+
+        `known`, `order` and `approvals` are those of `api.SignRequest`.
+        """
         if isinstance(intent, Mapping):
             intent = _intent(intent)
-        return await self._ask(api.SignRequest(intent=intent), api.Signed)
+        request = api.SignRequest(
+            intent=intent, known=known, order=order, approvals=list(approvals)
+        )
+        return await self._ask(request, api.Signed)
+
+    async def history(self, network: str, after: int) -> list[api.Remembered]:
+        """Return the next payments signed after number `after`; none is the end."""
+        request = api.HistoryRequest(network=network, after=after)
+        return (await self._ask(request, api.History)).payments
 
     async def sign_nonce_setup(
         self, network: str, *, lane: int, blockhash: str, lamports: int

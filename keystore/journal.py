@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,11 +22,15 @@ from keystore.refusal import Refused, Unfit
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Signed bytes, their hash as the chain writes it, and the paying address."""
+    """Signed bytes, their hash as the chain writes it, and the paying address.
+
+    `number` counts the payments of a network from 1; the journal gives it.
+    """
 
     raw: bytes
     tx_hash: str
     sender: str
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ class Journal:
         Raises `Refused` (`intent_conflict`) where it was signed with another intent.
         """
         row = self._db.execute(
-            "select intent, raw, tx_hash, sender from entry where kind = 'signed' and subject = ?",
+            "select intent, raw, tx_hash, sender, number from entry "
+            "where kind = 'signed' and subject = ?",
             (withdrawal_id,),
         ).fetchone()
         if row is None:
@@ -116,6 +121,7 @@ class Journal:
         *,
         intent: bytes,
         slot: str,
+        known: int | None = None,
         allow: Callable[[], Ground],
         sign: Callable[[], Answer],
     ) -> Answer:
@@ -123,15 +129,18 @@ class Journal:
 
         `allow` decides under the write lock, so that two processes never spend one limit twice.
         `sign` is called at most once, and its bytes are on disk before they are returned.
-        Raises `Refused` (`intent_conflict`, `slot_taken`, and what `allow` raises).
+        `known` is the caller's highest number of this network. Raises `Refused`
+        (`intent_conflict`, `slot_taken`, `database_behind`, `journal_behind`, and what `allow`
+        raises).
         """
         with self._writing():
-            known = self.recall(withdrawal_id, intent)
-            if known is not None:
-                return known
+            before = self.recall(withdrawal_id, intent)
+            if before is not None:
+                return before
+            number = self._require_same_past(network, known) + 1
             self._require_free(slot, withdrawal_id)
             ground = allow()
-            answer = sign()
+            answer = replace(sign(), number=number)
             self._append(
                 "signed",
                 withdrawal_id,
@@ -142,6 +151,32 @@ class Journal:
                 answer=answer,
             )
             return answer
+
+    def history(self, network: str, after: int, count: int) -> list[tuple[bytes, Answer]]:
+        """Return intents and answers of payments numbered above `after`, oldest first."""
+        rows = self._db.execute(
+            "select intent, raw, tx_hash, sender, number from entry "
+            "where kind = 'signed' and network = ? and number > ? order by number limit ?",
+            (network, after, count),
+        )
+        return [(row[0], Answer(*row[1:])) for row in rows]
+
+    def _require_same_past(self, network: str, known: int | None) -> int:
+        """Return the newest number of a network; refuse a caller whose past is another."""
+        row = self._db.execute(
+            "select max(number) from entry where kind = 'signed' and network = ?", (network,)
+        ).fetchone()
+        newest: int = row[0] or 0
+        if known is not None and known < newest:
+            raise Refused(
+                "database_behind",
+                f"known: {newest} payments were signed, not {known}: read them",
+            )
+        if known is not None and known > newest:
+            raise Refused(
+                "journal_behind", f"known: this journal has {newest} payments, not {known}"
+            )
+        return newest
 
     def now(self) -> datetime:
         """Return the time for limits and expiries: a clock set back does not turn it back."""
@@ -205,7 +240,8 @@ class Journal:
             (answer.raw, answer.tx_hash, answer.sender) if answer else (None, None, None)
         )
         why = (ground.proof, ground.rule, str(ground.units)) if ground else (None, None, None)
-        named = (seq + 1, kind, subject, network, intent, *why, slot, code)
+        number = answer.number or None if answer else None
+        named = (seq + 1, kind, subject, network, number, intent, *why, slot, code)
         row = (*named, raw, tx_hash, sender, spelled(self._clock()))
         marks = ",".join("?" * (len(row) + 1))
         self._db.execute(

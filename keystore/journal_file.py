@@ -18,6 +18,7 @@ create table entry (
     kind text not null check (kind in ('signed', 'refused', 'setup')),
     subject text not null,
     network text not null,
+    number integer,
     intent blob not null,
     grounds blob,
     rule text,
@@ -32,10 +33,12 @@ create table entry (
     check ((kind = 'refused') = (raw is null)),
     check ((kind = 'refused') = (code is not null)),
     check ((kind = 'signed') = (slot is not null)),
-    check ((kind = 'signed') = (units is not null))
+    check ((kind = 'signed') = (units is not null)),
+    check ((kind = 'signed') = (number is not null))
 ) strict;
 create unique index one_signature on entry (subject) where kind = 'signed';
 create unique index one_slot on entry (slot) where kind = 'signed';
+create unique index one_number on entry (network, number) where kind = 'signed';
 create unique index one_transaction on entry (tx_hash) where raw is not null;
 create index by_subject on entry (subject);
 create index by_rule on entry (rule, at) where kind = 'signed';
@@ -45,7 +48,7 @@ create trigger entry_stays before delete on entry
     begin select raise(abort, 'journal rows stay'); end;
 """
 _COLUMNS = (
-    "seq, kind, subject, network, intent, grounds, rule, units, slot, code, raw, tx_hash, "
+    "seq, kind, subject, network, number, intent, grounds, rule, units, slot, code, raw, tx_hash, "
     "sender, at"
 )
 

@@ -15,9 +15,10 @@ from keystore.networks import solana
 from keystore.refusal import Refused
 from keystore.settings import NetworkSettings
 
+_INTENT_MARK = b"gw/withdrawal/v1\n"
 _WITHDRAWAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-Result = api.Status | api.Wallets | api.PoolRows | api.Signed
+Result = api.Status | api.Wallets | api.PoolRows | api.Signed | api.History
 
 
 class Keystore:
@@ -53,6 +54,8 @@ class Keystore:
                 return self._sign(request)
             case api.SignNonceSetupRequest():
                 return self._sign_nonce_setup(request)
+            case api.HistoryRequest():
+                return self._history(request)
 
     def _status(self) -> api.Status:
         return api.Status(
@@ -87,7 +90,7 @@ class Keystore:
         if _WITHDRAWAL_ID.fullmatch(asked.withdrawal_id) is None:
             raise Refused("bad_field", "withdrawal_id: up to 64 of A-Z, a-z, 0-9, - and _")
         intent = networks.normal(asked)
-        canonical = b"gw/withdrawal/v1\n" + msgspec.json.encode(intent, order="sorted")
+        canonical = _INTENT_MARK + msgspec.json.encode(intent, order="sorted")
         try:
             answer = self._journal.recall(intent.withdrawal_id, canonical)
             replayed = answer is not None
@@ -128,6 +131,7 @@ class Keystore:
             intent.network,
             intent=canonical,
             slot=draft.slot,
+            known=request.known,
             allow=lambda: self._allow(intent, request),
             sign=sign,
         )
@@ -171,6 +175,23 @@ class Keystore:
         self._log.info("nonce_setup_signed", network=request.network, tx_hash=answer.tx_hash)
         return _wire(answer)
 
+    def _history(self, request: api.HistoryRequest) -> api.History:
+        self._facts_of(request.network)
+        if request.after < 0:
+            raise Refused("bad_range", "after: must not be below 0")
+        found = self._journal.history(request.network, request.after, api.HISTORY_COUNT_MAX)
+        return api.History(
+            payments=[
+                api.Remembered(
+                    intent=msgspec.json.decode(
+                        intent.removeprefix(_INTENT_MARK), type=api.Intent
+                    ),
+                    signed=_wire(answer),
+                )
+                for intent, answer in found
+            ]
+        )
+
     def _facts_of(self, network: str) -> policy.Facts:
         facts = self._facts.get(network)
         if facts is None:
@@ -193,4 +214,9 @@ class Keystore:
 
 
 def _wire(answer: Answer) -> api.Signed:
-    return api.Signed(raw=answer.raw.hex(), tx_hash=answer.tx_hash, sender=answer.sender)
+    return api.Signed(
+        raw=answer.raw.hex(),
+        tx_hash=answer.tx_hash,
+        sender=answer.sender,
+        number=answer.number,
+    )

@@ -15,6 +15,7 @@ METHODS: dict[str, type[api.Request]] = {
     "derive_pool": api.DerivePoolRequest,
     "sign": api.SignRequest,
     "sign_nonce_setup": api.SignNonceSetupRequest,
+    "history": api.HistoryRequest,
 }
 
 

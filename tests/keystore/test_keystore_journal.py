@@ -11,7 +11,7 @@ from keystore.journal import Answer, Ground, Journal
 from keystore.refusal import Refused, Unfit
 
 VAULT_ID = "ab" * 16
-ANSWER = Answer(b"\x02signed", "0xhash", "0xsender")
+ANSWER = Answer(b"\x02signed", "0xhash", "0xsender", 1)
 
 
 def clock() -> datetime:

@@ -307,3 +307,41 @@ def test_a_terminal_gets_text() -> None:
     assert (
         screen.getvalue() == "2026-11-21T00:00:00.000+00:00 info    ready socket=run/k.sock\n"
     )
+
+
+def test_a_database_that_forgot_gets_nothing_new_until_it_has_read(keystore: Keystore) -> None:
+    """The history gives back intent and bytes; what it already asked for is repeated freely."""
+
+    def asked(number: int, known: int) -> api.SignRequest:
+        intent = ethereum_intent(withdrawal_id=f"wdr_{number}", nonce=number)
+        return api.SignRequest(intent=intent, known=known)
+
+    signed = [keystore.answer(asked(number, known=number)) for number in range(3)]
+    assert [one.number for one in signed if isinstance(one, api.Signed)] == [1, 2, 3]
+
+    assert code_of(keystore, asked(3, known=1)) == "database_behind"
+    assert keystore.answer(asked(2, known=1)) == signed[2]
+    found = keystore.answer(api.HistoryRequest(network="ethereum", after=1))
+    assert isinstance(found, api.History)
+    assert [payment.signed for payment in found.payments] == signed[1:]
+    assert [payment.intent.withdrawal_id for payment in found.payments] == ["wdr_1", "wdr_2"]
+    assert isinstance(keystore.answer(asked(3, known=3)), api.Signed)
+
+
+def test_a_journal_that_forgot_signs_nothing(keystore: Keystore) -> None:
+    """A keystore put back to an older copy must not sign beside what the database knows."""
+    request = api.SignRequest(intent=ethereum_intent(), known=7)
+    assert code_of(keystore, request) == "journal_behind"
+
+
+def test_networks_count_for_themselves(keystore: Keystore) -> None:
+    """And a history is asked for in portions."""
+    for number in range(12):
+        intent = ethereum_intent(withdrawal_id=f"wdr_{number}", nonce=number)
+        keystore.answer(api.SignRequest(intent=intent, known=number))
+    keystore.answer(api.SignRequest(intent=tron_intent(withdrawal_id="wdr_t"), known=0))
+    found = keystore.answer(api.HistoryRequest(network="ethereum", after=0))
+    assert isinstance(found, api.History)
+    assert len(found.payments) == api.HISTORY_COUNT_MAX
+    assert code_of(keystore, api.HistoryRequest(network="ethereum", after=-1)) == "bad_range"
+    assert code_of(keystore, api.HistoryRequest(network="moon", after=0)) == "unknown_network"

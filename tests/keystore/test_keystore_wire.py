@@ -78,6 +78,7 @@ def test_there_is_no_call_that_signs_bytes() -> None:
         "status",
         "wallets",
         "derive_pool",
+        "history",
         "sign",
         "sign_nonce_setup",
     }
@@ -130,5 +131,5 @@ def test_a_reply_is_a_result_or_an_error() -> None:
     """Never both, never a null beside it."""
     result = wire.result_line(api.Signed(raw="00", tx_hash="h", sender="s"))
 
-    assert result == b'{"result":{"raw":"00","tx_hash":"h","sender":"s"}}\n'
+    assert result == b'{"result":{"raw":"00","tx_hash":"h","sender":"s","number":0}}\n'
     assert wire.refusal_line("a", "b") == b'{"error":{"code":"a","message":"b"}}\n'
