@@ -45,6 +45,15 @@ class Ground:
     proof: bytes | None = None
 
 
+Replaces = Callable[[bytes], bool]
+"""Whether a new intent may stand in the place of the one given."""
+
+
+def never(_: bytes) -> bool:
+    """Say that one intent is all a withdrawal gets."""
+    return False
+
+
 class Journal:
     """An open journal. Used by one thread at a time; several processes may share the file."""
 
@@ -96,23 +105,27 @@ class Journal:
             self._db.execute("select count(*) from entry where kind = 'signed'").fetchone()[0]
         )
 
-    def recall(self, withdrawal_id: str, intent: bytes) -> Answer | None:
-        """Return what was signed for this withdrawal, or None; writes nothing.
+    def recall(
+        self, withdrawal_id: str, intent: bytes, replaces: Replaces = never
+    ) -> Answer | None:
+        """Return what was signed for this withdrawal and intent, or None; writes nothing.
 
-        Raises `Refused` (`intent_conflict`) where it was signed with another intent.
+        Raises `Refused` (`intent_conflict`) where it was signed with another intent that this
+        one does not replace.
         """
-        row = self._db.execute(
+        rows = self._db.execute(
             "select intent, raw, tx_hash, sender, number from entry "
-            "where kind = 'signed' and subject = ?",
+            "where number is not null and subject = ? order by seq",
             (withdrawal_id,),
-        ).fetchone()
-        if row is None:
-            return None
-        if row[0] != intent:
+        ).fetchall()
+        for row in rows:
+            if row[0] == intent:
+                return Answer(*row[1:])
+        if rows and not replaces(rows[-1][0]):
             raise Refused(
                 "intent_conflict", f"{withdrawal_id} was signed already with another intent"
             )
-        return Answer(*row[1:])
+        return None
 
     def sign_once(
         self,
@@ -122,27 +135,32 @@ class Journal:
         intent: bytes,
         slot: str,
         known: int | None = None,
-        allow: Callable[[], Ground],
+        replaces: Replaces = never,
+        allow: Callable[[bool], Ground],
         sign: Callable[[], Answer],
     ) -> Answer:
         """Allow, sign and remember in one transaction, or return what is remembered.
 
-        `allow` decides under the write lock, so that two processes never spend one limit twice.
+        A second transaction for one withdrawal is signed only where it `replaces` the newest
+        one in the same slot: the chain takes one of the two. It takes nothing from a window.
+
+        `allow` decides under the write lock, so that two processes never spend one limit twice;
+        it is told whether this is a replacement.
         `sign` is called at most once, and its bytes are on disk before they are returned.
         `known` is the caller's highest number of this network. Raises `Refused`
         (`intent_conflict`, `slot_taken`, `database_behind`, `journal_behind`, and what `allow`
         raises).
         """
         with self._writing():
-            before = self.recall(withdrawal_id, intent)
+            before = self.recall(withdrawal_id, intent, replaces)
             if before is not None:
                 return before
             number = self._require_same_past(network, known) + 1
-            self._require_free(slot, withdrawal_id)
-            ground = allow()
+            replacing = self._holds(slot, withdrawal_id)
+            ground = allow(replacing)
             answer = replace(sign(), number=number)
             self._append(
-                "signed",
+                "replacement" if replacing else "signed",
                 withdrawal_id,
                 network,
                 intent=intent,
@@ -156,7 +174,7 @@ class Journal:
         """Return intents and answers of payments numbered above `after`, oldest first."""
         rows = self._db.execute(
             "select intent, raw, tx_hash, sender, number from entry "
-            "where kind = 'signed' and network = ? and number > ? order by number limit ?",
+            "where network = ? and number > ? order by number limit ?",
             (network, after, count),
         )
         return [(row[0], Answer(*row[1:])) for row in rows]
@@ -164,7 +182,7 @@ class Journal:
     def _require_same_past(self, network: str, known: int | None) -> int:
         """Return the newest number of a network; refuse a caller whose past is another."""
         row = self._db.execute(
-            "select max(number) from entry where kind = 'signed' and network = ?", (network,)
+            "select max(number) from entry where network = ?", (network,)
         ).fetchone()
         newest: int = row[0] or 0
         if known is not None and known < newest:
@@ -216,12 +234,19 @@ class Journal:
             if known is None:
                 self._append("refused", withdrawal_id, network, intent=intent, code=code)
 
-    def _require_free(self, slot: str, withdrawal_id: str) -> None:
+    def _holds(self, slot: str, withdrawal_id: str) -> bool:
+        """Tell whether the slot is this withdrawal's already; refuse another's."""
         row = self._db.execute(
             "select subject from entry where kind = 'signed' and slot = ?", (slot,)
         ).fetchone()
-        if row is not None:
+        mine = self._db.execute(
+            "select slot from entry where kind = 'signed' and subject = ?", (withdrawal_id,)
+        ).fetchone()
+        if row is not None and row[0] != withdrawal_id:
             raise Refused("slot_taken", f"{withdrawal_id}: {slot} already belongs to {row[0]}")
+        if mine is not None and mine[0] != slot:
+            raise Refused("slot_taken", f"{withdrawal_id}: has its slot already: {mine[0]}")
+        return mine is not None
 
     def _append(
         self,

@@ -15,7 +15,7 @@ _SCHEMA = """
 create table origin (vault_id text not null) strict;
 create table entry (
     seq integer primary key,
-    kind text not null check (kind in ('signed', 'refused', 'setup')),
+    kind text not null check (kind in ('signed', 'replacement', 'refused', 'setup')),
     subject text not null,
     network text not null,
     number integer,
@@ -32,13 +32,13 @@ create table entry (
     hash blob not null,
     check ((kind = 'refused') = (raw is null)),
     check ((kind = 'refused') = (code is not null)),
-    check ((kind = 'signed') = (slot is not null)),
-    check ((kind = 'signed') = (units is not null)),
-    check ((kind = 'signed') = (number is not null))
+    check ((kind in ('signed', 'replacement')) = (slot is not null)),
+    check ((kind in ('signed', 'replacement')) = (units is not null)),
+    check ((kind in ('signed', 'replacement')) = (number is not null))
 ) strict;
 create unique index one_signature on entry (subject) where kind = 'signed';
 create unique index one_slot on entry (slot) where kind = 'signed';
-create unique index one_number on entry (network, number) where kind = 'signed';
+create unique index one_number on entry (network, number) where number is not null;
 create unique index one_transaction on entry (tx_hash) where raw is not null;
 create index by_subject on entry (subject);
 create index by_rule on entry (rule, at) where kind = 'signed';

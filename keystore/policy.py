@@ -77,13 +77,18 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """An intent as the rules see it. `fee` is the most that the network could take."""
+    """An intent as the rules see it. `fee` is the most that the network could take.
+
+    `counted` is what it takes from a window: its units, or 0 where it replaces a transaction
+    whose units were counted.
+    """
 
     network: str
     asset: str
     to: str
     units: int
     fee: int
+    counted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,7 @@ def _fits(
     window = rule.window
     if window is None:
         return True
-    return spent(rule, timedelta(hours=window.hours)) + payment.units <= window.units
+    return spent(rule, timedelta(hours=window.hours)) + payment.counted <= window.units
 
 
 def _signed_by_merchant(rule: Rule, proof: Proof | None, policy: Policy) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from keystore import api, networks, policy
 from keystore.approvals import approved_by
 from keystore.derivation import INDEX_END
-from keystore.journal import Answer, Ground, Journal
+from keystore.journal import Answer, Ground, Journal, Replaces
 from keystore.keyring import Keyring
 from keystore.logs import Log
 from keystore.networks import solana
@@ -92,7 +92,7 @@ class Keystore:
         intent = networks.normal(asked)
         canonical = _INTENT_MARK + msgspec.json.encode(intent, order="sorted")
         try:
-            answer = self._journal.recall(intent.withdrawal_id, canonical)
+            answer = self._journal.recall(intent.withdrawal_id, canonical, _replaced_by(intent))
             replayed = answer is not None
             answer = answer or self._sign_new(intent, canonical, request)
         except Refused as refusal:
@@ -132,18 +132,22 @@ class Keystore:
             intent=canonical,
             slot=draft.slot,
             known=request.known,
-            allow=lambda: self._allow(intent, request),
+            replaces=_replaced_by(intent),
+            allow=lambda replacing: self._allow(intent, request, replacing=replacing),
             sign=sign,
         )
 
-    def _allow(self, intent: api.Intent, request: api.SignRequest) -> Ground:
+    def _allow(
+        self, intent: api.Intent, request: api.SignRequest, *, replacing: bool
+    ) -> Ground:
         """Let the policy decide; without one, play money goes."""
         units = int(intent.units)
+        counted = 0 if replacing else units
         if self._rulebook is None:
-            return Ground("", units)
+            return Ground("", counted)
         moment = self._journal.now()
         fee = networks.fee_most(intent)
-        payment = policy.Payment(intent.network, intent.asset, intent.to, units, fee)
+        payment = policy.Payment(intent.network, intent.asset, intent.to, units, fee, counted)
         proof, told = None, None
         if request.order is not None:
             order = request.order
@@ -158,7 +162,7 @@ class Keystore:
             proof,
             lambda rule, hours: self._journal.spent(rule.name, moment - hours),
         )
-        return Ground(rule.name, units, told)
+        return Ground(rule.name, counted, told)
 
     def _sign_nonce_setup(self, request: api.SignNonceSetupRequest) -> api.Signed:
         facts = self._facts_of(request.network)
@@ -183,9 +187,7 @@ class Keystore:
         return api.History(
             payments=[
                 api.Remembered(
-                    intent=msgspec.json.decode(
-                        intent.removeprefix(_INTENT_MARK), type=api.Intent
-                    ),
+                    intent=_read(intent),
                     signed=_wire(answer),
                 )
                 for intent, answer in found
@@ -220,3 +222,14 @@ def _wire(answer: Answer) -> api.Signed:
         sender=answer.sender,
         number=answer.number,
     )
+
+
+def _read(canonical: bytes) -> api.Intent:
+    intent: api.Intent = msgspec.json.decode(
+        canonical.removeprefix(_INTENT_MARK), type=api.Intent
+    )
+    return intent
+
+
+def _replaced_by(intent: api.Intent) -> Replaces:
+    return lambda old: networks.replaces(intent, _read(old))

@@ -44,3 +44,13 @@ def fee_most(intent: Intent) -> int:
             return tron.fee_most(intent)
         case SolanaIntent():
             return solana.fee_most(intent)
+
+
+def replaces(new: Intent, old: Intent) -> bool:
+    """Tell whether `new` is `old` with a fee that the chain takes as a replacement.
+
+    Only Ethereum has a slot that two transactions can compete for.
+    """
+    if isinstance(new, EthereumIntent) and isinstance(old, EthereumIntent):
+        return ethereum.replaces(new, old)
+    return False

@@ -105,6 +105,22 @@ def draft(intent: EthereumIntent, sender: str) -> EthereumDraft:
     )
 
 
+def replaces(new: EthereumIntent, old: EthereumIntent) -> bool:
+    """Tell whether both fees rose by an eighth or more and nothing else changed.
+
+    Nodes take a replacement from a tenth on (geth's `ErrReplaceUnderpriced`), 12.5 % everywhere.
+    """
+    fees = ("max_fee_per_gas", "max_priority_fee_per_gas")
+    same = {fee: getattr(old, fee) for fee in fees}
+    if msgspec.structs.replace(new, **same) != old:
+        return False
+    return all(
+        whole(getattr(new, fee), fee, bits=128) * 8
+        >= whole(getattr(old, fee), fee, bits=128) * 9
+        for fee in fees
+    )
+
+
 def fee_most(intent: EthereumIntent) -> int:
     """Return gas limit times the price cap, in wei."""
     return intent.gas_limit * whole(intent.max_fee_per_gas, "max_fee_per_gas", bits=128)

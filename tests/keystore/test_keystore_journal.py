@@ -45,7 +45,12 @@ def sign(
 ) -> Answer:
     """Sign once with the given parts."""
     return journal.sign_once(
-        withdrawal_id, "net", intent=intent, slot=slot, allow=lambda: Ground("r", 1), sign=make
+        withdrawal_id,
+        "net",
+        intent=intent,
+        slot=slot,
+        allow=lambda _: Ground("r", 1),
+        sign=make,
     )
 
 

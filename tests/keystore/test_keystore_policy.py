@@ -420,7 +420,7 @@ def test_a_window_never_lets_more_than_its_units_go(amounts: list[int]) -> None:
     )
     gone = 0
     for units in amounts:
-        payment = Payment("n", "native", "to", units, 0)
+        payment = Payment("n", "native", "to", units, 0, units)
         try:
             decide(Policy(rules), payment, None, lambda *_: gone)  # noqa: B023 used at once
         except Refused:
@@ -436,3 +436,18 @@ def test_the_example_is_a_policy(tmp_path: Path) -> None:
     file.chmod(0o600)
     loaded = policy_file.load(file, frozenset({"sepolia"}))
     assert [rule.kind for rule in loaded.rules] == ["automatic", "approved", "block"]
+
+
+def test_a_fee_bump_takes_nothing_from_the_window(keystore: Keystore) -> None:
+    """Its amount was counted when the payment was first signed."""
+    for nonce in range(2):
+        sign(keystore, ethereum_intent(withdrawal_id=f"wdr_{nonce}", nonce=nonce))
+    bumped = ethereum_intent(
+        withdrawal_id="wdr_1",
+        nonce=1,
+        max_fee_per_gas="4000000000",
+        max_priority_fee_per_gas="2000000000",
+    )
+    assert sign(keystore, bumped).number == 3
+    another = ethereum_intent(withdrawal_id="wdr_2", nonce=2, units="1")
+    assert refusal(keystore, another) == "approvals_missing"

@@ -345,3 +345,54 @@ def test_networks_count_for_themselves(keystore: Keystore) -> None:
     assert len(found.payments) == api.HISTORY_COUNT_MAX
     assert code_of(keystore, api.HistoryRequest(network="ethereum", after=-1)) == "bad_range"
     assert code_of(keystore, api.HistoryRequest(network="moon", after=0)) == "unknown_network"
+
+
+def dearer(eighths: int, **changes: Any) -> api.EthereumIntent:
+    """Return the sound payment with both fees raised by so many eighths."""
+    fees = {"max_fee_per_gas": 2_000_000_000, "max_priority_fee_per_gas": 1_000_000_000}
+    raised = {name: str(fee + fee * eighths // 8) for name, fee in fees.items()}
+    return ethereum_intent(**{**raised, **changes})
+
+
+def test_a_higher_fee_replaces_in_the_same_slot(keystore: Keystore) -> None:
+    """Both transactions have one nonce, so one lands; each is repeated for its own intent."""
+    first = sign(keystore, ethereum_intent())
+    second = sign(keystore, dearer(1))
+    third = sign(keystore, dearer(4))
+    assert len({first.raw, second.raw, third.raw}) == 3
+    assert [one.number for one in (first, second, third)] == [1, 2, 3]
+    assert sign(keystore, ethereum_intent()) == first
+    assert sign(keystore, dearer(1)) == second
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"to": "0x" + "cd" * 20},
+        {"units": "999"},
+        {"nonce": 1},
+        {"gas_limit": 22_000},
+        {"max_priority_fee_per_gas": "1000000000"},
+        {"max_fee_per_gas": "2249999999"},
+    ],
+    ids=["destination", "amount", "nonce", "gas", "tip not raised", "fee raised too little"],
+)
+def test_a_replacement_changes_the_fee_and_nothing_else(
+    keystore: Keystore, changes: dict[str, Any]
+) -> None:
+    """Anything else would be a second payment."""
+    sign(keystore, ethereum_intent())
+    assert code_of(keystore, dearer(1, **changes)) == "intent_conflict"
+
+
+def test_a_replacement_is_compared_with_the_newest(keystore: Keystore) -> None:
+    """Fees never step back between two that were signed."""
+    sign(keystore, ethereum_intent())
+    sign(keystore, dearer(8))
+    assert code_of(keystore, dearer(2)) == "intent_conflict"
+
+
+def test_other_families_have_no_replacement(keystore: Keystore) -> None:
+    """A second Tron transaction would be a second payment."""
+    sign(keystore, tron_intent())
+    assert code_of(keystore, tron_intent(expiration_ms=1_800_000_000_001)) == "intent_conflict"
