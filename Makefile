@@ -6,13 +6,14 @@ NODE := devnet/node_modules/.ready
 # Compiled modules halve the start of every process.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up test check format bench campaign lock clean
+.PHONY: help setup demo up test check format bench campaign mutations lock clean
 
 help:
 	@echo "make demo      set up, run every payment method end to end on local chains, print a table"
 	@echo "make up        the same system, kept running with test keys (Ctrl-C stops all)"
 	@echo "make test      all tests          make check     lint, types, walls, house rules"
 	@echo "make bench     figures            make campaign  the long forms of the tests"
+	@echo "make mutations take each guard away in a copy: its tests must fail"
 
 setup: .venv/.ready $(NODE)
 
@@ -57,6 +58,9 @@ bench: setup
 
 campaign: setup
 	@$(BIN)/pytest -n 2 --dist loadfile --campaign
+
+mutations: setup
+	@$(BIN)/python -m tests.mutations
 
 lock:
 	@$(BIN)/uv pip compile --quiet --group dev pyproject.toml --generate-hashes --no-emit-index-url \

@@ -1,8 +1,14 @@
-"""`make bench`: every figure, one table each."""
+"""`make bench`: every figure, one table each; each family's decoder in a file of its own."""
 
-from benchmarks import decode, memory, webhooks
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks import catch_up, head_solana, pool, webhooks
 
 if __name__ == "__main__":
-    decode.main()
-    memory.main()
+    for path in sorted(Path(__file__).parent.glob("decode_*.py")):
+        import_module(f"benchmarks.{path.stem}").main()
+    pool.main()
+    catch_up.main()
+    head_solana.main()
     webhooks.main()

@@ -113,11 +113,29 @@ class AnvilChain:
 
     async def deploy(self, name: str, *arguments: Any, sender: str = PAYER) -> str:
         """Create one of `devnet.contracts`; return its address."""
-        data = f"0x{contract(name).creation_code(*arguments).hex()}"
-        tx_hash = await self.included(await self.transact(**{"from": sender}, data=data))
+        return await self.create(contract(name).creation_code(*arguments), sender=sender)
+
+    async def create(self, code: bytes, *, sender: str = PAYER) -> str:
+        """Create a contract from creation code (`devnet.contracts.cases`); return its address."""
+        tx_hash = await self.included(
+            await self.transact(**{"from": sender}, data=f"0x{code.hex()}")
+        )
         receipt = await self.rpc.call("eth_getTransactionReceipt", tx_hash)
         address: str = receipt["contractAddress"]
         return address.lower()
+
+    async def call(
+        self, to: str, signature: str, *arguments: Any, value: int = 0, **fields: Any
+    ) -> str:
+        """Call `name(type,...)` of a contract as the payer; return the hash, once in a block."""
+        data = call_data(signature, *arguments)
+        return await self.included(
+            await self.transact(to=to, data=data, value=hex(value), **fields)
+        )
+
+    async def etch(self, address: str, code: bytes) -> None:
+        """Put runtime code at an address; history before the next block does not change."""
+        await self.rpc.call("anvil_setCode", address, f"0x{code.hex()}")
 
     async def reorg(self, depth: int, moved: Sequence[tuple[str, int]] = ()) -> None:
         """Replace the newest `depth` blocks by as many others.
@@ -143,7 +161,7 @@ class AnvilChain:
 
 def call_data(signature: str, *arguments: Any) -> str:
     """Encode a call of `name(type,type)`; types must not be tuples."""
-    types = signature[signature.index("(") + 1 : -1].split(",")
+    types = [kind for kind in signature[signature.index("(") + 1 : -1].split(",") if kind]
     return f"0x{(keccak(text=signature)[:4] + encode(types, arguments)).hex()}"
 
 

@@ -1,4 +1,7 @@
-"""Bytes of the SPL token and associated-token programs, as their interfaces fix them."""
+"""Bytes of the token programs (SPL Token, Token-2022) and the associated-token program.
+
+Both token programs take the instructions here; `program` says which.
+"""
 
 import struct
 
@@ -10,40 +13,110 @@ from solders.token.associated import get_associated_token_address
 
 from devnet.chain import TOKEN_DECIMALS
 
+TOKEN_2022_PROGRAM = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 ASSOCIATED_TOKEN_PROGRAM = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
-CREATE_IDEMPOTENT, TRANSFER_CHECKED = 1, 12
+WRAPPED_SOL = Pubkey.from_string("So11111111111111111111111111111111111111112")
+WRAPPED_SOL_DECIMALS = 9
+
+CREATE_IDEMPOTENT = 1
+SET_AUTHORITY, MINT_TO, CLOSE_ACCOUNT = 6, 7, 9
+THAW_ACCOUNT, TRANSFER_CHECKED, SYNC_NATIVE = 11, 12, 17
+ACCOUNT_OWNER = 2
 
 
-def token_payment(payer: Pubkey, owner: Pubkey, mint: Pubkey, units: int) -> list[Instruction]:
-    """Return CreateIdempotent of the account of `owner` and TransferChecked into it.
+def _writable(key: Pubkey) -> AccountMeta:
+    return AccountMeta(key, is_signer=False, is_writable=True)
 
-    Both accounts are the canonical ones (ATA); the payer owns the source and pays the rent.
-    """
-    source = get_associated_token_address(payer, mint)
-    target = get_associated_token_address(owner, mint)
-    create = Instruction(
+
+def _readable(key: Pubkey) -> AccountMeta:
+    return AccountMeta(key, is_signer=False, is_writable=False)
+
+
+def _signing(key: Pubkey) -> AccountMeta:
+    return AccountMeta(key, is_signer=True, is_writable=False)
+
+
+def open_account(
+    payer: Pubkey, owner: Pubkey, mint: Pubkey, program: Pubkey = TOKEN_PROGRAM
+) -> Instruction:
+    """Create the canonical account of `owner` where it does not stand; `payer` pays the rent."""
+    return Instruction(
         ASSOCIATED_TOKEN_PROGRAM,
         bytes([CREATE_IDEMPOTENT]),
         [
             AccountMeta(payer, is_signer=True, is_writable=True),
-            AccountMeta(target, is_signer=False, is_writable=True),
-            AccountMeta(owner, is_signer=False, is_writable=False),
-            AccountMeta(mint, is_signer=False, is_writable=False),
-            AccountMeta(SYSTEM_PROGRAM, is_signer=False, is_writable=False),
-            AccountMeta(TOKEN_PROGRAM, is_signer=False, is_writable=False),
+            _writable(get_associated_token_address(owner, mint, program)),
+            *map(_readable, (owner, mint, SYSTEM_PROGRAM, program)),
         ],
     )
-    move = Instruction(
-        TOKEN_PROGRAM,
-        struct.pack("<BQB", TRANSFER_CHECKED, units, TOKEN_DECIMALS),
-        [
-            AccountMeta(source, is_signer=False, is_writable=True),
-            AccountMeta(mint, is_signer=False, is_writable=False),
-            AccountMeta(target, is_signer=False, is_writable=True),
-            AccountMeta(payer, is_signer=True, is_writable=False),
-        ],
+
+
+def move(
+    source: Pubkey,
+    mint: Pubkey,
+    target: Pubkey,
+    authority: Pubkey,
+    units: int,
+    *,
+    decimals: int = TOKEN_DECIMALS,
+    program: Pubkey = TOKEN_PROGRAM,
+) -> Instruction:
+    """Move units between two token accounts (TransferChecked)."""
+    return Instruction(
+        program,
+        struct.pack("<BQB", TRANSFER_CHECKED, units, decimals),
+        [_writable(source), _readable(mint), _writable(target), _signing(authority)],
     )
-    return [create, move]
+
+
+def make_over(
+    account: Pubkey, authority: Pubkey, new_owner: Pubkey, program: Pubkey = TOKEN_PROGRAM
+) -> Instruction:
+    """Give a token account to another owner (SetAuthority)."""
+    data = bytes([SET_AUTHORITY, ACCOUNT_OWNER, 1]) + bytes(new_owner)
+    return Instruction(program, data, [_writable(account), _signing(authority)])
+
+
+def close(
+    account: Pubkey, target: Pubkey, authority: Pubkey, program: Pubkey = TOKEN_PROGRAM
+) -> Instruction:
+    """Close a token account; its lamports go to `target`."""
+    accounts = [_writable(account), _writable(target), _signing(authority)]
+    return Instruction(program, bytes([CLOSE_ACCOUNT]), accounts)
+
+
+def thaw(account: Pubkey, mint: Pubkey, authority: Pubkey, program: Pubkey) -> Instruction:
+    """Unfreeze a token account."""
+    accounts = [_writable(account), _readable(mint), _signing(authority)]
+    return Instruction(program, bytes([THAW_ACCOUNT]), accounts)
+
+
+def sync_wrapped(account: Pubkey) -> Instruction:
+    """Make a wrapped-SOL account's token balance follow its lamports (SyncNative)."""
+    return Instruction(TOKEN_PROGRAM, bytes([SYNC_NATIVE]), [_writable(account)])
+
+
+def issue(
+    mint: Pubkey, target: Pubkey, authority: Pubkey, units: int, program: Pubkey
+) -> Instruction:
+    """Mint units into a token account."""
+    data = struct.pack("<BQ", MINT_TO, units)
+    return Instruction(program, data, [_writable(mint), _writable(target), _signing(authority)])
+
+
+def token_payment(
+    payer: Pubkey, owner: Pubkey, mint: Pubkey, units: int, program: Pubkey = TOKEN_PROGRAM
+) -> list[Instruction]:
+    """Return the opening of the account of `owner` and a transfer into it.
+
+    Both accounts are the canonical ones (ATA); the payer owns the source and pays the rent.
+    """
+    source = get_associated_token_address(payer, mint, program)
+    target = get_associated_token_address(owner, mint, program)
+    return [
+        open_account(payer, owner, mint, program),
+        move(source, mint, target, payer, units, program=program),
+    ]
 
 
 def mint_account(authority: Pubkey, supply: int) -> bytes:

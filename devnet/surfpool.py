@@ -23,13 +23,11 @@ from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
-from solders.token import ID as TOKEN_PROGRAM
 from solders.token.associated import get_associated_token_address
 from solders.transaction import VersionedTransaction
 
 from devnet.chain import (
     NATIVE,
-    TOKEN_SUPPLY_UNITS,
     ChainFault,
     Rpc,
     RpcFault,
@@ -39,9 +37,17 @@ from devnet.chain import (
     until,
 )
 from devnet.solana_ledger import FINALITY_SLOTS, GENESIS_HASH, Ledger
+from devnet.solana_mints import (
+    FEE_BASIS_POINTS,
+    FEE_MINT_KEY,
+    Extension,
+    furnish,
+    mint_instructions,
+    transfer_fee,
+)
 from devnet.solana_proxy import serving
-from devnet.solana_token import mint_account, token_payment
-from devnet.solana_upstream import Upstream, upstream_at
+from devnet.solana_token import token_payment
+from devnet.solana_upstream import upstream_at
 
 WRAPPER = Path(__file__).with_name("surfpool.js")
 SLOT_MS = 100
@@ -51,7 +57,6 @@ SKIP_EVERY = 7
 PAYER = Keypair.from_seed(hashlib.sha256(b"cryptic-gateway devnet payer").digest())
 PAYER_LAMPORTS = 10**15
 MINT = "TUSDmint11111111111111111111111111111111111"
-MINT_RENT_LAMPORTS = 1_461_600
 INCLUSION_SECONDS_MAX = 30.0
 
 
@@ -80,7 +85,8 @@ class SurfpoolChain:
                 )
             ]
         else:
-            moves = token_payment(PAYER.pubkey(), owner, Pubkey.from_string(asset), units)
+            mint, program = Pubkey.from_string(asset), await self._program(asset)
+            moves = token_payment(PAYER.pubkey(), owner, mint, units, program)
         return await self.included(await self.send(moves, [PAYER]))
 
     async def send(
@@ -129,7 +135,7 @@ class SurfpoolChain:
             answer = await self.rpc.call("getBalance", address, confirmed)
             return int(answer["value"])
         account = get_associated_token_address(
-            Pubkey.from_string(address), Pubkey.from_string(asset)
+            Pubkey.from_string(address), Pubkey.from_string(asset), await self._program(asset)
         )
         options = confirmed | {"encoding": "base64"}
         found = (await self.rpc.call("getAccountInfo", str(account), options))["value"]
@@ -137,6 +143,26 @@ class SurfpoolChain:
             return 0
         # An SPL token account holds mint (32 bytes), owner (32), amount (8, little endian).
         return int.from_bytes(base64.b64decode(found["data"][0])[64:72], "little")
+
+    async def new_mint(
+        self, *extensions: Extension, key: Keypair | None = None, frozen: bool = False
+    ) -> str:
+        """Create a Token-2022 mint of 6 decimals; the payer is its authority and holds all.
+
+        Returns its address, that of `key` where one is given. `frozen` goes with the extension
+        that freezes new accounts.
+        """
+        key = key or Keypair()
+        made = mint_instructions(PAYER.pubkey(), key.pubkey(), *extensions, frozen=frozen)
+        await self.included(await self.send(made, [PAYER, key]))
+        return str(key.pubkey())
+
+    async def _program(self, mint: str) -> Pubkey:
+        """Return the token program that owns a mint."""
+        found = (await self.rpc.call("getAccountInfo", mint, {"encoding": "base64"}))["value"]
+        if found is None:
+            raise ChainFault(f"there is no mint {mint}")
+        return Pubkey.from_string(found["owner"])
 
     async def fresh_address(self) -> str:
         """Return the public half of a key that is thrown away."""
@@ -154,20 +180,6 @@ class SurfpoolChain:
             return newest >= start + blocks or None
 
         await until(confirmed, f"slot {start + blocks}")
-
-
-async def _furnish(upstream: Upstream) -> None:
-    """Put the mint, the payer's lamports and the payer's tokens into the fresh chain."""
-    payer, program = PAYER.pubkey(), str(TOKEN_PROGRAM)
-    mint = {
-        "lamports": MINT_RENT_LAMPORTS,
-        "owner": program,
-        "data": mint_account(payer, TOKEN_SUPPLY_UNITS).hex(),
-    }
-    await upstream.call("surfnet_setAccount", MINT, mint)
-    await upstream.call("surfnet_setAccount", str(payer), {"lamports": PAYER_LAMPORTS})
-    tokens = {"amount": TOKEN_SUPPLY_UNITS}
-    await upstream.call("surfnet_setTokenAccount", str(payer), MINT, tokens, program)
 
 
 @asynccontextmanager
@@ -200,7 +212,7 @@ async def running(
         if not line:
             raise ChainFault("surfpool did not start")
         async with upstream_at(json.loads(line)["rpc"]) as upstream:
-            await _furnish(upstream)
+            await furnish(upstream, PAYER.pubkey(), PAYER_LAMPORTS, MINT)
             ledger = Ledger(skip_every)
 
             async def opened() -> bool | None:
@@ -220,6 +232,7 @@ async def running(
                     raise ChainFault(f"another chain answers at {url}")
                 # A cluster always has a final block; a fresh Surfpool would lack one at first.
                 await until(opened, "the first block")
+                await chain.new_mint(transfer_fee(FEE_BASIS_POINTS), key=FEE_MINT_KEY)
                 await chain.mine(FINALITY_SLOTS + 2)
                 yield chain
 

@@ -20,6 +20,7 @@ from gateway.catalog.controller import CatalogController
 from gateway.checkout.controller import CheckoutController, StyleController
 from gateway.db import Database
 from gateway.deposits.controller import DepositController
+from gateway.desk.controller import ResolutionController, UnattributedController
 from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
 from gateway.http import health
@@ -38,6 +39,7 @@ from gateway.merchants.controller import (
     MerchantKeyController,
     OwnMerchantController,
 )
+from gateway.questions.service import Questions
 from gateway.settings import Settings
 from gateway.webhooks.controller import (
     EventController,
@@ -56,6 +58,8 @@ V1: Sequence[ControllerRouterHandler] = (
     ApplicationWalletController,
     CatalogController,
     DepositController,
+    ResolutionController,
+    UnattributedController,
     EventController,
     InvoiceController,
     KeyController,
@@ -95,6 +99,7 @@ def create_api(settings: Settings, database: Database, clock: Clock = now) -> Ap
     pepper = settings.secret("api.key_pepper_file")
     endpoint_secrets = EndpointSecrets(settings.secret("webhooks.master_secret_file"))
     metrics = Metrics()
+    questions = Questions(database)
     v1 = Router(
         "/v1",
         route_handlers=V1,
@@ -106,6 +111,7 @@ def create_api(settings: Settings, database: Database, clock: Clock = now) -> Ap
             "settings": Provide(lambda: settings, sync_to_thread=False),
             "database": Provide(lambda: database, sync_to_thread=False),
             "moment": Provide(clock, sync_to_thread=False),
+            "questions": Provide(lambda: questions, sync_to_thread=False),
             "pepper": Provide(lambda: pepper, sync_to_thread=False),
             "endpoint_secrets": Provide(lambda: endpoint_secrets, sync_to_thread=False),
         },

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
+from psycopg import sql
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
@@ -32,6 +34,23 @@ class Database:
                 await session.execute(_TENANT, {"merchant_id": merchant_id})
             yield session
             await session.commit()
+
+    @asynccontextmanager
+    async def listening(self, channel: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """Lend a connection that hears a channel: iterate over its `notifies()`.
+
+        It is closed afterwards: a listening connection is of no use to others.
+        """
+        async with self.engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            if not isinstance(driver, psycopg.AsyncConnection):
+                raise TypeError(f"LISTEN needs psycopg, not {type(driver).__name__}")
+            try:
+                await driver.set_autocommit(True)
+                await driver.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                yield driver
+            finally:
+                await connection.invalidate()
 
     async def aclose(self) -> None:
         """Close every connection."""

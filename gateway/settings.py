@@ -4,6 +4,7 @@ Relative paths are taken from the folder of the file. Secrets are never values: 
 a `*_file` key that names a file with the secret as its only line.
 """
 
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -86,6 +87,12 @@ class AssetSettings(_Section, frozen=True):
     withdrawal_fee: str = "0"
     automatic_approval_below: str = "0"
     """A withdrawal under this amount may be approved by the key that created it."""
+    fee_on_transfer: bool = False
+    """The token keeps a part of every transfer: deposits are measured on the balance."""
+    allowed_extensions: list[str] = []
+    """Solana: dangerous Token-2022 extensions that the operator accepts, `permanentDelegate` for one."""
+    quorum_above: str | None = None
+    """A larger deposit is believed once `quorum` nodes show it; absent: blocks alone are compared."""
 
 
 class NetworkSettings(_Section, frozen=True):
@@ -105,11 +112,28 @@ class NetworkSettings(_Section, frozen=True):
     """First height to scan on an empty database; absent: the final height at first start."""
     poll_milliseconds: int = 2000
     rpc_timeout_seconds: int = 10
+    rpc_requests_per_second: float = 0
+    """What each node may be asked; 0 without limit."""
+    quorum: int | None = None
+    """Nodes that have to agree on a final block; absent: two, or one where there is only one."""
+    logged_from: int | None = None
+    """Ethereum: unix time from which the chain logs every move of value (EIP-7708)."""
+    internal_probe_tx: str | None = None
+    """Tron: a transaction that paid from inside a contract, to see whether a node keeps those."""
+    reconcile_seconds: int = 384
+    """Pause between two comparisons of the chain with the ledger; 384 is an epoch of Ethereum."""
+    multicall: str | None = None
+    """EVM: a Multicall3 contract; absent: the one at its usual address, where it has code."""
     pool_low_water: int = 200
     pool_batch: int = 500
     lag_seconds_max: int = 300
     fee_ceiling: str = "0.01"
     """The most one payout may pay to the network, in whole native coins."""
+
+    @property
+    def witnesses_needed(self) -> int:
+        """Return how many nodes have to agree."""
+        return self.quorum or min(2, len(self.rpc_urls))
 
 
 class LogSettings(_Section, frozen=True):
@@ -219,11 +243,25 @@ def _check_network(settings: Settings, name: str, network: NetworkSettings) -> N
         raise SettingsError(f"{key}.assets: exactly one asset without contract is needed")
     for url in network.rpc_urls:
         _web_address(f"{key}.rpc_urls", url)
+    _check_providers(key, network)
+    if network.reconcile_seconds < 1:
+        raise SettingsError(f"{key}.reconcile_seconds: 1 or more")
+    if not re.fullmatch(r"(0x[0-9a-fA-F]{40})?", network.multicall or ""):
+        raise SettingsError(f"{key}.multicall: {network.multicall!r} is not a contract address")
     _decimal(f"{key}.fee_ceiling", network.fee_ceiling)
     for asset in network.assets:
         _check_asset(f"{key}.assets.{asset.code}", asset)
     if settings.database.url == "embedded" and not network.test:
         _check_embedded(settings, key)
+
+
+def _check_providers(key: str, network: NetworkSettings) -> None:
+    if len(set(network.rpc_urls)) != len(network.rpc_urls):
+        raise SettingsError(f"{key}.rpc_urls: the same node twice")
+    if not 0 <= network.rpc_requests_per_second < math.inf:
+        raise SettingsError(f"{key}.rpc_requests_per_second: 0 (no limit) or more")
+    if network.quorum is not None and not 1 <= network.quorum <= len(network.rpc_urls):
+        raise SettingsError(f"{key}.quorum: 1 to {len(network.rpc_urls)}, one per node at most")
 
 
 def _web_address(key: str, text: str) -> None:
@@ -236,6 +274,8 @@ def _check_asset(key: str, asset: AssetSettings) -> None:
         raise SettingsError(f"{key}.decimals: 0 to 18")
     for name in ("minimum_deposit", "withdrawal_fee", "automatic_approval_below"):
         _decimal(f"{key}.{name}", getattr(asset, name))
+    if asset.quorum_above is not None:
+        _decimal(f"{key}.quorum_above", asset.quorum_above)
 
 
 def _check_embedded(settings: Settings, key: str) -> None:

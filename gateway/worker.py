@@ -160,18 +160,10 @@ def _listener(database: Database, sender: Sender) -> Loop:
 
 async def _listen(database: Database, wake: asyncio.Event) -> None:
     """Set `wake` whenever a delivery is committed anywhere, until the connection breaks."""
-    async with database.engine.connect() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
-        if not isinstance(driver, psycopg.AsyncConnection):
-            raise TypeError(f"LISTEN needs psycopg, not {type(driver).__name__}")
-        try:
-            await driver.set_autocommit(True)
-            await driver.execute(f"LISTEN {DELIVERIES_CHANNEL}")
-            wake.set()  # for what was committed while nobody listened
-            async for _ in driver.notifies():
-                wake.set()
-        finally:
-            await connection.invalidate()  # a listening connection is of no use to others
+    async with database.listening(DELIVERIES_CHANNEL) as driver:
+        wake.set()  # for what was committed while nobody listened
+        async for _ in driver.notifies():
+            wake.set()
 
 
 async def _forget_keys(database: Database, moment: Moment) -> None:

@@ -1,13 +1,20 @@
-"""`watchers run NETWORK` is one network's process; `watchers status` says how far each has come."""
+"""`watchers run NETWORK` is one network's process; `watchers status` says how far each has come.
+
+`watchers decode FAMILY` prints the transfers of a recorded block, `watchers coverage NETWORK` which
+heights were read, `watchers rescan NETWORK` reads some of them again, `watchers explain NETWORK TX`
+says why a transaction was or was not credited, `watchers reconcile NETWORK` whether chain and books
+agree, `watchers check-asset NETWORK CODE` whether a token may be listed.
+"""
 
 import argparse
 import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -18,26 +25,29 @@ from gateway.postgres.migrate import require_database
 from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
-from watchers import health, store
+from watchers import asset_command, coverage, decode, health, holds, rescan, store
+from watchers import reconciliation_command as reconcile
 from watchers.clock import now
+from watchers.explain import command as explain
 from watchers.families import connect
 from watchers.network import WrongChain
 from watchers.service import Watcher
 from watchers.store import CatalogChanged, LeaseLost
 
 STALE_SECONDS = 30
+Command = Callable[[Settings, Database, argparse.Namespace], Awaitable[int]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     args = _arguments(argv)
+    if args.command == "decode":
+        return decode.run(args)
     try:
         settings = load(args.config)
         logs.configure(settings.logs.level)
         require_database(settings, "watcher")
-        if args.command == "status":
-            return uvloop.run(_status(settings))
-        return uvloop.run(_run(settings, args.network))
+        return uvloop.run(_work(settings, args))
     except WrongChain as wrong:
         sys.stderr.write(f"watchers: networks.{args.network}.identity: {wrong}\n")
         return 1
@@ -46,19 +56,56 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _work(settings: Settings, args: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    """Return the work of a command that needs the database."""
+    if args.command == "status":
+        return _with_database(settings, _status)
+    if args.command == "coverage":
+        return _with_database(settings, lambda database: coverage.command(database, args))
+    commands: dict[str, Command] = {
+        "rescan": rescan.command,
+        "explain": explain.command,
+        "check-asset": asset_command.command,
+        "reconcile": reconcile.command,
+    }
+    if command := commands.get(args.command):
+        return _with_database(settings, lambda database: command(settings, database, args))
+    return _run(settings, args.network)
+
+
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="watchers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="watch one network")
     run.add_argument("network")
     status = commands.add_parser("status", help="print how far every network has come")
-    for command in (run, status):
+    decode.add_arguments(commands.add_parser("decode", help="decode a recorded block"))
+    covered = commands.add_parser("coverage", help="print which heights were read, and gaps")
+    coverage.add_arguments(covered)
+    again = commands.add_parser("rescan", help="read heights again and record what was missed")
+    rescan.add_arguments(again)
+    why = commands.add_parser("explain", help="say why a transaction was or was not credited")
+    explain.add_arguments(why)
+    compare = commands.add_parser("reconcile", help="compare the chain with the books")
+    reconcile.add_arguments(compare)
+    look = commands.add_parser("check-asset", help="say whether a token may be listed")
+    asset_command.add_arguments(look)
+    for command in (run, status, covered, again, why, compare, look):
         command.add_argument("--config", type=Path, required=True)
     return parser.parse_args(argv)
 
 
 def _database(settings: Settings) -> Database:
     return Database(role_url(settings, "watcher"), pool_size=settings.database.pool_size)
+
+
+async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[int]]) -> int:
+    """Do one thing with the watcher's database; return its exit code."""
+    database = _database(settings)
+    try:
+        return await work(database)
+    finally:
+        await database.aclose()
 
 
 async def _run(settings: Settings, name: str) -> int:
@@ -100,12 +147,8 @@ async def _until_told(watcher: Watcher) -> int:
     return 0
 
 
-async def _status(settings: Settings) -> int:
-    database = _database(settings)
-    try:
-        rows = await health.all_networks(database)
-    finally:
-        await database.aclose()
+async def _status(database: Database) -> int:
+    rows = await health.all_networks(database)
     print(f"{'network':<14}{'head':>12}{'scanned':>12}{'final':>12}{'age s':>8}  trouble")
     healthy = bool(rows)
     for row in rows:
@@ -117,7 +160,11 @@ async def _status(settings: Settings) -> int:
             f"{row.network_id:<14}{row.head_height:>12}{row.scanned_height:>12}"
             f"{row.final_height:>12}{age:>8}  {trouble}"
         )
-    return 0 if healthy else 1
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        held = await holds.everywhere(session)
+    for hold in held:
+        print(f"{hold.currency_id} {hold.address} held ({hold.cause}): {hold.reason}")
+    return 0 if healthy and not held else 1
 
 
 if __name__ == "__main__":

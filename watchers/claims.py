@@ -18,7 +18,7 @@ from gateway.models import ApplicationWallet, Attempt, Currency, Journal, Withdr
 from gateway.settings import NetworkSettings
 from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.moves import move
-from watchers import store
+from watchers import holds, store
 from watchers.chain import Chain, asset_key
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused, Slot
@@ -63,6 +63,10 @@ class Claims:
             if withdrawal is None or "hot" not in wallets:
                 return False
             hot = wallets["hot"]
+            held = await holds.reason_against(session, withdrawal.currency_id, hot.address)
+            if held is not None:
+                withdrawal.blocked_reason, withdrawal.updated_at = held, now().at
+                return True
             slot = await self._slot(session, wallets)
             order = await self._order(session, withdrawal, hot)
             promised = await self._promised(session, order)
@@ -198,6 +202,7 @@ class Claims:
             currency = await session.get_one(Currency, withdrawal.currency_id)
             fault = contradiction(intent, withdrawal, currency)
             fault = fault or await self._unsound(session, withdrawal, intent)
+            fault = fault or await holds.reason_against(session, currency.id, hot.address)
             if fault is not None:
                 withdrawal.blocked_reason, withdrawal.updated_at = fault, moment.at
                 return True

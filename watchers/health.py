@@ -12,6 +12,8 @@ from watchers.clock import now
 from watchers.network import Tip
 from watchers.store import Position, block_at_or_below
 
+REASON_MAX = 300
+
 
 @dataclass(slots=True)
 class Health:
@@ -34,8 +36,10 @@ class Health:
         return news
 
 
-async def publish(database: Database, position: Position, tip: Tip, health: Health) -> None:
-    """Write the network's health row."""
+async def publish(
+    database: Database, position: Position, tip: Tip, trouble: str | None
+) -> None:
+    """Write the network's health row; a network that stands still says so before all else."""
     async with database.unit_of_work(CROSS_TENANT) as session:
         block = await block_at_or_below(session, position.network, position.height)
         values = {
@@ -43,7 +47,7 @@ async def publish(database: Database, position: Position, tip: Tip, health: Heal
             "scanned_height": position.height,
             "final_height": position.final_height,
             "head_time": None if block is None else block.block_time,
-            "trouble": health.trouble,
+            "trouble": plain(position.halted or trouble),
             "updated_at": now().at,
         }
         await session.execute(
@@ -51,6 +55,13 @@ async def publish(database: Database, position: Position, tip: Tip, health: Heal
             .values(network_id=position.network, **values)
             .on_conflict_do_update(index_elements=["network_id"], set_=values)
         )
+
+
+def plain(reason: str | None) -> str | None:
+    """Return one line without what a node may have put into it and a column cannot hold."""
+    if reason is None:
+        return None
+    return "".join(letter if letter.isprintable() else " " for letter in reason)[:REASON_MAX]
 
 
 async def all_networks(database: Database) -> list[NetworkHealth]:

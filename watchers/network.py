@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
+
 NATIVE = "native"
 """The asset reference of a chain's own coin; every other asset is its contract or mint."""
 
@@ -46,8 +48,7 @@ class Tip:
     final: int
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(msgspec.Struct, frozen=True, gc=False):
     """Value that arrived somewhere, in a successful transaction, as the chain states it.
 
     `(tx_hash, kind, ordinal)` names it for good: the ordinal counts inside the transaction, so
@@ -66,8 +67,7 @@ class Transfer:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one transaction.
 
     `payer_spent_units` is what left the fee payer in the native coin. On Ethereum and Tron it
@@ -96,7 +96,7 @@ class Block:
     ref: BlockRef
     transfers: tuple[Transfer, ...]
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    strays: Callable[[], Iterable[Transfer]] = _no_strays
+    strays: Callable[[], Iterable[Transfer]] = field(default=_no_strays, compare=False)
     internal: bool = False
     provider: str = ""
 

@@ -20,6 +20,7 @@ from gateway.withdrawals.moves import move
 from keystore.api import Signed
 from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
 from watchers import store
+from watchers.adoption import Adoption, Locate, highest_known, note
 from watchers.chain import Chain
 from watchers.claims import Claims, contradiction
 from watchers.clock import now
@@ -49,17 +50,27 @@ class Payouts:
     database: Database
     keystore: KeystoreClient
     position: Position
+    locate: Locate | None = None
     claims: Claims = field(init=False)
+    adoption: Adoption = field(init=False)
 
     def __post_init__(self) -> None:
         self.claims = Claims(self.name, self.settings, self.chain, self.database, self.position)
+        self.adoption = Adoption(
+            self.name, self.chain, self.database, self.keystore, self.position, self.locate
+        )
 
     async def round(self) -> None:
-        """Finish what was begun, begin what is approved, send what is signed.
+        """Take over what was forgotten, finish what was begun, begin what is approved, send.
 
         Nothing is claimed while an intent waits for the keystore: one that is refused is then
         always the newest, and gives its nonce back without leaving a gap.
         """
+        try:
+            await self.adoption.round()
+        except KeystoreUnavailable:
+            await self._broadcast_signed()  # what is signed needs no keystore
+            raise
         await self._sign_prepared()
         for _ in range(CLAIMS_PER_ROUND):
             if await self._attempts("prepared") or not await self.claims.claim():
@@ -117,10 +128,11 @@ class Payouts:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             withdrawal = await session.get_one(Withdrawal, attempt.withdrawal_id)
             currency = await session.get_one(Currency, withdrawal.currency_id)
+            known = await highest_known(session, self.name)
         fault = contradiction(attempt.intent, withdrawal, currency)
         if fault is not None:
             raise ValueError(fault)
-        signed = await self.keystore.sign(attempt.intent)
+        signed = await self.keystore.sign(attempt.intent, known=known)
         # Read back what was signed: bytes that say anything but the intent are never stored.
         tx_hash = self.chain.writer.verify(attempt.intent, bytes.fromhex(signed.raw))
         if (tx_hash, attempt.sender) != (signed.tx_hash, signed.sender):
@@ -142,6 +154,7 @@ class Payouts:
                 withdrawal = await withdrawals.locked(session, row.withdrawal_id)
                 if withdrawal is None:
                     raise LookupError(f"{row.id} names a withdrawal that is not there")
+                await note(session, self.name, withdrawal.id, signed, moment)
                 withdrawal.tx_hash = signed.tx_hash
                 await move(session, withdrawal, "broadcast", moment)
 

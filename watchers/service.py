@@ -8,7 +8,9 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
@@ -20,10 +22,18 @@ from gateway.settings import NetworkSettings, Settings
 from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
 from watchers import health, lanes, payouts, pool, store
 from watchers.addresses import AddressBook
+from watchers.asset_checks import EVERY_SECONDS, AssetChecks
 from watchers.chain import Chain
 from watchers.clock import now
+from watchers.desk import Decisions
+from watchers.evidence import large_units
+from watchers.explain.explainer import Explainer
+from watchers.families import asset_inspector, balance_readers, locator
 from watchers.health import Health
 from watchers.network import Incomplete, NodeUnavailable, Refused
+from watchers.questions import Answers
+from watchers.reconciler import Reconciler
+from watchers.reconciliation_credit import Credits
 from watchers.reorg import FinalityBroken
 from watchers.scanner import Scanner
 from watchers.store import Position
@@ -44,6 +54,7 @@ TROUBLE = (
 PAUSE_SECONDS_MAX = 10.0
 PUBLISH_SECONDS = 2.0
 BALANCES_SECONDS = 5.0
+DESK_SECONDS = 1.0
 LEASE_SECONDS = 1.0
 LEASE_RENEWAL_SECONDS = 2.0
 PATIENCE = 4
@@ -73,6 +84,8 @@ class Watcher:
         await self._patiently("identity", self.chain.reader.check_identity)
         await self._patiently("wallets", self._register)
         await self._patiently("cursor", self._ensure_cursor)
+        # Ten million addresses take longer to read than a lease lasts; the rest is read under it.
+        await self._patiently("addresses", self._load_addresses)
         position = await self._lease()
         try:
             await self._patiently("addresses", self._load_addresses)
@@ -81,7 +94,7 @@ class Watcher:
                 network=self.name,
                 height=position.height,
                 epoch=position.epoch,
-                addresses=len(self.book.pool),
+                addresses=self.book.count,
             )
             await self._loops(position)
         finally:
@@ -97,20 +110,41 @@ class Watcher:
             self.settings.api.public_url,
             dense=self.chain.dense,
             switches=lambda: self.chain.endpoints.switches,
+            witnesses=self.chain.witnesses,
+            quorum=self.network.witnesses_needed,
+            quorum_above=large_units(self.network, self.currencies),
         )
         refill = pool.Pool(
             self.name, self.network, self.database, self.keystore, self.book, position
         )
         payer = payouts.Payouts(
-            self.name, self.network, self.chain, self.database, self.keystore, position
+            self.name,
+            self.network,
+            self.chain,
+            self.database,
+            self.keystore,
+            position,
+            locate=partial(locator(self.network.family).locate, self.chain.reader),
         )
         lane = lanes.Lanes(self.name, self.chain, self.database, position)
+        inspector = asset_inspector(self.network, self.chain.endpoints)
+        assets = AssetChecks(self.name, self.network, inspector, self.database, self.currencies)
+        compare = Reconciler(self._credits(position), self.network.reconcile_seconds)
+        public_url = self.settings.api.public_url
+        decisions = Decisions(self.name, self.database, position, public_url)
         poll = self.network.poll_milliseconds / 1000
-        async with asyncio.TaskGroup() as tasks:
+
+        async def pay() -> None:
+            if scanner.may_pay:
+                await payer.round()
+
+        async with aclosing(scanner), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("scan", scanner.step, poll))
-            tasks.create_task(self._repeat("payouts", payer.round, poll))
+            tasks.create_task(self._repeat("payouts", pay, poll))
             tasks.create_task(self._repeat("pool", refill.round, poll))
             tasks.create_task(self._repeat("lanes", lane.round, poll))
+            tasks.create_task(self._repeat("reconcile", compare.round, poll))
+            tasks.create_task(self._repeat("assets", assets.round, EVERY_SECONDS))
             tasks.create_task(
                 self._repeat("health", lambda: self._publish(scanner), PUBLISH_SECONDS)
             )
@@ -118,6 +152,28 @@ class Watcher:
                 self._repeat("lease", lambda: self._renew(position), LEASE_RENEWAL_SECONDS)
             )
             tasks.create_task(self._repeat("balances", self._balances, BALANCES_SECONDS))
+            tasks.create_task(self._repeat("desk", decisions.round, DESK_SECONDS))
+            tasks.create_task(self._repeat("questions", self._answers().serve, poll))
+
+    def _answers(self) -> Answers:
+        public_key = self.settings.keystore.pool_public_key
+        family = locator(self.network.family)
+        explainer = Explainer(self.name, self.chain, family, self.database, public_key)
+        return Answers(self.name, self.database, explainer)
+
+    def _credits(self, position: Position) -> Credits:
+        balances = balance_readers(self.network, self.chain.endpoints)
+        return Credits(
+            self.name,
+            balances,
+            balances.nodes,
+            self.network.witnesses_needed,
+            self.database,
+            self.currencies,
+            self.book,
+            position,
+            self.settings.api.public_url,
+        )
 
     async def _repeat(
         self, name: str, work: Callable[[], Awaitable[object]], pause: float
@@ -207,7 +263,8 @@ class Watcher:
             await self.book.load(session, self.name)
 
     async def _publish(self, scanner: Scanner) -> None:
-        await health.publish(self.database, scanner.position, scanner.tip, self.health)
+        trouble = self.health.trouble or scanner.waiting
+        await health.publish(self.database, scanner.position, scanner.tip, trouble)
 
     async def _balances(self) -> None:
         await pool.publish_balances(self.name, self.chain, self.database, self.currencies)

@@ -40,7 +40,7 @@ async def observe(
 ) -> None:
     """Note which of our transactions stand in these blocks and how each ended."""
     for block in blocks:
-        for tx_hash in own.keys() & block.outcomes.keys():
+        for tx_hash in [each for each in own if each in block.outcomes]:
             await _include(session, block, own[tx_hash], moment)
 
 

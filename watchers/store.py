@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
 from gateway.models import Block as BlockRow
-from gateway.models import Currency, Cursor
+from gateway.models import Currency, Cursor, Deposit
 from watchers.network import Block, BlockRef
 
 LEASE = timedelta(seconds=10)
@@ -33,6 +33,8 @@ class Position:
     height: int
     hash: str
     final_height: int
+    halted: str | None = None
+    """Why nothing may go on: the chain contradicts what was final. Cleared by the next block."""
 
 
 async def currencies_of(session: AsyncSession, network: str) -> Sequence[Currency]:
@@ -57,7 +59,24 @@ async def take_lease(
     cursor.epoch += 1
     cursor.holder = holder
     cursor.leased_until = moment.at + LEASE
-    return Position(network, cursor.epoch, cursor.height, cursor.hash, cursor.final_height)
+    return _position(cursor)
+
+
+async def position_of(session: AsyncSession, network: str) -> Position | None:
+    """Return where the network's cursor stands, whoever moves it; None before the first scan."""
+    cursor = await session.get(Cursor, network)
+    return None if cursor is None else _position(cursor)
+
+
+def _position(cursor: Cursor) -> Position:
+    return Position(
+        network=cursor.network_id,
+        epoch=cursor.epoch,
+        height=cursor.height,
+        hash=cursor.hash,
+        final_height=cursor.final_height,
+        halted=cursor.halted,
+    )
 
 
 async def has_cursor(session: AsyncSession, network: str) -> bool:
@@ -76,6 +95,7 @@ async def create_cursor(
             height=start.height,
             hash=start.hash,
             final_height=start.height,
+            halted=None,
             epoch=0,
             holder=None,
             leased_until=None,
@@ -100,6 +120,7 @@ async def advance(session: AsyncSession, old: Position, new: Position, at: datet
             height=new.height,
             hash=new.hash,
             final_height=new.final_height,
+            halted=new.halted,
             leased_until=at + LEASE,
             updated_at=at,
         )
@@ -155,25 +176,19 @@ async def add_blocks(
     session: AsyncSession, network: str, blocks: Sequence[Block], at: datetime
 ) -> None:
     """Keep the identity of processed blocks; one that was orphaned before stands again."""
-    rows = [
-        {
-            "network_id": network,
-            "height": block.ref.height,
-            "hash": block.ref.hash,
-            "parent_hash": block.ref.parent_hash,
-            "block_time": block.ref.time,
-            "transactions": len(block.outcomes),
-            "orphaned": False,
-            "scanned_at": at,
-        }
-        for block in blocks
-    ]
-    statement = insert(BlockRow)
+    refs = [block.ref for block in blocks]
     await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["network_id", "height", "hash"], set_={"orphaned": False}
-        ),
-        rows,
+        _ADD_BLOCKS,
+        {
+            "network": network,
+            "at": at,
+            "heights": [ref.height for ref in refs],
+            "hashes": [ref.hash for ref in refs],
+            "parents": [ref.parent_hash for ref in refs],
+            "times": [ref.time for ref in refs],
+            "counts": [len(block.outcomes) for block in blocks],
+            "providers": [block.provider for block in blocks],
+        },
     )
 
 
@@ -203,6 +218,44 @@ async def block_at_or_below(
     return (await session.scalars(query)).one_or_none()
 
 
+async def standing_above(
+    session: AsyncSession, network: str, height: int
+) -> Sequence[Row[int, str]]:
+    """Return height and hash of our standing blocks above `height`, lowest first."""
+    query = (
+        select(BlockRow.height, BlockRow.hash)
+        .where(
+            BlockRow.network_id == network,
+            BlockRow.height > height,
+            BlockRow.orphaned.is_(False),
+        )
+        .order_by(BlockRow.height)
+    )
+    return (await session.execute(query)).all()
+
+
+async def has_pending(session: AsyncSession, network: str, height: int) -> bool:
+    """Tell whether deposits in blocks up to `height` wait for their credit."""
+    query = select(Deposit.id).where(
+        Deposit.network_id == network,
+        Deposit.status == "pending",
+        Deposit.block_height <= height,
+    )
+    return await session.scalar(query.limit(1)) is not None
+
+
 def moved_to(position: Position, ref: BlockRef) -> Position:
-    """Return the position after `ref` was processed."""
-    return replace(position, height=ref.height, hash=ref.hash)
+    """Return the position after `ref` was processed: the chain builds on ours, nothing is halted."""
+    return replace(position, height=ref.height, hash=ref.hash, halted=None)
+
+
+_ADD_BLOCKS = text("""
+INSERT INTO block (network_id, height, hash, parent_hash, block_time, transactions, provider,
+                   orphaned, scanned_at)
+SELECT :network, height, hash, parent, time, count, provider, false, :at
+FROM unnest(CAST(:heights AS bigint[]), CAST(:hashes AS text[]), CAST(:parents AS text[]),
+            CAST(:times AS timestamptz[]), CAST(:counts AS integer[]), CAST(:providers AS text[]))
+    AS read (height, hash, parent, time, count, provider)
+ON CONFLICT (network_id, height, hash)
+    DO UPDATE SET orphaned = false, provider = excluded.provider, scanned_at = excluded.scanned_at
+""")

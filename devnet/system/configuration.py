@@ -86,6 +86,7 @@ rpc_urls = [{_text(chain.url)}]
 test = true
 local = true
 poll_milliseconds = 300
+reconcile_seconds = 2
 pool_low_water = 50
 pool_batch = 100
 fee_ceiling = {_text(network.fee_ceiling)}

@@ -38,6 +38,12 @@ async def get_account(query: Query) -> Json:
     if account.is_contract:
         document["type"] = "Contract"
     document |= _stakes(state.world, who)
+    if assets := [
+        {"key": asset_id, "value": units}
+        for (holder, asset_id), units in state.world.holdings.items()
+        if holder == who and units
+    ]:
+        document["assetV2"] = assets
     document["owner_permission"] = {
         "permission_name": "owner",
         "threshold": 1,
@@ -120,29 +126,13 @@ async def get_contract_info(query: Query) -> Json:
     return {
         "smart_contract": contract,
         "runtimecode": await query.node.evm.code(query.address("value")),
-        "contract_state": {"update_cycle": 1},
+        "contract_state": _contract_state(query),
     }
 
 
-async def get_delegated_resource(query: Query) -> Json:
-    """Show what one account lends another."""
-    lender, borrower = query.address("fromAddress"), query.address("toAddress")
-    loans = {
-        f"frozen_balance_for_{name}": query.view.state.world.loans.get(
-            (lender, borrower, resource), 0
-        )
-        for resource, name in RESOURCE_NAMES.items()
-    }
-    if not any(loans.values()):
-        return {}
-    ends = {"from": query.text("fromAddress"), "to": query.text("toAddress")}
-    return {"delegatedResource": [{**ends, **_without_zeros(loans)}]}
-
-
-async def get_delegatable(query: Query) -> Json:
-    """Show how much of a stake is not lent, in sun."""
-    stake = query.view.state.world.stake(query.address("owner_address"), query.number("type"))
-    return _without_zeros({"max_size": stake.own - stake.lent})
+def _contract_state(query: Query) -> Json:
+    factor = query.view.state.world.factors.get(query.address("value"), 0)
+    return {"update_cycle": 1, **_without_zeros({"energy_factor": factor})}
 
 
 ACCOUNTS: dict[str, Handler] = {
@@ -151,6 +141,4 @@ ACCOUNTS: dict[str, Handler] = {
     "getaccountnet": get_account_resource,
     "getcontract": get_contract,
     "getcontractinfo": get_contract_info,
-    "getdelegatedresourcev2": get_delegated_resource,
-    "getcandelegatedmaxsize": get_delegatable,
 }

@@ -6,6 +6,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from devnet.tron import address, forms
+from devnet.tron.energy import penalty
 from devnet.tron.evm import GAS_MAX, Call, Run
 from devnet.tron.execution import MESSAGES
 from devnet.tron.forms import Json, text
@@ -100,13 +101,15 @@ async def trigger_constant_contract(query: Query) -> Json:
     if call.recipient not in state.world.contracts:
         return _no_contract(query, "Smart contract is not exist.")
     run = await query.node.evm.try_run(call, GAS_MAX, state.mark)
+    extra = penalty(run, GAS_MAX, state.world.factors.get(call.recipient, 0))
     transaction = _built(_unsigned(query, "TriggerSmartContract", _trigger(call)), query)
     result: Json = {"result": True}
     if run.error:
         result["message"] = text(_why(run), visible=query.visible)
     return {
         "result": result,
-        "energy_used": run.energy,
+        "energy_used": run.energy + extra,
+        **({"energy_penalty": extra} if extra else {}),
         "constant_result": [run.output.hex()],
         "transaction": {**transaction, "ret": [{"ret": "FAILED"} if run.error else {}]},
     }
@@ -125,7 +128,8 @@ async def estimate_energy(query: Query) -> Json:
     if run.error:
         message = text(_why(run), visible=query.visible)
         return {"result": {"code": "CONTRACT_EXE_ERROR", "message": message}}
-    return {"result": {"result": True}, "energy_required": run.energy}
+    extra = penalty(run, GAS_MAX, state.world.factors.get(call.recipient, 0))
+    return {"result": {"result": True}, "energy_required": run.energy + extra}
 
 
 async def trigger_smart_contract(query: Query) -> Json:
@@ -204,6 +208,8 @@ CALLS: dict[str, Handler] = {
     "broadcasttransaction": broadcast_transaction,
     "broadcasthex": broadcast_hex,
     "createtransaction": building("TransferContract"),
+    "transferasset": building("TransferAssetContract"),
+    "createassetissue": building("AssetIssueContract"),
     "createaccount": building("AccountCreateContract"),
     "freezebalancev2": building("FreezeBalanceV2Contract"),
     "unfreezebalancev2": building("UnfreezeBalanceV2Contract"),

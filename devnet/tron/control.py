@@ -3,9 +3,10 @@
 from typing import Any
 
 from devnet.tron import address
+from devnet.tron.faults import Faults
 from devnet.tron.forms import Json
 from devnet.tron.genesis import PAYER, PAYER_KEY
-from devnet.tron.node import Faults
+from devnet.tron.parameters import ENERGY_FACTOR_MAX
 from devnet.tron.query import BadQuery, Query
 from devnet.tron.reads import Handler
 from devnet.tron.transaction import raw_data, read, reference, sign
@@ -59,7 +60,7 @@ async def travel(query: Query) -> Json:
 
 
 async def set_faults(query: Query) -> Json:
-    """Replace the faults by the members given; see `node.Faults`."""
+    """Replace the faults by the members given; see `faults.Faults`."""
     fields: dict[str, Any] = dict(query.fields)
     if unknown := fields.keys() - set(Faults.__slots__):
         raise BadQuery(f"no such fault: {min(unknown)}")
@@ -69,6 +70,22 @@ async def set_faults(query: Query) -> Json:
     fields["blank"] = frozenset(fields.get("blank", ()))
     query.node.faults = Faults(**fields)
     return {"faults": sorted(query.fields)}
+
+
+async def set_up(query: Query) -> Json:
+    """Configure the node as its operator would; see `faults.Settings`."""
+    query.node.settings.save_internal = query.flag("save_internal")
+    return {"save_internal": query.node.settings.save_internal}
+
+
+async def penalise(query: Query) -> Json:
+    """Make the base58 `contract` a busy one: `factor` ten-thousandths more energy (0: none)."""
+    factor = query.number("factor")
+    if not 0 <= factor <= ENERGY_FACTOR_MAX:
+        raise BadQuery(f"factor: {factor} is not 0 to {ENERGY_FACTOR_MAX}")
+    contract = address.parse(query.text("contract"), visible=True)
+    query.node.world.factors[contract] = factor
+    return {"factor": factor}
 
 
 def _head(query: Query) -> Json:
@@ -82,4 +99,6 @@ CONTROLS: dict[str, Handler] = {
     "reorg": reorg,
     "travel": travel,
     "faults": set_faults,
+    "settings": set_up,
+    "penalty": penalise,
 }

@@ -5,12 +5,15 @@ that fails still pays for bandwidth and energy.
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from devnet.tron import address
+from devnet.tron.assets import issue, move
+from devnet.tron.effects import internals, log, register
+from devnet.tron.energy import before_penalty, energy_allowed, penalty
 from devnet.tron.evm import Call, Evm, Run
 from devnet.tron.parameters import (
+    ASSET_ISSUE_FEE,
     BANDWIDTH_PRICE,
     CODE_ENERGY_PER_BYTE,
     CREATE_ACCOUNT_FEE,
@@ -19,7 +22,7 @@ from devnet.tron.parameters import (
     MEMO_FEE,
     NEW_ACCOUNT_FEE,
 )
-from devnet.tron.receipt import InternalTransfer, Log, Receipt
+from devnet.tron.receipt import Receipt
 from devnet.tron.staking import CHANGES
 from devnet.tron.transaction import Transaction
 from devnet.tron.validation import Refused, check_contract, creates_account
@@ -30,7 +33,6 @@ MESSAGES = {
     "OUT_OF_ENERGY": b"Not enough energy",
     "UNKNOWN": b"Unknown Exception",
 }
-NOTES = {"CREATE": b"create", "CREATE2": b"create", "SELFDESTRUCT": b"suicide"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +87,24 @@ async def _perform(receipt: Receipt, world: World, evm: Evm, now_ms: int) -> Non
         await _trigger(receipt, world, evm, now_ms)
     elif transaction.kind == "CreateSmartContract":
         await _create_contract(receipt, world, evm, now_ms)
+    elif transaction.kind == "AssetIssueContract":
+        await _burn(receipt, evm, ASSET_ISSUE_FEE)
+        receipt.asset_id = issue(transaction, world)
     else:
         await _transfer(receipt, world, evm, now_ms)
 
 
 async def _transfer(receipt: Receipt, world: World, evm: Evm, now_ms: int) -> None:
-    """Do `TransferContract` and `AccountCreateContract`."""
+    """Do `TransferContract`, `TransferAssetContract` and `AccountCreateContract`."""
     transaction = receipt.transaction
     recipient = transaction.value.get("to_address") or transaction.value["account_address"]
     if creates_account(transaction, world):
         await _burn(receipt, evm, NEW_ACCOUNT_FEE)
         world.activate(recipient, now_ms)
-    await evm.move(transaction.owner, recipient, transaction.number("amount"))
+    if transaction.kind == "TransferAssetContract":
+        move(transaction, world)
+    else:
+        await evm.move(transaction.owner, recipient, transaction.number("amount"))
 
 
 async def _burn(receipt: Receipt, evm: Evm, sun: int) -> None:
@@ -105,23 +113,16 @@ async def _burn(receipt: Receipt, evm: Evm, sun: int) -> None:
     receipt.fee += sun
 
 
-async def _energy_allowed(
-    transaction: Transaction, value: int, world: World, evm: Evm, now_ms: int
-) -> int:
-    balance = await evm.balance(transaction.owner) - value
-    affordable = world.energy_left(transaction.owner, now_ms) + balance // ENERGY_PRICE
-    allowed: int = transaction.body.get("fee_limit", 0) // ENERGY_PRICE
-    return min(affordable, allowed)
-
-
 async def _trigger(receipt: Receipt, world: World, evm: Evm, now_ms: int) -> None:
     transaction = receipt.transaction
     target, value = transaction.value["contract_address"], transaction.number("call_value")
-    allowed = await _energy_allowed(transaction, value, world, evm, now_ms)
+    allowed = await energy_allowed(transaction, value, world, evm, now_ms)
     call = Call(transaction.owner, target, transaction.value.get("data", b""), value)
-    run = await evm.run(call, allowed)
+    factor = world.factors.get(target, 0)
+    run = await evm.run(call, before_penalty(allowed, factor))
     receipt.contract_address = target
-    await _settle(receipt, run, world, evm, now_ms)
+    extra = penalty(run, allowed, factor)
+    await _settle(receipt, run, world, evm, now_ms, extra=extra)
 
 
 async def _create_contract(receipt: Receipt, world: World, evm: Evm, now_ms: int) -> None:
@@ -129,7 +130,7 @@ async def _create_contract(receipt: Receipt, world: World, evm: Evm, now_ms: int
     contract = transaction.value["new_contract"]
     target = address.of_contract(bytes.fromhex(transaction.id), transaction.owner)
     value = contract.get("call_value", 0)
-    allowed = await _energy_allowed(transaction, value, world, evm, now_ms)
+    allowed = await energy_allowed(transaction, value, world, evm, now_ms)
     run = await construct(evm, transaction.owner, target, contract, allowed)
     if not run.error:
         world.contracts[target] = {**contract, "contract_address": target}
@@ -155,27 +156,31 @@ async def construct(
     return run if run.error else Run(total, "", run.output, run.frames, run.logs)
 
 
-async def _settle(receipt: Receipt, run: Run, world: World, evm: Evm, now_ms: int) -> None:
-    """Pay for energy and write down what the contract did."""
-    owner = receipt.transaction.owner
-    staked = min(run.energy, world.energy_left(owner, now_ms))
-    burned = (run.energy - staked) * ENERGY_PRICE
+async def _settle(
+    receipt: Receipt, run: Run, world: World, evm: Evm, now_ms: int, *, extra: int = 0
+) -> None:
+    """Pay for energy, `extra` for a busy contract included; write down what was done."""
+    owner, energy = receipt.transaction.owner, run.energy + extra
+    staked = min(energy, world.energy_left(owner, now_ms))
+    burned = (energy - staked) * ENERGY_PRICE
     if staked:
         world.use(owner, ENERGY_METER, staked, now_ms)
         receipt.resources["energy_usage"] = staked
     if burned:
         receipt.resources["energy_fee"] = burned
         await _burn(receipt, evm, burned)
-    if run.energy:
-        receipt.resources["energy_usage_total"] = run.energy
+    if energy:
+        receipt.resources["energy_usage_total"] = energy
+    if extra:
+        receipt.resources["energy_penalty_total"] = extra
     receipt.is_vm = True
     receipt.result = _result(run.error)
     receipt.message = MESSAGES.get(receipt.result, b"")
     receipt.output = run.output
-    receipt.internals = _internals(run)
+    receipt.internals = internals(run)
     if receipt.succeeded:
-        receipt.logs = tuple(map(_log, run.logs))
-        _register(run.frames, world, now_ms)
+        receipt.logs = tuple(map(log, run.logs))
+        register(run.frames, world, now_ms)
 
 
 def _result(error: str) -> str:
@@ -184,55 +189,3 @@ def _result(error: str) -> str:
     if "revert" in error.lower():
         return "REVERT"
     return "OUT_OF_ENERGY" if "gas" in error.lower() else "UNKNOWN"
-
-
-def _log(entry: dict[str, Any]) -> Log:
-    return Log(
-        address.from_evm(entry["address"])[1:],
-        tuple(bytes.fromhex(topic[2:]) for topic in entry["topics"]),
-        bytes.fromhex(entry["data"][2:]),
-    )
-
-
-def _internals(run: Run) -> tuple[InternalTransfer, ...]:
-    found: list[InternalTransfer] = []
-
-    def walk(frames: list[dict[str, Any]], *, undone: bool) -> None:
-        # A frame below one that failed carries no error of its own.
-        for frame in frames:
-            rejected = undone or bool(frame.get("error"))
-            found.append(
-                InternalTransfer(
-                    caller=address.from_evm(frame["from"]),
-                    recipient=address.from_evm(frame["to"]),
-                    value=int(frame.get("value", "0x0"), 16),
-                    note=NOTES.get(frame["type"], b"call"),
-                    rejected=rejected,
-                )
-            )
-            walk(frame.get("calls", []), undone=rejected)
-
-    walk(run.frames, undone=bool(run.error))
-    return tuple(found)
-
-
-def _register(frames: list[dict[str, Any]], world: World, now_ms: int) -> None:
-    """Activate accounts that a contract paid or created."""
-    for frame in frames:
-        if frame.get("error"):
-            continue
-        target = address.from_evm(frame["to"])
-        if frame["type"] in {"CREATE", "CREATE2"}:
-            creator = address.from_evm(frame["from"])
-            world.contracts.setdefault(
-                target, {"origin_address": creator, "contract_address": target}
-            )
-            world.activate(target, now_ms, is_contract=True)
-        elif int(frame.get("value", "0x0"), 16):
-            world.activate(target, now_ms)
-        _register(frame.get("calls", []), world, now_ms)
-
-
-def internal_id(transaction_id: str, index: int) -> str:
-    """Return a hash that names one internal transfer."""
-    return sha256(f"{transaction_id}/{index}".encode()).hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 
 from devnet.tron import address
 from devnet.tron.blocks import Block
-from devnet.tron.execution import internal_id
+from devnet.tron.effects import internal_id
 from devnet.tron.messages import CONTRACT_NAMES, CONTRACT_TYPES, TRON, TYPE_URL_PREFIX
 from devnet.tron.protobuf import Malformed, Message
 from devnet.tron.receipt import InternalTransfer, Log, Receipt
@@ -32,7 +32,9 @@ def to_json(name: str, message: Message, *, visible: bool) -> Json:
 def _written(kind: str, value: Any, visible: bool) -> Any:  # noqa: FBT001 - inner
     if kind == "address":
         return address.shown(value, visible=visible)
-    if kind == "bytes":
+    if kind == "name" and visible:
+        return value.decode()
+    if kind in {"bytes", "name"}:
         return value.hex()
     if kind in TRON.messages:
         return to_json(kind, value, visible=visible)
@@ -58,7 +60,9 @@ def from_json(name: str, document: Json, *, visible: bool) -> Message:
 def _parsed(kind: str, value: Any, visible: bool) -> Any:  # noqa: FBT001 - inner
     if kind == "address":
         return address.parse(value, visible=visible)
-    if kind == "bytes":
+    if kind == "name" and visible:
+        return str(value).encode()
+    if kind in {"bytes", "name"}:
         return bytes.fromhex(value)
     if kind in TRON.messages:
         return from_json(kind, value, visible=visible)
@@ -156,6 +160,8 @@ def transaction_info(receipt: Receipt, within: Block, *, visible: bool) -> Json:
     document["receipt"] = dict(receipt.resources)
     if receipt.is_vm:
         document["receipt"]["result"] = receipt.result
+    if receipt.asset_id:
+        document["assetIssueID"] = receipt.asset_id
     if receipt.logs:
         document["log"] = [_log(entry, visible=visible) for entry in receipt.logs]
     if not receipt.succeeded:

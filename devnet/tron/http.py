@@ -15,8 +15,10 @@ from aiohttp import web
 
 from devnet.chain import HOST, RpcFault
 from devnet.tron.accounts import ACCOUNTS
+from devnet.tron.asset_reads import ASSETS
 from devnet.tron.calls import CALLS
 from devnet.tron.control import CONTROLS
+from devnet.tron.delegation import DELEGATION
 from devnet.tron.node import Node
 from devnet.tron.query import Query
 from devnet.tron.reads import READS, Handler
@@ -29,14 +31,15 @@ SOLID_CALLS = (
     *("getblockbylimitnext", "getblockbylatestnum", "gettransactionbyid"),
     *("gettransactioninfobyid", "gettransactioninfobyblocknum"),
     *("gettransactioncountbyblocknum", "getaccount", "getdelegatedresourcev2"),
-    *("getcandelegatedmaxsize", "getenergyprices", "getbandwidthprices"),
+    *("getdelegatedresourceaccountindexv2", "getcandelegatedmaxsize", "getassetissuebyid"),
+    *("getassetissuelist", "getenergyprices", "getbandwidthprices"),
     *("triggerconstantcontract", "estimateenergy"),
 )
 """What a node offers on its solid state; the rest exists under `wallet/` only."""
 
 log = logging.getLogger(__name__)
 
-_WALLET: dict[str, Handler] = {**READS, **ACCOUNTS, **CALLS}
+_WALLET: dict[str, Handler] = {**READS, **ACCOUNTS, **DELEGATION, **ASSETS, **CALLS}
 TREES: dict[str, Mapping[str, Handler]] = {
     "wallet": _WALLET,
     "walletsolidity": {name: _WALLET[name] for name in SOLID_CALLS},

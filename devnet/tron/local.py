@@ -136,6 +136,24 @@ class TronChain:
         value = {"new_contract": described(name, PAYER, code, abi)}
         return await self.transact("CreateSmartContract", value, fee_limit=DEPLOY_FEE_LIMIT)
 
+    async def create(self, code: bytes, name: str = "Case") -> str:
+        """Deploy creation code, wait for the block, return the base58 address."""
+        value = {"new_contract": described(name, PAYER, code, [])}
+        sent = await self.transact("CreateSmartContract", value, fee_limit=DEPLOY_FEE_LIMIT)
+        await self.mine()
+        await self.included(sent)
+        found: str = (await self.info(sent))["contract_address"]
+        return address.base58_text(bytes.fromhex(found))
+
+    async def issue(self, name: str, supply: int) -> str:
+        """Issue a TRC-10 asset of the payer; return its numeric id."""
+        fields = {"name": name.encode(), "abbr": name.encode(), "total_supply": supply}
+        sent = await self.transact("AssetIssueContract", {**fields, "trx_num": 1, "num": 1})
+        await self.mine()
+        await self.included(sent)
+        found: str = (await self.info(sent))["assetIssueID"]
+        return found
+
     async def balance(self, address: str, asset: str = NATIVE) -> int:
         """Return the balance in the node's present state."""
         if asset == NATIVE:
@@ -165,8 +183,16 @@ class TronChain:
         await self.ask("devnode/reorg", depth=depth, drop=drop, delay=delay)
 
     async def set_faults(self, **faults: Any) -> None:
-        """Replace what the node does wrong; see `devnet.tron.node.Faults`."""
+        """Replace what the node does wrong; see `devnet.tron.faults.Faults`."""
         await self.ask("devnode/faults", **faults)
+
+    async def set_up(self, *, save_internal: bool) -> None:
+        """Switch the node's record of inner transfers on or off."""
+        await self.ask("devnode/settings", save_internal=save_internal)
+
+    async def penalise(self, contract: str, factor: int) -> None:
+        """Let calls of a contract cost `factor` ten-thousandths more energy."""
+        await self.ask("devnode/penalty", contract=contract, factor=factor)
 
     async def travel(self, seconds: int) -> None:
         """Date the blocks to come this much later."""
@@ -184,5 +210,5 @@ def call_data(signature: str, *arguments: Any) -> bytes:
     # Imported here, because the encoder would take a third of the emulator's start.
     from eth_abi.abi import encode  # noqa: PLC0415
 
-    types = signature[signature.index("(") + 1 : -1].split(",")
+    types = [each for each in signature[signature.index("(") + 1 : -1].split(",") if each]
     return keccak(signature.encode())[:4] + encode(types, arguments)

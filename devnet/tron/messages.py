@@ -8,6 +8,8 @@ from devnet.tron.protobuf import Schema, schema
 CONTRACT_TYPES = {
     "AccountCreateContract": 0,
     "TransferContract": 1,
+    "TransferAssetContract": 2,
+    "AssetIssueContract": 6,
     "CreateSmartContract": 30,
     "TriggerSmartContract": 31,
     "FreezeBalanceV2Contract": 54,
@@ -59,6 +61,18 @@ _MESSAGES = {
     ),
     "AccountCreateContract": "1 owner_address address; 2 account_address address; 3 type int",
     "TransferContract": "1 owner_address address; 2 to_address address; 3 amount int",
+    "TransferAssetContract": (
+        "1 asset_name name; 2 owner_address address; 3 to_address address; 4 amount int"
+    ),
+    "AssetIssueContract": (
+        "1 owner_address address; 2 name name; 3 abbr name; 4 total_supply int;"
+        "5 frozen_supply *FrozenSupply; 6 trx_num int; 7 precision int; 8 num int;"
+        "9 start_time int; 10 end_time int; 11 order int; 16 vote_score int;"
+        "20 description name; 21 url name; 22 free_asset_net_limit int;"
+        "23 public_free_asset_net_limit int; 24 public_free_asset_net_usage int;"
+        "25 public_latest_free_net_time int; 41 id text"
+    ),
+    "FrozenSupply": "1 frozen_amount int; 2 frozen_days int",
     "TriggerSmartContract": (
         "1 owner_address address; 2 contract_address address; 3 call_value int;"
         "4 data bytes; 5 call_token_value int; 6 token_id int"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from devnet.tron.blocks import GENESIS_MS, Block, seal
 from devnet.tron.evm import LATEST, Evm
 from devnet.tron.execution import execute
+from devnet.tron.faults import Faults, Settings
 from devnet.tron.genesis import found
 from devnet.tron.receipt import Receipt
 from devnet.tron.transaction import Transaction, reference
@@ -23,25 +24,6 @@ CHECKPOINTS_KEPT = 512
 """Blocks whose states are remembered; far more than may be unsolidified."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Faults:
-    """What the node does wrong on request.
-
-    `paused` stops block production. `refuse` is the code and message that every broadcast gets.
-    `swallow` accepts transactions and forgets them. `hold_blocks` keeps each accepted one that
-    many blocks outside. `remember_refused` answers the second try of a refused transaction
-    with DUP. `blank` lists calls that answer as if nothing were known; `latency_s` delays all.
-    """
-
-    paused: bool = False
-    refuse: tuple[str, str] | None = None
-    swallow: bool = False
-    hold_blocks: int = 0
-    remember_refused: bool = False
-    blank: frozenset[str] = frozenset()
-    latency_s: int | float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +55,7 @@ class Node:
     waiting: list[tuple[int, Transaction]] = field(default_factory=list)
     """Accepted transactions and the height from which they may be included."""
     faults: Faults = field(default_factory=Faults)
+    settings: Settings = field(default_factory=Settings)
     located: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Transaction id to height and position."""
     skew_ms: int = 0
@@ -96,7 +79,9 @@ class Node:
     @property
     def solid(self) -> Block:
         """Return the newest block that no reorganisation replaces."""
-        return self.blocks[max(0, self.head.height - self.solid_lag)]
+        height = max(0, self.head.height - self.solid_lag)
+        stalled = self.faults.solid_at
+        return self.blocks[height if stalled is None else min(height, stalled)]
 
     def view(self, *, solid: bool) -> View:
         """Return what `wallet/` sees, pending transactions included, or `walletsolidity/`."""
@@ -153,6 +138,8 @@ class Node:
 
     async def _include(self, transaction: Transaction) -> None:
         receipt = await execute(transaction, self.world, self.evm, self.now_ms())
+        if not self.settings.save_internal:
+            receipt.internals = ()
         self.pending.append(receipt)
 
     async def produce(self) -> Block:

@@ -12,6 +12,7 @@ CREATE_ACCOUNT_FEE = 100_000
 NEW_ACCOUNT_FEE = 1_000_000
 """On top of `CREATE_ACCOUNT_FEE`."""
 MEMO_FEE = 1_000_000
+ASSET_ISSUE_FEE = 1_024_000_000
 FEE_LIMIT_MAX = 15_000_000_000
 TOTAL_BANDWIDTH = 43_200_000_000
 TOTAL_ENERGY = 180_000_000_000
@@ -20,6 +21,8 @@ TOTAL_BANDWIDTH_STAKE = 26_000_000_000
 TOTAL_ENERGY_STAKE = 19_000_000_000
 UNFREEZE_DELAY_DAYS = 14
 
+ENERGY_FACTOR_MAX = 34_000
+"""Of a busy contract, in ten-thousandths on top of what its code uses."""
 CODE_ENERGY_PER_BYTE = 200
 """For storing the code of a new contract."""
 RECOVERY_MS = 86_400_000
@@ -40,6 +43,11 @@ CHAIN_PARAMETERS = {
     "getTotalEnergyLimit": TOTAL_ENERGY,
     "getTotalEnergyCurrentLimit": TOTAL_ENERGY,
     "getUnfreezeDelayDays": UNFREEZE_DELAY_DAYS,
+    "getAssetIssueFee": ASSET_ISSUE_FEE,
+    "getAllowDynamicEnergy": 1,
+    "getDynamicEnergyThreshold": 5_000_000_000,
+    "getDynamicEnergyIncreaseFactor": 2_000,
+    "getDynamicEnergyMaxFactor": ENERGY_FACTOR_MAX,
     "getMaxDelegateLockPeriod": 864_000,
     "getAllowTvmConstantinople": 1,
     "getAllowStakingV2": 1,

@@ -23,7 +23,7 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: `kind` is a scalar (`int bool bytes address text`), an enum or a message."""
+    """One field: `kind` is a scalar (`int bool bytes name address text`), an enum or a message."""
 
     number: int
     name: str

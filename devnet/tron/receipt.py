@@ -40,6 +40,7 @@ class Receipt:
     output: bytes = b""
     contract_address: bytes = b""
     message: bytes = b""
+    asset_id: str = ""
     logs: tuple[Log, ...] = ()
     internals: tuple[InternalTransfer, ...] = ()
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from devnet.tron.address import base58_text
+from devnet.tron.assets import asset_of
 from devnet.tron.parameters import (
+    ASSET_ISSUE_FEE,
     EXPIRATION_MS_MAX,
     FEE_LIMIT_MAX,
     NEW_ACCOUNT_FEE,
@@ -95,7 +97,11 @@ def check_contract(transaction: Transaction, world: World, spendable: int) -> No
 
 def creates_account(transaction: Transaction, world: World) -> bool:
     """Tell whether the transaction brings its recipient into existence, which costs extra."""
-    fields = {"TransferContract": "to_address", "AccountCreateContract": "account_address"}
+    fields = {
+        "TransferContract": "to_address",
+        "TransferAssetContract": "to_address",
+        "AccountCreateContract": "account_address",
+    }
     field = fields.get(transaction.kind)
     return field is not None and transaction.value.get(field) not in world.accounts
 
@@ -113,6 +119,32 @@ def _check_transfer(transaction: Transaction, world: World, spendable: int) -> N
         raise invalid("Validate TransferContract error, balance is not sufficient.")
 
 
+def _check_asset_transfer(transaction: Transaction, world: World, spendable: int) -> None:
+    recipient, asset_id = transaction.value.get("to_address", b""), asset_of(transaction)
+    if asset_id not in world.assets:
+        raise invalid("No asset!")
+    if transaction.number("amount") <= 0:
+        raise invalid("Amount must be greater than 0.")
+    if recipient == transaction.owner:
+        raise invalid("Cannot transfer asset to yourself.")
+    if recipient in world.contracts:
+        raise invalid("Cannot transfer asset to smartContract.")
+    if world.holding(transaction.owner, asset_id) < transaction.number("amount"):
+        raise invalid("assetBalance is not sufficient.")
+    if creates_account(transaction, world) and spendable < NEW_ACCOUNT_FEE:
+        raise invalid("Validate TransferAssetActuator error, insufficient fee.")
+
+
+def _check_asset_issue(transaction: Transaction, world: World, spendable: int) -> None:
+    issued = [each.get("owner_address") for each in world.assets.values()]
+    if transaction.owner in issued:
+        raise invalid("An account can only issue one asset")
+    if transaction.number("total_supply") <= 0 or not transaction.value.get("name"):
+        raise invalid("Invalid assetName or TotalSupply")
+    if spendable < ASSET_ISSUE_FEE:
+        raise invalid("No enough balance for fee!")
+
+
 def _check_account_create(transaction: Transaction, world: World, spendable: int) -> None:
     if not creates_account(transaction, world):
         raise invalid("Account has existed")
@@ -123,6 +155,8 @@ def _check_account_create(transaction: Transaction, world: World, spendable: int
 def _check_trigger(transaction: Transaction, world: World, spendable: int) -> None:
     if transaction.value.get("contract_address") not in world.contracts:
         raise invalid("No contract or not a smart contract")
+    if transaction.number("call_token_value"):
+        raise invalid("TRC-10 inside contract calls is not emulated")
     _check_call_value(transaction.number("call_value"), spendable)
 
 
@@ -152,6 +186,8 @@ def _check_unfreeze(transaction: Transaction, world: World, _spendable: int) -> 
 
 
 def _check_delegate(transaction: Transaction, world: World, _spendable: int) -> None:
+    if transaction.number("lock"):
+        raise invalid("delegation for a fixed time is not emulated")
     stake = world.stake(transaction.owner, transaction.number("resource"))
     receiver = world.accounts.get(transaction.value.get("receiver_address", b""))
     if receiver is None or receiver.is_contract:
@@ -169,6 +205,8 @@ def _check_undelegate(transaction: Transaction, world: World, _spendable: int) -
 
 _CHECKS: dict[str, Callable[[Transaction, World, int], None]] = {
     "TransferContract": _check_transfer,
+    "TransferAssetContract": _check_asset_transfer,
+    "AssetIssueContract": _check_asset_issue,
     "AccountCreateContract": _check_account_create,
     "TriggerSmartContract": _check_trigger,
     "CreateSmartContract": _check_create,

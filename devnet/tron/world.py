@@ -75,6 +75,10 @@ class World:
     stakes: dict[tuple[bytes, int], Stake] = field(default_factory=dict)
     loans: dict[tuple[bytes, bytes, int], int] = field(default_factory=dict)
     unfreezing: dict[bytes, tuple[Unfreezing, ...]] = field(default_factory=dict)
+    assets: dict[str, Message] = field(default_factory=dict)
+    holdings: dict[tuple[bytes, str], int] = field(default_factory=dict)
+    factors: dict[bytes, int] = field(default_factory=dict)
+    """Penalties of busy contracts, in ten-thousandths; set from outside, equal in every state."""
 
     def copy(self) -> "World":
         """Return a state that later changes of this one do not touch."""
@@ -85,6 +89,9 @@ class World:
             dict(self.stakes),
             dict(self.loans),
             dict(self.unfreezing),
+            dict(self.assets),
+            dict(self.holdings),
+            self.factors,
         )
 
     def activate(self, address: bytes, now_ms: int, *, is_contract: bool = False) -> None:
@@ -94,6 +101,10 @@ class World:
     def stake(self, address: bytes, resource: int) -> Stake:
         """Return the stake of an account, empty where it has none."""
         return self.stakes.get((address, resource), Stake())
+
+    def holding(self, address: bytes, asset_id: str) -> int:
+        """Return the units of a TRC-10 asset that an account holds."""
+        return self.holdings.get((address, asset_id), 0)
 
     def used(self, address: bytes, meter: str, now_ms: int) -> int:
         """Return what is in use on a meter: `free`, `bandwidth` or `energy`."""

@@ -8,6 +8,12 @@ from gateway.models import Currency, Network, NetworkHealth
 POOL_EMPTY = "pool_empty"
 NETWORK_LAGGING = "network_lagging"
 PRICE_STALE = "price_stale"
+ASSET_SUSPENDED = "asset_suspended"
+"""The token changed, or is none that may be listed: an operator has to look at it."""
+ASSET_PAUSED = "asset_paused"
+"""The token's issuer has stopped its transfers."""
+SUSPENDING = {"changed": ASSET_SUSPENDED, "refused": ASSET_SUSPENDED, "paused": ASSET_PAUSED}
+"""Which causes of a hold take a method out of the offer; a drift holds payouts alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.models import Currency, Network, NetworkHealth, PriceHistory
+from gateway.models import AssetHold, Currency, Network, NetworkHealth, PriceHistory
 
 QUOTE = "USD"
 """The currency that every recorded price is in."""
@@ -70,3 +70,19 @@ async def priced_since(
         )
     )
     return set(await session.scalars(query))
+
+
+async def causes_of_holds(session: AsyncSession) -> dict[str, set[str]]:
+    """Return why whole assets are held, by currency."""
+    query = select(AssetHold.currency_id, AssetHold.cause).where(AssetHold.address == "")
+    causes: dict[str, set[str]] = {}
+    for currency_id, cause in await session.execute(query):
+        causes.setdefault(currency_id, set()).add(cause)
+    return causes
+
+
+def suspended_currencies() -> Select[str]:
+    """Select the currencies whose deposits are recorded and wait, until an operator looked."""
+    return select(AssetHold.currency_id).where(
+        AssetHold.address == "", AssetHold.cause.in_(["changed", "refused"])
+    )

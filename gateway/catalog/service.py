@@ -8,10 +8,17 @@ from gateway.catalog.availability import (
     NETWORK_LAGGING,
     POOL_EMPTY,
     PRICE_STALE,
+    SUSPENDING,
     MethodAvailability,
     is_lagging,
 )
-from gateway.catalog.repository import free_addresses, health_of, offered, priced_since
+from gateway.catalog.repository import (
+    causes_of_holds,
+    free_addresses,
+    health_of,
+    offered,
+    priced_since,
+)
 from gateway.domain.moment import Moment
 from gateway.models import Currency, Network
 from gateway.settings import Settings
@@ -37,7 +44,12 @@ async def available_methods(
     codes = sorted({currency.code for currency, _ in methods})
     priced = await priced_since(session, codes, since=oldest, until=moment.at)
 
+    held = await causes_of_holds(session)
+
     def reason(currency: Currency, network: Network) -> str | None:
+        for cause, word in SUSPENDING.items():
+            if cause in held.get(currency.id, ()):
+                return word
         if network.id in lagging:
             return NETWORK_LAGGING
         if not free[network.id]:

@@ -1,14 +1,22 @@
-"""Deposits over HTTP: what has arrived, read only."""
+"""Deposits over HTTP: what has arrived, read only, and why it was credited or not."""
 
 from litestar import Controller, get
 
 from gateway.deposits.documents import DepositDocument, deposit_document
-from gateway.deposits.repository import deposit_of, deposit_page
-from gateway.deposits.schemas import Id, Status, TxHash
+from gateway.deposits.explanation import ExplanationDocument, explanation_document
+from gateway.deposits.repository import deposit_of, deposit_page, require_network
+from gateway.deposits.schemas import (
+    Id,
+    NetworkParameter,
+    Status,
+    TxHash,
+    TxParameter,
+)
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
 from gateway.paging import PageRequest
+from gateway.questions.service import Questions
 
 
 async def provide_filter(
@@ -49,6 +57,21 @@ class DepositController(Controller):
             lambda row: deposit_document(row, currencies[row.currency_id]),
             lambda row: row.id,
         )
+
+    @get(
+        "/explain",
+        guards=[requires("deposits:read")],
+        opt={"refusals": (429,)},
+    )
+    async def explain(
+        self, call: Call, questions: Questions, network: NetworkParameter, tx: TxParameter
+    ) -> ExplanationDocument:
+        """Say gate by gate why a transaction was or was not credited; its watcher is asked."""
+        actor = call.actor
+        async with call.transaction() as session:
+            await require_network(session, network, test=not actor.livemode)
+        answer = await questions.ask(actor, "explain", network, {"tx": tx}, call.moment)
+        return explanation_document(answer)
 
     @get("/{deposit_id:str}", guards=[requires("deposits:read")])
     async def show(self, call: Call, deposit_id: str) -> DepositDocument:

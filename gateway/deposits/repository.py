@@ -1,20 +1,30 @@
 """Named queries for deposits and the addresses they arrive at."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import NotFound
+from gateway.catalog.repository import suspended_currencies
+from gateway.domain.errors import Invalid, NotFound
 from gateway.models import (
     AddressPool,
     Currency,
     Deposit,
     DepositSighting,
+    Event,
     Invoice,
     Network,
+    PaymentOption,
+    Stray,
 )
 from gateway.paging import PageRequest, Slice, newest_first
+
+Identity = tuple[str, str, int]
+"""Hash, kind and ordinal: a deposit's name inside its network."""
 
 FILTERS = {
     "invoice_id": Deposit.invoice_id,
@@ -34,6 +44,15 @@ async def deposit_of(
     if row is None:
         raise NotFound(f"there is no deposit {deposit_id[:64]}")
     return row, await session.get_one(Currency, row.currency_id)
+
+
+async def require_network(session: AsyncSession, network: str, *, test: bool) -> None:
+    """Raise `Invalid` where there is no enabled network of this name and mode."""
+    query = select(Network.id).where(
+        Network.id == network, Network.enabled, Network.test == test
+    )
+    if await session.scalar(query) is None:
+        raise Invalid.field("/network", "unknown_network", "no such network of this mode")
 
 
 async def deposit_page(
@@ -63,43 +82,126 @@ def _of_merchant(merchant_id: str, *, livemode: bool) -> Select[Deposit]:
     )
 
 
-async def pool_rows(
-    session: AsyncSession, network: str, addresses: Sequence[str]
-) -> dict[str, AddressPool]:
-    """Return the pool rows of these addresses (the stored text)."""
-    query = select(AddressPool).where(
-        AddressPool.network_id == network, AddressPool.address.in_(addresses)
-    )
-    return {row.address: row for row in await session.scalars(query)}
-
-
 async def by_identity(
-    session: AsyncSession, network: str, tx_hash: str, kind: str, ordinal: int
-) -> Deposit | None:
-    """Return the deposit of this identity, locked, or None."""
+    session: AsyncSession, network: str, hashes: Collection[str]
+) -> dict[Identity, Deposit]:
+    """Return the deposits of these transactions, locked, by (hash, kind, ordinal)."""
     query = (
         select(Deposit)
-        .where(
-            Deposit.network_id == network,
-            Deposit.tx_hash == tx_hash,
-            Deposit.kind == kind,
-            Deposit.ordinal == ordinal,
-        )
+        .where(Deposit.network_id == network, Deposit.tx_hash.in_(hashes))
+        .order_by(Deposit.id)
         .with_for_update()
     )
-    return (await session.scalars(query)).one_or_none()
+    rows = await session.scalars(query)
+    return {(row.tx_hash, row.kind, row.ordinal): row for row in rows}
+
+
+async def accepted(session: AsyncSession, invoice_ids: Collection[str]) -> set[tuple[str, str]]:
+    """Return the (invoice, currency) pairs that these invoices may be paid in."""
+    query = select(PaymentOption.invoice_id, PaymentOption.currency_id).where(
+        PaymentOption.invoice_id.in_(invoice_ids)
+    )
+    return {(row.invoice_id, row.currency_id) for row in await session.execute(query)}
+
+
+async def add_sightings(
+    session: AsyncSession, seen: Sequence[tuple[Deposit, str, int]], at: datetime
+) -> None:
+    """Note in which block (hash, height) each deposit stands."""
+    rows = [
+        {
+            "deposit_id": deposit.id,
+            "block_hash": block_hash,
+            "block_height": block_height,
+            "units": deposit.units,
+            "orphaned": False,
+            "seen_at": at,
+        }
+        for deposit, block_hash, block_height in seen
+    ]
+    statement = insert(DepositSighting).on_conflict_do_update(
+        index_elements=["deposit_id", "block_hash"], set_={"orphaned": False}
+    )
+    await session.execute(statement, rows)
+
+
+async def use_addresses(session: AsyncSession, pool_ids: Collection[int]) -> None:
+    """Mark assigned addresses as paid to."""
+    await session.execute(
+        update(AddressPool)
+        .where(AddressPool.id.in_(pool_ids), AddressPool.status == "ASSIGNED")
+        .values(status="USED")
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def supersede_strays(
+    session: AsyncSession, network: str, identities: Collection[Identity]
+) -> None:
+    """Mark strays that are deposits now: their asset was listed and the block read again."""
+    place = tuple_(Stray.tx_hash, Stray.kind, Stray.ordinal)
+    await session.execute(
+        update(Stray)
+        .where(Stray.network_id == network, place.in_(identities))
+        .values(status="counted")
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def told_per_invoice(
+    session: AsyncSession, invoice_ids: Collection[str | None]
+) -> Counter[str]:
+    """Return how many deposits of each invoice had an event of their own."""
+    query = (
+        select(Deposit.invoice_id, func.count(func.distinct(Event.subject)))
+        .join(Event, Event.subject == Deposit.id)
+        .where(Deposit.invoice_id.in_(invoice_ids))
+        .group_by(Deposit.invoice_id)
+    )
+    return Counter({invoice or "": count for invoice, count in await session.execute(query)})
+
+
+async def told_at(session: AsyncSession, deposit: Deposit) -> int:
+    """Return how many deposits at the same address had an event of their own."""
+    query = (
+        select(func.count(func.distinct(Event.subject)))
+        .join(Deposit, Deposit.id == Event.subject)
+        .where(Deposit.network_id == deposit.network_id, Deposit.address == deposit.address)
+    )
+    return int(await session.scalar(query) or 0)
+
+
+async def heard_of(session: AsyncSession, deposit_ids: Sequence[str]) -> set[str]:
+    """Return which of these deposits were told to their merchant."""
+    query = select(Event.subject).distinct().where(Event.subject.in_(deposit_ids))
+    return set(await session.scalars(query))
+
+
+async def counted_elsewhere(session: AsyncSession, deposit_ids: Sequence[str]) -> set[str]:
+    """Return which of these the database refused because a balance difference credited them."""
+    query = select(Deposit.id).where(Deposit.id.in_(deposit_ids), Deposit.status == "rejected")
+    return set(await session.scalars(query))
 
 
 async def pending_up_to(
-    session: AsyncSession, network: str, height: int, limit: int
+    session: AsyncSession,
+    network: str,
+    height: int,
+    limit: int,
+    held: Collection[str] = (),
 ) -> Sequence[Deposit]:
-    """Return pending deposits in blocks up to `height`, oldest first, locked."""
+    """Return pending deposits in blocks up to `height`, but those `held` back; locked.
+
+    Deposits of a suspended asset wait as they are until an operator has looked at it.
+    """
     query = (
         select(Deposit)
         .where(
             Deposit.network_id == network,
             Deposit.status == "pending",
             Deposit.block_height <= height,
+            Deposit.id.not_in(held),
+            Deposit.currency_id.not_in(suspended_currencies()),
         )
         .order_by(Deposit.block_height, Deposit.id)
         .limit(limit)

@@ -4,108 +4,107 @@ The watcher calls these inside the transaction that moves its cursor; nothing he
 Every function may be repeated: identities and journals are unique.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
 
-import msgspec
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.deposits import repository
-from gateway.deposits.documents import deposit_document
+from gateway.deposits import attribution, repository
+from gateway.deposits.announcements import announce, announce_unmatched
+from gateway.deposits.arrival import Arrival, Desk, hand_over, move, new_deposit
 from gateway.domain import posting
-from gateway.domain.moment import Moment
 from gateway.invoices import repository as invoices
 from gateway.invoices.standing import Confirmations, emit_invoice, reconsider
-from gateway.ledger.service import post
-from gateway.models import AddressPool, Currency, Deposit, DepositSighting, Invoice
-from gateway.webhooks.outbox import emit
+from gateway.ledger.service import post_many
+from gateway.models import Deposit, Invoice
 
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A transfer to an address of ours, in the block that carries it.
-
-    `address` is our stored text of it. `pool` is its row, `genuine` whether the keystore signed
-    that row; `capital` means that it is an application wallet.
-    """
-
-    network_id: str
-    tx_hash: str
-    kind: str
-    ordinal: int
-    currency: Currency
-    sender: str
-    address: str
-    units: int
-    pool: AddressPool | None
-    genuine: bool
-    capital: bool
-    block_height: int
-    block_hash: str
-    block_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every deposit use case needs: the transaction, the moment, where links point."""
-
-    session: AsyncSession
-    moment: Moment
-    public_url: str
+__all__ = ["Arrival", "Desk", "confirm", "deepen", "judge", "orphan", "record"]
 
 
 async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) -> None:
-    """Write arrivals of one block or more; move their invoices."""
-    touched: dict[str, None] = {}
+    """Write arrivals of one block or more; move their invoices.
+
+    However many there are, rows are written with a few statements.
+    """
+    if not arrivals:
+        return
+    session, moment = desk.session, desk.moment
+    known = await repository.by_identity(
+        session, arrivals[0].network_id, {arrival.tx_hash for arrival in arrivals}
+    )
+    owners = await _owners(session, arrivals, known.values())
+    accepted = await repository.accepted(session, owners)
+    news = []
     for arrival in arrivals:
-        deposit, is_news = await _sighted(desk, arrival)
-        if deposit.invoice_id is None or not is_news:
-            continue
-        touched[deposit.invoice_id] = None
-        await _emit_deposit(desk, deposit, arrival.currency, "deposit.detected")
-    for invoice_id in sorted(touched):
-        invoice = await invoices.locked(desk.session, invoice_id)
-        await emit_invoice(
-            desk.session,
-            invoice,
-            "invoice.payment_detected",
-            desk.moment,
-            public_url=desk.public_url,
-        )
-        await _reconsider(desk, invoice, "a payment was seen in a block", heads)
+        place = arrival.tx_hash, arrival.kind, arrival.ordinal
+        deposit = known.get(place)
+        if deposit is None:
+            deposit = known[place] = new_deposit(desk, arrival, owners, accepted)
+            session.add(deposit)
+            news.append(deposit)
+        elif deposit.status in ("pending", "reorged"):
+            news += [deposit] * (deposit.status == "reorged")
+            if (deposit.address, deposit.currency_id) != (arrival.address, arrival.currency.id):
+                hand_over(deposit, new_deposit(desk, arrival, owners, accepted))
+            move(deposit, arrival, owners)
+    await session.flush()
+    refused = await repository.counted_elsewhere(session, [deposit.id for deposit in news])
+    for deposit in news:
+        if deposit.id in refused:
+            await session.refresh(deposit)
+    news = [deposit for deposit in news if deposit.id not in refused]
+    seen = [
+        (known[a.tx_hash, a.kind, a.ordinal], a.block_hash, a.block_height) for a in arrivals
+    ]
+    await repository.add_sightings(session, seen, moment.at)
+    await repository.use_addresses(session, {a.pool.id for a in arrivals if a.pool is not None})
+    if any(deposit.kind == "token" for deposit in news):
+        await repository.supersede_strays(session, arrivals[0].network_id, known)
+    places = {(d.address, d.currency_id) for d in known.values()}
+    weighed = await attribution.weigh(session, arrivals[0].network_id, places, moment)
+    await announce(session, news, "deposit.detected", moment)
+    shown = {a.pool.address: a.pool.invoice_id for a in arrivals if a.pool is not None}
+    unmatched = [
+        (d, owners[shown[d.address] or ""]) for d in news if d.reason == attribution.WRONG_ASSET
+    ]
+    await announce_unmatched(session, unmatched, moment)
+    touched = weighed.invoices | {d.invoice_id for d in news if d.invoice_id is not None}
+    await judge(
+        desk,
+        touched,
+        "a payment was seen in a block",
+        heads,
+        tell_as="invoice.payment_detected",
+    )
 
 
 async def confirm(
-    desk: Desk, network: str, final_height: int, heads: Confirmations, *, limit: int = 500
+    desk: Desk,
+    network: str,
+    final_height: int,
+    heads: Confirmations,
+    *,
+    limit: int = 500,
+    held: Collection[str] = (),
 ) -> int:
-    """Credit pending deposits in final blocks; return how many were credited."""
-    deposits = await repository.pending_up_to(desk.session, network, final_height, limit)
-    touched: dict[str, None] = {}
+    """Credit pending deposits in final blocks, but those `held` back; return how many."""
+    session, moment = desk.session, desk.moment
+    deposits = await repository.pending_up_to(session, network, final_height, limit, held)
+    # Invoices are locked before wallets: one lock order everywhere.
+    paid = {deposit.invoice_id for deposit in deposits if deposit.invoice_id is not None}
+    await invoices.locked_many(session, paid)
     for deposit in deposits:
-        currency = await desk.session.get_one(Currency, deposit.currency_id)
-        if deposit.invoice_id is not None:
-            # The invoice is locked before the wallets: one lock order everywhere.
-            await invoices.locked(desk.session, deposit.invoice_id)
-            touched[deposit.invoice_id] = None
-        deposit.status = "confirmed"
-        deposit.confirmed_at = desk.moment.at
-        await desk.session.flush()
-        await post(desk.session, _journal(deposit), desk.moment)
-        if deposit.invoice_id is not None:
-            await _emit_deposit(desk, deposit, currency, "deposit.confirmed")
-    for invoice_id in sorted(touched):
-        invoice = await invoices.locked(desk.session, invoice_id)
-        await emit_invoice(
-            desk.session,
-            invoice,
-            "invoice.payment_confirmed",
-            desk.moment,
-            public_url=desk.public_url,
-        )
-        await _reconsider(desk, invoice, "a payment became final", heads)
+        deposit.status, deposit.confirmed_at = "confirmed", moment.at
+    await session.flush()
+    places = {(deposit.address, deposit.currency_id) for deposit in deposits}
+    fresh = {deposit.id for deposit in deposits}
+    weighed = await attribution.weigh(session, network, places, moment, fresh=fresh)
+    entries = [_journal(each, waits=each.id in weighed.waiting) for each in deposits]
+    await post_many(session, entries, moment)
+    await announce(session, deposits, "deposit.confirmed", moment)
+    paid |= weighed.invoices
+    await judge(
+        desk, paid, "a payment became final", heads, tell_as="invoice.payment_confirmed"
+    )
     return len(deposits)
 
 
@@ -114,139 +113,66 @@ async def orphan(desk: Desk, network: str, above_height: int, heads: Confirmatio
 
     They keep their rows: a new sighting in another block brings one back to `pending`.
     """
-    deposits = await repository.pending_above(desk.session, network, above_height)
-    await repository.orphan_sightings(desk.session, [deposit.id for deposit in deposits])
-    touched: dict[str, None] = {}
+    session = desk.session
+    deposits = await repository.pending_above(session, network, above_height)
+    await repository.orphan_sightings(session, [deposit.id for deposit in deposits])
     for deposit in deposits:
         deposit.status = "reorged"
-        await desk.session.flush()
-        if deposit.invoice_id is not None:
-            touched[deposit.invoice_id] = None
-            currency = await desk.session.get_one(Currency, deposit.currency_id)
-            await _emit_deposit(desk, deposit, currency, "deposit.reorged")
-    for invoice_id in sorted(touched):
-        invoice = await invoices.locked(desk.session, invoice_id)
-        await _reconsider(desk, invoice, "the block of a payment was orphaned", heads)
+    await session.flush()
+    await announce(session, deposits, "deposit.reorged", desk.moment)
+    places = {(deposit.address, deposit.currency_id) for deposit in deposits}
+    weighed = await attribution.weigh(session, network, places, desk.moment)
+    touched = weighed.invoices | {d.invoice_id for d in deposits if d.invoice_id is not None}
+    await judge(desk, touched, "the block of a payment was orphaned", heads)
     return len(deposits)
 
 
 async def deepen(desk: Desk, network: str, heads: Confirmations) -> None:
     """Settle invoices whose merchant accepts a number of confirmations, as the head moves on."""
-    for invoice_id in await repository.waiting_for_depth(desk.session, network):
+    waiting = await repository.waiting_for_depth(desk.session, network)
+    await judge(desk, waiting, "enough confirmations for this merchant", heads)
+
+
+async def judge(
+    desk: Desk,
+    invoice_ids: Iterable[str],
+    reason: str,
+    heads: Confirmations,
+    *,
+    tell_as: str | None = None,
+) -> None:
+    """Judge invoices anew, in one order everywhere; with `tell_as` say first what happened."""
+    for invoice_id in sorted(set(invoice_ids)):
         invoice = await invoices.locked(desk.session, invoice_id)
-        await _reconsider(desk, invoice, "enough confirmations for this merchant", heads)
-
-
-async def _reconsider(desk: Desk, invoice: Invoice, reason: str, heads: Confirmations) -> None:
-    await reconsider(
-        desk.session,
-        invoice,
-        desk.moment,
-        reason=reason,
-        public_url=desk.public_url,
-        confirmations=heads,
-    )
-
-
-async def _sighted(desk: Desk, arrival: Arrival) -> tuple[Deposit, bool]:
-    """Return the deposit of an arrival and whether the outside has not heard of it."""
-    deposit = await repository.by_identity(
-        desk.session, arrival.network_id, arrival.tx_hash, arrival.kind, arrival.ordinal
-    )
-    is_news = deposit is None or deposit.status == "reorged"
-    if deposit is None:
-        deposit = await _new_deposit(desk, arrival)
-    elif deposit.status in ("pending", "reorged"):
-        deposit.status = "pending"
-        deposit.units = arrival.units
-        deposit.block_height = arrival.block_height
-        deposit.block_hash = arrival.block_hash
-        deposit.block_time = arrival.block_time
-        if deposit.invoice_id is not None:
-            invoice = await invoices.locked(desk.session, deposit.invoice_id)
-            deposit.late = arrival.block_time > invoice.expires_at
-    await desk.session.flush()
-    sighting = insert(DepositSighting).values(
-        deposit_id=deposit.id,
-        block_hash=arrival.block_hash,
-        block_height=arrival.block_height,
-        units=arrival.units,
-        orphaned=False,
-        seen_at=desk.moment.at,
-    )
-    await desk.session.execute(
-        sighting.on_conflict_do_update(
-            index_elements=["deposit_id", "block_hash"], set_={"orphaned": False}
+        if tell_as is not None:
+            await emit_invoice(
+                desk.session, invoice, tell_as, desk.moment, public_url=desk.public_url
+            )
+        await reconsider(
+            desk.session,
+            invoice,
+            desk.moment,
+            reason=reason,
+            public_url=desk.public_url,
+            confirmations=heads,
         )
-    )
-    return deposit, is_news
 
 
-async def _new_deposit(desk: Desk, arrival: Arrival) -> Deposit:
-    pool, invoice = arrival.pool, None
-    small = arrival.units < arrival.currency.minimum_deposit_units
-    shown = pool is not None and arrival.genuine and not small
-    if shown and pool is not None and pool.invoice_id is not None:
-        invoice = await invoices.locked(desk.session, pool.invoice_id)
-        await desk.session.execute(
-            update(AddressPool).where(AddressPool.id == pool.id).values(status="USED")
-        )
-    purpose, reason = _purpose(arrival, invoice, small=small)
-    deposit = Deposit(
-        id=desk.moment.id("dep"),
-        network_id=arrival.network_id,
-        tx_hash=arrival.tx_hash,
-        kind=arrival.kind,
-        ordinal=arrival.ordinal,
-        currency_id=arrival.currency.id,
-        units=arrival.units,
-        sender=arrival.sender,
-        address=arrival.address,
-        purpose=purpose,
-        merchant_id=invoice.merchant_id if invoice else None,
-        invoice_id=invoice.id if invoice else None,
-        status="pending",
-        reason=reason,
-        late=invoice is not None and arrival.block_time > invoice.expires_at,
-        block_height=arrival.block_height,
-        block_hash=arrival.block_hash,
-        block_time=arrival.block_time,
-        detected_at=desk.moment.at,
-        confirmed_at=None,
-    )
-    desk.session.add(deposit)
-    return deposit
+async def _owners(
+    session: AsyncSession, arrivals: Sequence[Arrival], known: Collection[Deposit]
+) -> dict[str, Invoice]:
+    """Lock and return the invoices that these arrivals may concern, by id."""
+    ids = {deposit.invoice_id for deposit in known if deposit.invoice_id is not None}
+    for arrival in arrivals:
+        if arrival.pool is not None and arrival.pool.invoice_id is not None:
+            ids.add(arrival.pool.invoice_id)
+    return await invoices.locked_many(session, ids)
 
 
-def _purpose(
-    arrival: Arrival, invoice: Invoice | None, *, small: bool
-) -> tuple[str, str | None]:
-    if arrival.capital:
-        return "capital", None
-    if invoice is not None:
-        return "invoice", None
-    if not arrival.genuine:
-        return "unattributed", "address_unverified"
-    return "unattributed", "below_minimum" if small else "address_not_assigned"
-
-
-def _journal(deposit: Deposit) -> posting.JournalEntry:
-    ref = posting.deposit_ref(
-        deposit.network_id, deposit.tx_hash, deposit.kind, deposit.ordinal
-    )
+def _journal(deposit: Deposit, *, waits: bool) -> posting.JournalEntry:
+    """Return the posting of a final deposit; one that `waits` goes to suspense."""
+    ref = attribution.ref_of(deposit)
     if deposit.purpose == "capital":
         return posting.capital(ref, deposit.currency_id, deposit.units)
-    return posting.deposit(ref, deposit.merchant_id, deposit.currency_id, deposit.units)
-
-
-async def _emit_deposit(desk: Desk, deposit: Deposit, currency: Currency, name: str) -> None:
-    invoice = await desk.session.get_one(Invoice, deposit.invoice_id)
-    await emit(
-        desk.session,
-        desk.moment,
-        type_=name,
-        merchant_id=invoice.merchant_id,
-        livemode=invoice.livemode,
-        subject=deposit.id,
-        data={"object": msgspec.to_builtins(deposit_document(deposit, currency))},
-    )
+    owner = None if waits else deposit.merchant_id
+    return posting.deposit(ref, owner, deposit.currency_id, deposit.units)

@@ -22,7 +22,16 @@ MERCHANT_SCOPES = frozenset(
         "withdrawals:read",
     }
 )
-OPERATOR_SCOPES = frozenset({"app_wallets:read", "merchants:write"})
+OPERATOR_SCOPES = frozenset(
+    {
+        "app_wallets:read",
+        "deposits:read",
+        "merchants:write",
+        "unattributed:approve",
+        "unattributed:read",
+        "unattributed:resolve",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
-LENGTH_MAX = 64
-"""Longer text is refused unread: reading is quadratic, and no address is longer than 44."""
+LENGTH_MAX = 88
+"""Longer text is refused unread: reading is quadratic. An address has 44 letters at most, a
+signature 88."""
 
 
 def encode(raw: bytes) -> str:
@@ -18,7 +19,7 @@ def encode(raw: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Read base58; raise `ValueError` for another letter or more than 64 of them."""
+    """Read base58; raise `ValueError` for another letter or more than 88 of them."""
     if len(text) > LENGTH_MAX:
         raise ValueError("too long for base58")
     number = 0

@@ -6,6 +6,7 @@ Refusal
 |-- Forbidden        403  the key may not do this
 |-- NotFound         404  also for another merchant's objects
 |-- Conflict         409  the object's state does not allow it
+|-- TooMany          429  slower, please
 `-- Unavailable      503  a payment method or a network cannot serve now
 """
 
@@ -75,6 +76,13 @@ class Conflict(Refusal):
 
     status = 409
     code = "conflict"
+
+
+class TooMany(Refusal):
+    """More of this than one caller may have; later it is fine again."""
+
+    status = 429
+    code = "rate_limited"
 
 
 class Unavailable(Refusal):

@@ -59,36 +59,54 @@ def deposit(ref: str, merchant_id: str | None, currency_id: str, units: int) -> 
     return JournalEntry("deposit", ref, merchant_id, postings)
 
 
+def assign(ref: str, merchant_id: str, currency_id: str, units: int) -> JournalEntry:
+    """Give a merchant a final deposit that waited in suspense; `ref` is the deposit's own."""
+    postings = _between(SUSPENSE, merchant_id, currency_id, "DEPOSIT", units)
+    return JournalEntry("assign", ref, merchant_id, postings)
+
+
 def capital(ref: str, currency_id: str, units: int) -> JournalEntry:
     """Book funds that the operator sent to an application wallet."""
     postings = _between(CUSTODY, EXTERNAL, currency_id, "ADJUSTMENT", units)
     return JournalEntry("capital", ref, None, postings)
 
 
-def hold(withdrawal_id: str, merchant_id: str, currency_id: str, units: int) -> JournalEntry:
-    """Lock what a withdrawal will take: its amount and its flat fee."""
-    posting = Posting(merchant_id, currency_id, "HOLD", confirmed=-units, locked=units)
+def hold(
+    withdrawal_id: str, merchant_id: str | None, currency_id: str, units: int
+) -> JournalEntry:
+    """Lock what a withdrawal will take: its amount and its flat fee.
+
+    Without a merchant it is a refund: the funds are those in suspense.
+    """
+    posting = Posting(
+        merchant_id or SUSPENSE, currency_id, "HOLD", confirmed=-units, locked=units
+    )
     return JournalEntry("hold", withdrawal_id, merchant_id, (posting,))
 
 
-def release(withdrawal_id: str, merchant_id: str, currency_id: str, units: int) -> JournalEntry:
+def release(
+    withdrawal_id: str, merchant_id: str | None, currency_id: str, units: int
+) -> JournalEntry:
     """Give back what a rejected, canceled or failed withdrawal had locked."""
-    posting = Posting(merchant_id, currency_id, "RELEASE", confirmed=units, locked=-units)
+    posting = Posting(
+        merchant_id or SUSPENSE, currency_id, "RELEASE", confirmed=units, locked=-units
+    )
     return JournalEntry("release", withdrawal_id, merchant_id, (posting,))
 
 
 def settle(
-    withdrawal_id: str, merchant_id: str, currency_id: str, units: int, fee_units: int
+    withdrawal_id: str, merchant_id: str | None, currency_id: str, units: int, fee_units: int
 ) -> JournalEntry:
     """Take a final withdrawal out of the locked balance: amount off the chain, fee earned."""
+    account = merchant_id or SUSPENSE
     postings: Sequence[Posting] = [
-        Posting(merchant_id, currency_id, "WITHDRAWAL", locked=-units),
+        Posting(account, currency_id, "WITHDRAWAL", locked=-units),
         Posting(CUSTODY, currency_id, "WITHDRAWAL", confirmed=units),
     ]
     if fee_units:
         postings = [
             *postings,
-            Posting(merchant_id, currency_id, "FEE", locked=-fee_units),
+            Posting(account, currency_id, "FEE", locked=-fee_units),
             Posting(REVENUE, currency_id, "FEE", confirmed=fee_units),
         ]
     return JournalEntry("settle", withdrawal_id, merchant_id, tuple(postings))

@@ -16,7 +16,7 @@ from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gateway.domain.errors import FieldFault, Invalid, NotFound, Refusal, Unavailable
+from gateway.domain.errors import FieldFault, Invalid, NotFound, Refusal, TooMany, Unavailable
 
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID = "gateway_request_id"
@@ -36,7 +36,7 @@ _DETAILS = {
     413: "a body is at most 64 KiB",
     500: "this is our fault; the request id finds it in our logs",
 }
-_RETRY_AFTER_SECONDS = {409: "1", 503: "5"}
+_RETRY_AFTER_SECONDS = {409: "1", 429: "60", 503: "5"}
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -84,7 +84,7 @@ def _response(request: Request[Any, Any, Any], refusal: Refusal) -> Response[byt
     headers = {}
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if refusal.code.endswith("in_flight") or isinstance(refusal, Unavailable):
+    if refusal.code.endswith("in_flight") or isinstance(refusal, (TooMany, Unavailable)):
         headers["Retry-After"] = _RETRY_AFTER_SECONDS[refusal.status]
     return _document(
         problem(request.scope, refusal.status, refusal.code, refusal.detail, refusal.faults),

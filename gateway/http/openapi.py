@@ -29,6 +29,7 @@ _MEANINGS = {
     413: "The body is larger than 64 KiB.",
     415: "The body is not application/json.",
     422: "Fields or parameters cannot be accepted; `errors` points at them.",
+    429: "Too many such requests; see Retry-After.",
     500: "Our fault.",
     503: "Try again later.",
 }
@@ -156,7 +157,7 @@ def _describe_refusals(
 
 
 def _statuses(method: str, operation: dict[str, Any], handler: HTTPRouteHandler) -> set[int]:
-    statuses = {400, 500, 503}
+    statuses = {400, 500, 503, *handler.opt.get("refusals", ())}
     if _scopes(handler):
         # A key's request is read as a whole, so any can be too large.
         statuses |= {401, 403, 413}

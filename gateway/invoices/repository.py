@@ -1,6 +1,6 @@
 """Named queries for invoices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,6 +91,20 @@ async def locked(session: AsyncSession, invoice_id: str) -> Invoice:
     """Return the invoice with its row lock: whoever moves an invoice holds it first."""
     query = select(Invoice).where(Invoice.id == invoice_id).with_for_update()
     return (await session.scalars(query.execution_options(populate_existing=True))).one()
+
+
+async def locked_many(
+    session: AsyncSession, invoice_ids: Collection[str]
+) -> dict[str, Invoice]:
+    """Return invoices with their row locks, taken in the order of their ids."""
+    query = (
+        select(Invoice)
+        .where(Invoice.id.in_(invoice_ids))
+        .order_by(Invoice.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in await session.scalars(query)}
 
 
 async def options_of(

@@ -1,6 +1,9 @@
 """Posting: write one journal once, and let the database do the arithmetic."""
 
-from sqlalchemy import insert
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sqlalchemy import insert, text
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -42,6 +45,46 @@ async def post(session: AsyncSession, entry: JournalEntry, moment: Moment) -> bo
     return True
 
 
+async def post_many(
+    session: AsyncSession, entries: Sequence[JournalEntry], moment: Moment
+) -> None:
+    """Write journals and their postings with two statements; those written before are skipped.
+
+    Accounts are locked in the order of `post`: merchants first, the hot custody row last.
+    """
+    if not entries:
+        return
+    written = await session.execute(
+        _JOURNALS,
+        {
+            "kinds": [entry.kind for entry in entries],
+            "refs": [entry.ref for entry in entries],
+            "merchants": [entry.merchant_id for entry in entries],
+            "at": moment.at,
+        },
+    )
+    ids = {(row.kind, row.ref): row.id for row in written}
+    rows = [
+        (ids[entry.kind, entry.ref], posting)
+        for entry in entries
+        if (entry.kind, entry.ref) in ids
+        for posting in entry.postings
+    ]
+    rows.sort(key=lambda row: _lock_order(row[1]))
+    await session.execute(
+        _POSTINGS,
+        {
+            "journals": [journal_id for journal_id, _ in rows],
+            "accounts": [posting.account for _, posting in rows],
+            "currencies": [posting.currency_id for _, posting in rows],
+            "types": [posting.change_type for _, posting in rows],
+            "confirmed": [Decimal(posting.confirmed) for _, posting in rows],
+            "locked": [Decimal(posting.locked) for _, posting in rows],
+            "at": moment.at,
+        },
+    )
+
+
 async def hold(session: AsyncSession, entry: JournalEntry, moment: Moment) -> None:
     """Post a hold; refuse it where the balance does not cover it."""
     try:
@@ -57,3 +100,25 @@ async def hold(session: AsyncSession, entry: JournalEntry, moment: Moment) -> No
 
 def _lock_order(posting: Posting) -> tuple[bool, str, str]:
     return (posting.account == CUSTODY, posting.account, posting.currency_id)
+
+
+_JOURNALS = text("""
+INSERT INTO journal (kind, ref, merchant_id, at)
+SELECT kind, ref, merchant_id, :at
+FROM unnest(CAST(:kinds AS text[]), CAST(:refs AS text[]), CAST(:merchants AS text[]))
+    WITH ORDINALITY AS entry (kind, ref, merchant_id, place)
+ORDER BY place
+ON CONFLICT (kind, ref) DO NOTHING
+RETURNING id, kind, ref
+""")
+# The trigger fills the rest, row by row in this order.
+_POSTINGS = text("""
+INSERT INTO balance_history (journal_id, account, currency_id, change_type, delta_confirmed,
+                             delta_locked, at)
+SELECT journal_id, account, currency_id, change_type, confirmed, locked, :at
+FROM unnest(CAST(:journals AS bigint[]), CAST(:accounts AS text[]), CAST(:currencies AS text[]),
+            CAST(:types AS text[]), CAST(:confirmed AS numeric[]), CAST(:locked AS numeric[]))
+    WITH ORDINALITY AS posting (journal_id, account, currency_id, change_type, confirmed, locked,
+                                place)
+ORDER BY place
+""")

@@ -8,19 +8,32 @@ from gateway.models.columns import Table
 from gateway.models.deposits import Deposit, DepositSighting
 from gateway.models.invoices import Invoice, InvoiceTimeline, PaymentOption
 from gateway.models.ledger import BalanceHistory, Journal, Wallet
+from gateway.models.misdirected import Resolution, Stray, StrayDay
+from gateway.models.questions import Question
+from gateway.models.reconciliation import (
+    AddressDrift,
+    AssetCheck,
+    AssetHold,
+    Reconciliation,
+    ReconciliationMark,
+)
 from gateway.models.webhooks import Event, WebhookDelivery, WebhookEndpoint
 from gateway.models.withdrawals import (
     ApplicationWallet,
     ApplicationWalletBalance,
     Attempt,
+    Signature,
     Withdrawal,
 )
 
 __all__ = [
+    "AddressDrift",
     "AddressPool",
     "ApiKey",
     "ApplicationWallet",
     "ApplicationWalletBalance",
+    "AssetCheck",
+    "AssetHold",
     "Attempt",
     "AuditLog",
     "BalanceHistory",
@@ -40,6 +53,13 @@ __all__ = [
     "NetworkHealth",
     "PaymentOption",
     "PriceHistory",
+    "Question",
+    "Reconciliation",
+    "ReconciliationMark",
+    "Resolution",
+    "Signature",
+    "Stray",
+    "StrayDay",
     "Table",
     "Transaction",
     "User",

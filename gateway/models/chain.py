@@ -17,6 +17,7 @@ class Block(Table):
     parent_hash: Mapped[str]
     block_time: Mapped[datetime]
     transactions: Mapped[int]
+    provider: Mapped[str]
     orphaned: Mapped[bool]
     scanned_at: Mapped[datetime]
 
@@ -29,6 +30,7 @@ class Cursor(Table):
     height: Mapped[int]
     hash: Mapped[str]
     final_height: Mapped[int]
+    halted: Mapped[str | None]
     epoch: Mapped[int]
     holder: Mapped[str | None]
     leased_until: Mapped[datetime | None]

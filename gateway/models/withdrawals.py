@@ -9,11 +9,14 @@ from gateway.models.columns import Table, TextKey, UnitsColumn, UnitsOrNone
 
 
 class Withdrawal(Table):
-    """A merchant's request to pay `units` to `destination`; what was asked for never changes."""
+    """A request to pay `units` to `destination`; what was asked for never changes.
+
+    Without a merchant it is a refund of an unattributed deposit, out of suspense.
+    """
 
     __tablename__ = "withdrawal"
     id: Mapped[TextKey]
-    merchant_id: Mapped[str]
+    merchant_id: Mapped[str | None]
     livemode: Mapped[bool]
     currency_id: Mapped[str]
     network_id: Mapped[str]
@@ -61,6 +64,17 @@ class Attempt(Table):
     last_answer: Mapped[str | None]
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class Signature(Table):
+    """A payment that the keystore signed, by its number among those of a network."""
+
+    __tablename__ = "signature"
+    network_id: Mapped[TextKey]
+    number: Mapped[int] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[str]
+    tx_hash: Mapped[str]
+    noted_at: Mapped[datetime]
 
 
 class ApplicationWallet(Table):

@@ -18,6 +18,7 @@ EVENT_TYPES = frozenset(
         "deposit.detected",
         "deposit.confirmed",
         "deposit.reorged",
+        "deposit.unmatched",
         "withdrawal.created",
         "withdrawal.approved",
         "withdrawal.rejected",

@@ -29,7 +29,7 @@ class WithdrawalDocument(msgspec.Struct, kw_only=True):
     id: str
     object: str
     livemode: bool
-    merchant_id: str
+    merchant_id: str | None
     payment_method: str
     currency: str
     network: str

@@ -61,7 +61,9 @@ async def complete(session: AsyncSession, withdrawal: Withdrawal, moment: Moment
 async def tell(
     session: AsyncSession, withdrawal: Withdrawal, type_: str, moment: Moment
 ) -> None:
-    """Write one event with the full document."""
+    """Write one event with the full document; a refund is no merchant's, so nobody hears of it."""
+    if withdrawal.merchant_id is None:
+        return
     currency = await session.get_one(Currency, withdrawal.currency_id)
     native = await native_currency(session, withdrawal.network_id)
     document = withdrawal_document(withdrawal, currency, native)

@@ -63,7 +63,7 @@ async def request_withdrawal(gate: Gate, payout: Payout) -> WithdrawalDocument:
     session, moment = gate.session, gate.moment
     currency, network = await _method(gate, payout.payment_method)
     amount = units("/amount", payout.amount, currency.decimals)
-    destination = await _destination(session, network, payout.destination)
+    destination = await payable(session, network, payout.destination)
     values = _row(gate, payout, currency, amount, destination)
     if not await add_unless_referenced(session, values):
         raise Conflict("another withdrawal has this reference", code="reference_already_used")
@@ -147,7 +147,7 @@ async def _method(gate: Gate, payment_method: str) -> tuple[Currency, Network]:
     )
 
 
-async def _destination(session: AsyncSession, network: Network, text: str) -> str:
+async def payable(session: AsyncSession, network: Network, text: str) -> str:
     """Return the stored spelling of an address that can be paid, and is not ours."""
     try:
         address = canonical(network.family, text)

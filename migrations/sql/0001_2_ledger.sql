@@ -19,7 +19,7 @@ CREATE TABLE wallet (
 -- (kind, ref) is the idempotency of meaning: one event in the world, one journal.
 CREATE TABLE journal (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('deposit', 'hold', 'release', 'settle', 'network_fee', 'capital', 'reversal')),
+    kind text NOT NULL CHECK (kind IN ('deposit', 'assign', 'hold', 'release', 'settle', 'network_fee', 'capital', 'reversal')),
     ref text NOT NULL,
     merchant_id text REFERENCES merchant ON DELETE RESTRICT,
     at timestamptz NOT NULL,

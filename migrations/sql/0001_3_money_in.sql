@@ -93,18 +93,21 @@ CREATE TABLE block (
     parent_hash text NOT NULL,
     block_time timestamptz NOT NULL,
     transactions integer NOT NULL,
+    provider text NOT NULL DEFAULT '',
     orphaned boolean NOT NULL DEFAULT false,
     scanned_at timestamptz NOT NULL,
     PRIMARY KEY (network_id, height, hash)
 );
 CREATE UNIQUE INDEX block_canonical ON block (network_id, height) WHERE NOT orphaned;
 
--- Where scanning stands: the last block processed and the last one final. `epoch` is the lease.
+-- Where scanning stands: the last block processed and the last one final. `epoch` is the lease;
+-- `halted` says why nothing may go on (the chain contradicts what was final).
 CREATE TABLE cursor (
     network_id text PRIMARY KEY REFERENCES network ON DELETE RESTRICT,
     height bigint NOT NULL,
     hash text NOT NULL,
     final_height bigint NOT NULL,
+    halted text,
     epoch bigint NOT NULL DEFAULT 0,
     holder text,
     leased_until timestamptz,
@@ -131,13 +134,13 @@ CREATE TABLE deposit (
     id text PRIMARY KEY,
     network_id text NOT NULL REFERENCES network ON DELETE RESTRICT,
     tx_hash text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('native', 'token', 'internal', 'withdrawal')),
+    kind text NOT NULL CHECK (kind IN ('native', 'token', 'internal', 'withdrawal', 'balance')),
     ordinal integer NOT NULL,
     currency_id text NOT NULL REFERENCES currency ON DELETE RESTRICT,
     units units NOT NULL CHECK (units > 0),
     sender text NOT NULL,
     address text NOT NULL,
-    purpose text NOT NULL CHECK (purpose IN ('invoice', 'unattributed', 'capital')),
+    purpose text NOT NULL CHECK (purpose IN ('invoice', 'merchant', 'unattributed', 'refund', 'capital')),
     merchant_id text REFERENCES merchant ON DELETE RESTRICT,
     invoice_id text REFERENCES invoice ON DELETE RESTRICT,
     status text NOT NULL DEFAULT 'pending'
@@ -151,11 +154,13 @@ CREATE TABLE deposit (
     confirmed_at timestamptz,
     UNIQUE (network_id, tx_hash, kind, ordinal),
     CHECK ((purpose = 'invoice') = (invoice_id IS NOT NULL)),
-    CHECK ((merchant_id IS NULL) = (invoice_id IS NULL))
+    CHECK ((purpose IN ('invoice', 'merchant')) = (merchant_id IS NOT NULL))
 );
 CREATE INDEX deposit_pending ON deposit (network_id, block_height) WHERE status = 'pending';
 CREATE INDEX deposit_merchant ON deposit (merchant_id, id DESC);
 CREATE INDEX deposit_invoice ON deposit (invoice_id);
+CREATE INDEX deposit_unattributed ON deposit (id) WHERE purpose = 'unattributed';
+CREATE INDEX deposit_address ON deposit (network_id, address);
 
 -- Where a deposit was seen: a reorganisation adds a sighting, it never edits one away.
 CREATE TABLE deposit_sighting (

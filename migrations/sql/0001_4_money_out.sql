@@ -18,9 +18,10 @@ CREATE TABLE application_wallet_balance (
     PRIMARY KEY (wallet_id, currency_id)
 );
 
+-- A withdrawal without a merchant refunds an unattributed deposit, out of suspense.
 CREATE TABLE withdrawal (
     id text PRIMARY KEY,
-    merchant_id text NOT NULL REFERENCES merchant ON DELETE RESTRICT,
+    merchant_id text REFERENCES merchant ON DELETE RESTRICT,
     livemode boolean NOT NULL,
     currency_id text NOT NULL REFERENCES currency ON DELETE RESTRICT,
     network_id text NOT NULL REFERENCES network ON DELETE RESTRICT,
@@ -107,6 +108,17 @@ CREATE TABLE attempt (
 );
 CREATE INDEX attempt_live ON attempt (network_id) WHERE state IN ('prepared', 'signed', 'included');
 
+-- Which of the keystore's numbers this database knows: one put back to an older copy knows less
+-- than was signed, and reads the rest before it asks for anything new.
+CREATE TABLE signature (
+    network_id text NOT NULL REFERENCES network ON DELETE RESTRICT,
+    number bigint NOT NULL CHECK (number > 0),
+    withdrawal_id text NOT NULL,
+    tx_hash text NOT NULL,
+    noted_at timestamptz NOT NULL,
+    PRIMARY KEY (network_id, number)
+);
+
 -- Whether paying this address would pay ourselves: any tenant's pool address, or a wallet of the house.
 CREATE FUNCTION is_own_address(wanted_network text, wanted text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public, pg_temp AS $$
@@ -141,7 +153,8 @@ BEGIN
     IF NEW.kind NOT IN ('hold', 'release', 'settle') THEN RETURN NULL; END IF;
     SELECT * INTO w FROM withdrawal WHERE id = NEW.ref;
     SELECT coalesce(sum(delta_locked), 0) INTO moved FROM balance_history
-        WHERE journal_id = NEW.id AND account = w.merchant_id AND currency_id = w.currency_id;
+        WHERE journal_id = NEW.id AND account = coalesce(w.merchant_id, 'suspense')
+        AND currency_id = w.currency_id;
     IF w.id IS NULL OR NEW.merchant_id IS DISTINCT FROM w.merchant_id
        OR moved <> (w.units + w.fee_units) * (CASE NEW.kind WHEN 'hold' THEN 1 ELSE -1 END)
        OR NEW.kind = 'release' AND w.status NOT IN ('rejected', 'canceled', 'failed')

@@ -79,3 +79,5 @@ GRANT UPDATE (next_nonce) ON application_wallet TO gw_watcher;
 GRANT UPDATE (status, blocked_reason, failure_reason, tx_hash, network_fee_units, completed_at, updated_at)
     ON withdrawal TO gw_watcher;
 GRANT UPDATE ON attempt TO gw_watcher;
+GRANT UPDATE (approved_by, approved_at) ON withdrawal TO gw_watcher;  -- what a restored copy forgot
+GRANT SELECT, INSERT ON signature TO gw_watcher;

@@ -27,9 +27,19 @@ PARTS = (
     "10_questions",
 )
 TABLES = (
+    "asset_check",
+    "asset_hold",
+    "reconciliation_mark",
+    "address_drift",
+    "reconciliation",
+    "question",
+    "resolution",
+    "stray_day",
+    "stray",
     "webhook_delivery",
     "event",
     "webhook_endpoint",
+    "signature",
     "attempt",
     "withdrawal",
     "application_wallet_balance",
@@ -58,6 +68,12 @@ TABLES = (
     "network",
 )
 FUNCTIONS = (
+    "lock_deposits()",
+    "count_once()",
+    "coverage_gaps(text)",
+    "check_refund()",
+    "guard_resolution()",
+    "is_operator()",
     "is_own_address(text, text)",
     "check_withdrawal_journal()",
     "guard_attempt()",

@@ -152,15 +152,27 @@ async def test_tronpy_hears_of_refusals_and_reverts(
     assert info["resMessage"] == "REVERT opcode executed"
 
 
-async def test_tronweb_verifies_a_transaction(chain: TronChain) -> None:
-    """Its protobuf gives the same bytes, its curve the same signer, its ABI the symbol."""
+async def test_tronweb_reads_pays_and_lends(chain: TronChain) -> None:
+    """Its protobuf gives the same bytes, its curve the same signer; what it sends lands."""
     tx_id = await chain.pay(await chain.fresh_address(), 7, chain.token)
+    to = await chain.fresh_address()
+    arguments = (chain.url, tx_id, chain.token, PAYER_KEY.to_hex(), to)
     script = await asyncio.create_subprocess_exec(
-        *("node", SCRIPT, chain.url, tx_id, chain.token), stdout=asyncio.subprocess.PIPE
+        *("node", SCRIPT, *arguments), stdout=asyncio.subprocess.PIPE
     )
     output, _ = await script.communicate()
+    assert script.returncode == 0
     found = json.loads(output)
     assert found["encodesTheSame"] is True
     assert found["signer"] == chain.payer
     assert found["info"]["receipt"]["result"] == "SUCCESS"
     assert (found["symbol"], found["blocks"]) == ("TUSD", 2)
+    assert [found[each]["result"] for each in ("native", "token")] == ["SUCCESS", "SUCCESS"]
+    assert (found["balance"], found["tokenBalance"]) == (3 * TRX, "250000")
+    assert found["energy"] > 10_000
+    assert found["results"] == ["SUCCESS"] * 3
+    (loan,) = found["delegatedResource"]
+    assert loan["frozen_balance_for_energy"] == 500_000 * TRX
+    assert len(found["index"]["fromAccounts"]) == 1
+    assert found["limit"] > 1_000_000
+    assert await chain.balance(to, chain.token) == 250_000

@@ -22,6 +22,8 @@ TIP_WEI = 10**8
 GAS_NATIVE = 21_000
 GAS_TOKEN = 60_000
 GENESIS_PARENT = "0x" + "00" * 32
+JUNK = "0x" + "bad0" * 10
+"""A token that nobody lists; the payer has plenty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,35 @@ class FakeBlock:
             for transfer in _transfers(tx, tokens)
         ]
         outcomes = {tx.tx_hash: outcome for tx, outcome in self.transactions}
-        return Block(self.ref, tuple(transfers), outcomes)
+        return Block(self.ref, tuple(transfers), outcomes, lambda: self.strays(tokens))
+
+    def strays(self, tokens: Collection[str]) -> list[Transfer]:
+        """Return what arrived unlisted, or as an `account`, which no sweep reaches."""
+        return [
+            Transfer(
+                tx.tx_hash,
+                move.kind or "token",
+                ordinal,
+                move.asset,
+                tx.sender,
+                move.to,
+                move.units,
+            )
+            for tx, outcome in self.transactions
+            if outcome.success
+            for ordinal, move in enumerate(tx.moves)
+            if not _counts(move, tokens)
+        ]
+
+
+def _counts(move: Move, tokens: Collection[str]) -> bool:
+    return move.kind != "account" and (move.asset == NATIVE or move.asset in tokens)
 
 
 def _transfers(tx: FakeTransaction, tokens: Collection[str]) -> Iterable[Transfer]:
     for ordinal, move in enumerate(tx.moves):
         native = move.asset == NATIVE
-        if native or move.asset in tokens:
+        if _counts(move, tokens):
             kind = move.kind or ("native" if native else "token")
             yield Transfer(
                 tx.tx_hash, kind, ordinal, move.asset, tx.sender, move.to, move.units
@@ -149,6 +173,7 @@ class FakeChain:
         state = State()
         state.add(self.payer, NATIVE, 10**30)
         state.add(self.payer, self.token, 10**18)
+        state.add(self.payer, JUNK, 10**30)
         self.blocks = [FakeBlock(self._ref(0, GENESIS_PARENT), (), state)]
 
     @property

@@ -35,6 +35,9 @@ Answer = Callable[[str, list[Any]], Any]
 """Takes method and params; returns the result, or a `Raw` answer, or raises `RpcFailure`."""
 
 
+Batch = Callable[[list[dict[str, Any]]], Any]
+
+
 @dataclass(slots=True)
 class FakeNode:
     """JSON-RPC server on 127.0.0.1. `answer` may be exchanged while it runs."""
@@ -42,11 +45,17 @@ class FakeNode:
     answer: Answer
     url: str = ""
     calls: list[str] = field(default_factory=list)
+    connections: int = 0
+    batch: Batch | None = None
+    """Answers a batch: takes the list of requests, returns what is sent."""
     id_offset: int = 0
     """Added to the id of every answer: other than 0 answers other questions."""
 
     def _reply(self, body: bytes) -> Raw:
         request = msgspec.json.decode(body)
+        if isinstance(request, list):
+            assert self.batch is not None
+            return Raw(msgspec.json.encode(self.batch(request)))
         self.calls.append(request["method"])
         reply = {"jsonrpc": "2.0", "id": request["id"] + self.id_offset}
         try:
@@ -61,6 +70,7 @@ class FakeNode:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests of one connection until the client closes it."""
+        self.connections += 1
         try:
             while True:
                 head = (await reader.readuntil(HEADER_END)).decode("latin-1").lower()

@@ -107,6 +107,21 @@ def test_a_fault_stops_a_command_with_one_line_that_names_the_key(
     assert key in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("nodes", "quorum", "needed"),
+    [(1, "", 1), (2, "", 2), (3, "", 2), (3, "quorum = 3", 3), (3, "quorum = 1", 1)],
+)
+def test_two_nodes_have_to_agree_where_there_are_two(
+    tmp_path: Path, nodes: int, quorum: str, needed: int
+) -> None:
+    """Unless the operator asks for more or fewer."""
+    urls = ", ".join(f'"http://127.0.0.1:{8000 + number}"' for number in range(nodes))
+    text = NETWORK.replace('"http://127.0.0.1:1"', urls).replace(
+        "test = true", f"test = true\n{quorum}"
+    )
+    assert loaded(tmp_path, text).networks["ethereum"].witnesses_needed == needed
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The option and the path are in it."""
     assert main(["init", "--config", str(tmp_path / "none.toml")]) == 1
@@ -147,6 +162,22 @@ decimals = 18
         (
             GOOD.replace("test = true", 'test = true\nfee_ceiling = "1e2"'),
             "networks.ethereum.fee_ceiling: '1e2' is not a plain decimal number such as 0.01",
+        ),
+        (
+            GOOD.replace("test = true", "test = true\nquorum = 2"),
+            "networks.ethereum.quorum: 1 to 1, one per node at most",
+        ),
+        (
+            GOOD.replace("test = true", "test = true\nrpc_requests_per_second = -1"),
+            "networks.ethereum.rpc_requests_per_second: 0 (no limit) or more",
+        ),
+        (
+            GOOD.replace('8545"]', '8545", "http://127.0.0.1:8545"]'),
+            "networks.ethereum.rpc_urls: the same node twice",
+        ),
+        (
+            GOOD + 'quorum_above = "all"',
+            "networks.ethereum.assets.ETH.quorum_above: 'all' is not a plain decimal number such as 0.01",
         ),
         (
             '[keystore]\npool_public_key = "zz"' + GOOD,

@@ -62,7 +62,10 @@ async def test_a_node_of_another_chain_stops_the_watcher_and_names_the_key(
         done = await asyncio.to_thread(run, "run", "ethereum", "--config", str(path))
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last == "watchers: networks.ethereum.identity: chain id 31337, configured 1"
+    node = chain.url.removeprefix("http://")
+    assert last == (
+        f"watchers: networks.ethereum.identity: {node}: chain id 31337, configured 1"
+    )
 
 
 async def test_an_unknown_network_is_refused_by_name(

@@ -3,15 +3,16 @@
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, insert, update
 
 from gateway.db import CROSS_TENANT
 from gateway.domain.moment import Moment
-from gateway.models import AddressPool, Cursor
+from gateway.models import AddressPool, AssetHold, Cursor
 from gateway.prices import service as prices
 from tests.conftest import FreshDatabase
 from tests.fakes.chain import GENESIS_TIME, Move
-from tests.watchers.world import DUE_UNITS, ETH, USDC, currency_row, world
+from tests.watchers.world import DUE_UNITS, ETH, NETWORK, USDC, currency_row, world
+from watchers.clock import now
 from watchers.network import Incomplete
 from watchers.reorg import FinalityBroken
 from watchers.store import CatalogChanged, LeaseLost
@@ -304,3 +305,25 @@ async def test_payment_to_a_pool_row_edited_by_hand_credits_nobody(
         assert (deposit.purpose, deposit.reason) == ("unattributed", "address_unverified")
         assert await w.wallet("mer_1") == (0, 0)
         assert (await w.invoice()).status == "pending"
+
+
+async def test_deposits_of_a_suspended_asset_wait_until_somebody_looked(
+    database: FreshDatabase,
+) -> None:
+    """They are recorded and credit nobody; when the hold is gone the next final block posts them."""
+    async with world(database) as w:
+        hold = {"currency_id": ETH, "network_id": NETWORK, "cause": "changed", "address": ""}
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(
+                insert(AssetHold).values(**hold, reason="new code", since=now().at)
+            )
+        await w.pay(w.assigned, DUE_UNITS)
+        [waiting] = await w.deposits()
+        assert waiting.status == "pending"
+        assert await w.wallet("mer_1") == (0, 0)
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(delete(AssetHold))
+        await w.chain.mine()
+        await w.scan()
+        assert await w.wallet("mer_1") == (DUE_UNITS, 0)
+        assert (await w.invoice()).status == "settled"

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 
 from gateway.db import CROSS_TENANT
 from gateway.domain import posting
 from gateway.ledger.service import post
-from gateway.models import ApplicationWallet, Attempt, Withdrawal
+from gateway.models import ApplicationWallet, Attempt, Signature, Withdrawal
 from gateway.settings import AssetSettings, NetworkSettings
 from keystore.client import KeystoreClient
 from tests.conftest import FreshDatabase
@@ -195,6 +195,7 @@ async def test_restart_after_the_intent_was_kept_signs_the_same_bytes(
     """Dying between the keystore's answer and our commit makes no second transaction."""
     async with desk(database, keystore_house) as d:
         await d.request(4)
+        await d.payouts.adoption.round()
         assert await d.payouts.claims.claim()
         [prepared] = await d.attempts()
         lost = await d.payouts._signed(prepared)
@@ -347,3 +348,88 @@ async def test_an_approved_row_without_a_hold_is_never_paid(
         await d.payouts.round()
         assert "does not hold" in ((await d.withdrawal(id_)).blocked_reason or "")
         assert await d.attempts() == []
+
+
+async def restored(d: Desk, id_: str, status: str) -> None:
+    """Put the rows of one withdrawal back to what an older copy of the database says."""
+    async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+        await session.execute(text("ALTER TABLE withdrawal DISABLE TRIGGER withdrawal_guard"))
+        await session.execute(delete(Signature).where(Signature.withdrawal_id == id_))
+        await session.execute(delete(Attempt))
+        values = {"status": status, "tx_hash": None, "approved_at": None}
+        await session.execute(update(Withdrawal).where(Withdrawal.id == id_).values(**values))
+        await session.execute(
+            update(ApplicationWallet)
+            .where(ApplicationWallet.address == d.world.hot)
+            .values(next_nonce=d.first_nonce)
+        )
+        await session.execute(
+            text("ALTER TABLE withdrawal ENABLE ALWAYS TRIGGER withdrawal_guard")
+        )
+
+
+@pytest.mark.parametrize("status", ["approved", "pending"])
+@pytest.mark.parametrize("landed", [False, True], ids=["still waiting", "landed meanwhile"])
+async def test_case_73_a_database_put_back_to_an_older_copy_pays_nothing_twice(
+    database: FreshDatabase, keystore_house: House, status: str, *, landed: bool
+) -> None:
+    """What was signed comes back from the keystore's journal, and the next one goes behind it."""
+    async with desk(database, keystore_house) as d:
+        paid = await d.request(30)
+        await d.payouts.round()
+        signed = (await d.withdrawal(paid)).tx_hash
+        if landed:
+            await d.world.chain.mine()
+        await restored(d, paid, status)
+        other = await d.request(31)
+        d.again()
+        await d.payouts.round()
+        assert (await d.withdrawal(paid)).tx_hash == signed
+        await d.bury()
+        assert (await d.withdrawal(paid)).status == "completed"
+        assert (await d.withdrawal(other)).status == "completed"
+        assert await d.world.chain.balance(DESTINATION) == 2 * AMOUNT
+        assert await d.world.sum_is_zero()
+
+
+async def test_a_payment_in_a_block_that_was_scanned_before_it_was_known_is_settled(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """The scan passed its block while the database knew nothing of it."""
+    async with desk(database, keystore_house) as d:
+        paid = await d.request(32)
+        await d.payouts.round()
+        await restored(d, paid, "approved")
+        await d.bury()
+        tx_hash = next(iter(d.world.chain.broadcasts))
+
+        async def locate(tx: str) -> int | None:
+            for block in d.world.chain.blocks:
+                if any(each.tx_hash == tx for each, _ in block.transactions):
+                    return block.ref.height
+            return None
+
+        d.again()
+        d.payouts.adoption.locate = locate
+        await d.payouts.round()
+        await d.bury()
+        assert (await d.withdrawal(paid)).status == "completed"
+        assert (await d.withdrawal(paid)).tx_hash == tx_hash
+        assert await d.world.chain.balance(DESTINATION) == AMOUNT
+
+
+async def test_a_signed_payment_that_no_row_asks_for_is_told_and_its_nonce_kept(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """The withdrawal itself was made after the copy: a person must look, nobody reuses its slot."""
+    async with desk(database, keystore_house) as d:
+        lost = await d.request(33)
+        await d.payouts.round()
+        await restored(d, lost, "approved")
+        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(delete(Withdrawal).where(Withdrawal.id == lost))
+        next_one = await d.request(34)
+        d.again()
+        await d.payouts.round()
+        [attempt] = await d.attempts()
+        assert (attempt.withdrawal_id, attempt.nonce) == (next_one, d.first_nonce + 1)

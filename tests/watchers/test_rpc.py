@@ -1,13 +1,15 @@
 """HTTP to nodes: failover, the growing pause, and answers that are none."""
 
+import asyncio
+import gzip
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from devnet.system.waiting import until
 from tests.fakes.node import FakeNode, Raw, RpcFailure, serving, table
-from watchers import rpc
 from watchers.network import NodeUnavailable
 from watchers.rpc import Endpoints, JsonRpc, RpcError
 
@@ -24,6 +26,15 @@ class Clock:
     def __call__(self) -> float:
         """Return the seconds."""
         return self.now
+
+
+def told(request: dict[str, Any], result: Any) -> dict[str, Any]:
+    """Return the answer to one request of a batch."""
+    return {"jsonrpc": "2.0", "id": request["id"], "result": result}
+
+
+async def _asked(node: FakeNode) -> bool | None:
+    return bool(node.calls) or None
 
 
 @asynccontextmanager
@@ -76,30 +87,34 @@ async def test_an_error_object_keeps_code_and_words() -> None:
         Raw(b'{"jsonrpc":"2.0","id":1,"result":{"number":7}}'),
         Raw(b'{"jsonrpc":"2.0","id":77,"result":"0x1"}'),
         Raw(b"[]"),
+        Raw(
+            gzip.compress(b'{"jsonrpc":"2.0","id":1,"result":"0x1"}')[:30],
+            headers=("content-encoding: gzip",),
+        ),
         Raw(b"not gzip", headers=("content-encoding: gzip",)),
         Raw(b'{"jsonrpc":"2.0","id":1,"result":"0x1"}', status=429),
         Raw(b'{"jsonrpc":"2.0","id":1,"result":"0x1"}', status=500),
         Raw(b"moved", status=302, headers=("location: http://127.0.0.1:9/",)),
     ],
 )
-async def test_what_is_no_answer_is_never_a_result(answer: Raw) -> None:
-    """HTML, torn JSON, another shape, another id, a bad status: asked elsewhere next."""
-    async with pair(table(get=answer), table(get="0x2")) as (bad, good):
-        async with client([bad.url, good.url]) as json_rpc:
-            with_failover = []
-            for _ in range(2):
-                try:
-                    with_failover.append(await json_rpc.call("get", [], str))
-                except NodeUnavailable:
-                    continue
-        assert with_failover
-        assert set(with_failover) == {"0x2"}
+async def test_case_38_what_is_no_answer_is_asked_of_the_next_node(answer: Raw) -> None:
+    """HTML, torn JSON, another shape, another id, a bad status: the caller never sees them."""
+    async with (
+        pair(table(get=answer), table(get="0x2")) as (bad, good),
+        client([bad.url, good.url]) as json_rpc,
+    ):
+        assert await json_rpc.call("get", [], str) == "0x2"
+        worse, better = json_rpc.endpoints.standing()
+    assert (worse.failures, worse.state) == (1, "open")
+    assert (better.failures, better.state) == (0, "closed")
 
 
-async def test_an_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_endless_answer_is_cut() -> None:
     """A body above the limit is refused, not kept in memory."""
-    monkeypatch.setattr(rpc, "BODY_BYTES_MAX", 1000)
-    async with serving(table(get="x" * 2000)) as node, client([node.url]) as json_rpc:
+    async with (
+        serving(table(get="x" * 2000)) as node,
+        client([node.url], body_bytes_max=1000) as json_rpc,
+    ):
         with pytest.raises(NodeUnavailable, match="more than 1000 bytes"):
             await json_rpc.call("get", [], str)
 
@@ -148,32 +163,45 @@ async def test_a_reason_never_shows_a_key_in_the_url() -> None:
     assert "secret" not in str(caught.value)
 
 
-async def test_worthless_answers_bench_for_longer_and_longer() -> None:
-    """Answering at all does not wash a node clean of answers that were of no use."""
+async def test_the_node_that_answered_is_benched_not_the_preferred_one() -> None:
+    """The caller found an answer worthless: by then another node may be the first choice."""
     clock = Clock()
-    endpoints = Endpoints([NOBODY, "http://127.0.0.1:10"], clock=clock)
-    pauses = []
-    for _ in range(9):
-        node = endpoints._nodes[0]
-        node.praise()
+    async with (
+        pair(table(get="0x1"), table(get="0x2")) as (one, two),
+        client([one.url, two.url], clock=clock) as json_rpc,
+    ):
+        endpoints = json_rpc.endpoints
+        first, second = endpoints.labels
         endpoints.rotate()
-        pauses.append(node.benched_until - clock.now)
-        clock.now = node.benched_until
-    await endpoints.aclose()
-    assert pauses == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+        assert await json_rpc.call("get", [], str) == "0x2"
+        clock.now += 60
+        assert endpoints.preferred() == [first, second]
+        endpoints.rotate()
+        assert [each.failures for each in endpoints.standing()] == [1, 1]
+        assert await json_rpc.call("get", [], str) == "0x1"
 
 
-async def test_two_good_answers_clear_a_node() -> None:
-    """After use twice in a row the pauses start from the first again."""
-    endpoints = Endpoints([NOBODY])
-    node = endpoints._nodes[0]
-    endpoints.rotate()
-    endpoints.rotate()
-    node.praise()
-    assert node.failures == 2
-    node.praise()
-    assert node.failures == 0
-    await endpoints.aclose()
+async def test_of_two_tasks_each_benches_its_own_node() -> None:
+    """Answers that cross in time do not blame each other's nodes."""
+    slow = Raw(b'{"jsonrpc":"2.0","id":1,"result":"0x1"}', seconds=0.2)
+
+    async def worthless(json_rpc: JsonRpc) -> str:
+        answer = await json_rpc.call("get", [], str)
+        json_rpc.endpoints.rotate()
+        return answer
+
+    async with (
+        pair(table(get=slow), table(get="0x2")) as (one, two),
+        client([one.url, two.url]) as json_rpc,
+    ):
+        endpoints = json_rpc.endpoints
+        late = asyncio.create_task(worthless(json_rpc))
+        await until(lambda: _asked(one), "the first question")
+        endpoints.node(endpoints.labels[0]).failed(0.0, endpoints.clock())
+        assert await worthless(json_rpc) == "0x2"
+        assert [each.failures for each in endpoints.standing()] == [1, 1]
+        assert await late == "0x1"
+        assert [each.failures for each in endpoints.standing()] == [2, 1]
 
 
 async def test_a_call_everywhere_hears_every_node() -> None:
@@ -187,6 +215,50 @@ async def test_a_call_everywhere_hears_every_node() -> None:
     assert said[0] == "0xab"
     assert isinstance(said[1], RpcError)
     assert isinstance(said[2], NodeUnavailable)
+
+
+async def test_case_37_a_batch_is_put_together_by_id() -> None:
+    """Answers come in any order; each goes to its question."""
+
+    def shuffled(requests: list[dict[str, Any]]) -> list[Any]:
+        return [told(request, request["params"][0]) for request in reversed(requests)]
+
+    async with serving(table()) as node, client([node.url]) as json_rpc:
+        node.batch = shuffled
+        assert await json_rpc.call_batch("get", [["a"], ["b"], ["c"]], str) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        lambda requests: [told(each, "x") for each in requests[:-1]],
+        lambda requests: [told(requests[0], "x")] * len(requests),
+        lambda requests: [told(each | {"id": each["id"] + 7}, "x") for each in requests],
+        lambda requests: told(requests[0], "x"),
+        lambda requests: [told(each, "x") for each in requests[:-1]] + [told(requests[-1], 7)],
+    ],
+    ids=["one missing", "one repeated", "other ids", "no list", "another shape"],
+)
+async def test_case_37_a_batch_that_is_not_whole_is_asked_of_the_next_node(batch: Any) -> None:
+    """Not a single answer of it is used."""
+    async with pair(table(), table()) as (bad, good):
+        bad.batch = batch
+        good.batch = lambda requests: [told(each, "right") for each in requests]
+        async with client([bad.url, good.url]) as json_rpc:
+            assert await json_rpc.call_batch("get", [[1], [2]], str) == ["right", "right"]
+
+
+async def test_case_37_one_error_spoils_the_batch() -> None:
+    """What the node refuses is the caller's to judge, as a whole."""
+
+    def half(requests: list[dict[str, Any]]) -> list[Any]:
+        error = {"code": -32000, "message": "busy"}
+        return [told(requests[0], "x"), {"id": requests[1]["id"], "error": error}]
+
+    async with serving(table()) as node, client([node.url]) as json_rpc:
+        node.batch = half
+        with pytest.raises(RpcError, match="busy"):
+            await json_rpc.call_batch("get", [[1], [2]], str)
 
 
 async def test_no_nodes_is_a_mistake_of_the_configuration() -> None:

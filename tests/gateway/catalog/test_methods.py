@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from gateway.models import AssetHold
 from tests.gateway.conftest import TestApi
 
 pytestmark = pytest.mark.anyio
@@ -90,3 +91,33 @@ async def test_a_network_tells_how_far_it_is(api: TestApi) -> None:
     )
     heights = [network[name] for name in ("head_height", "scanned_height", "final_height")]
     assert heights == [100, 99, 96]
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        ("changed", "asset_suspended"),
+        ("refused", "asset_suspended"),
+        ("paused", "asset_paused"),
+        ("drift", None),
+        ("frozen", None),
+    ],
+)
+async def test_held_asset_is_not_offered_where_paying_with_it_is_in_doubt(
+    api: TestApi, cause: str, reason: str | None
+) -> None:
+    """A drift or a frozen wallet of the house keeps payouts back, not payers."""
+    _, key = await api.merchant_and_key()
+    await api.ready_to_sell()
+    async with api.owner.unit_of_work(None) as session:
+        session.add(
+            AssetHold(
+                currency_id="USDC-ETHEREUM",
+                network_id="ethereum",
+                cause=cause,
+                address="",
+                reason="for the operator's eyes",
+                since=api.clock().at,
+            )
+        )
+    assert await _reasons(api, key) == {"ETH-ETHEREUM": None, "USDC-ETHEREUM": reason}

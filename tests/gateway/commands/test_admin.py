@@ -49,6 +49,35 @@ def test_an_operators_key_is_printed_once(
     assert key not in str(records)
 
 
+def test_what_is_nobodys_is_listed(
+    config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for people or a document for programs; nothing where nothing is."""
+    command = ["admin", "unattributed", "--config", str(config)]
+    assert main(command) == 0
+    assert capsys.readouterr().out == ""
+    statements = (
+        """INSERT INTO network (id, family, display_name, identity, test, local)
+           VALUES ('ethereum', 'ethereum', 'Ethereum', '1', true, true) ON CONFLICT DO NOTHING""",
+        """INSERT INTO stray (id, network_id, tx_hash, kind, ordinal, asset, units, sender, address,
+               reason, status, block_height, block_hash, block_time, detected_at)
+           VALUES ('dep_1', 'ethereum', '0xfeed', 'token', 0, '0xbad', 7, '', '0xours',
+               'asset_not_listed', 'confirmed', 1, 'h', now(), now())""",
+    )
+    with connected(database.settings, "owner") as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+        connection.commit()
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert shown == "dep_1  confirmed  asset_not_listed       7 units 0xbad  0xfeed\n"
+    assert main([*command, "--json", "--reason", "asset_not_listed"]) == 0
+    assert json.loads(capsys.readouterr().out)["amount_atomic"] == "7"
+    assert main([*command, "--live"]) == 0
+    assert main([*command, "--reason", "wrong_asset"]) == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_a_merchants_key_needs_a_merchant(
     config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:

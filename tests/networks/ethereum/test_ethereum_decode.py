@@ -12,7 +12,6 @@ from tests.networks.ethereum.blocks import (
     PARENT_HASH,
     PAYEE,
     SENDER,
-    SOME_BLOOM,
     TOKEN,
     assembled,
     decoded,
@@ -50,7 +49,7 @@ def test_mixed_case_is_one_spelling() -> None:
     log = transfer_log(address="0x" + TOKEN[2:].upper())
     log["topics"][2] = word("0x" + "AA" * 20)
     sent["hash"] = receipt["transactionHash"] = "0x" + f"{0xABC:064X}"
-    receipt |= {"logs": [log], "logsBloom": SOME_BLOOM}
+    receipt |= {"logs": [log]}
     for seen in decoded(*assembled((sent, receipt))).transfers:
         assert (seen.recipient, seen.tx_hash) == (PAYEE, f"0x{0xABC:064x}")
 
@@ -198,7 +197,9 @@ def _bent(**changes: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         ("blooms", {"block__logsBloom": "0x" + "ff" * 256}),
         ("quantity", {"block__transactions__0__value": "0x_5"}),
         ("quantity", {"block__transactions__0__value": "5"}),
-        ("base 16", {"receipts__0__gasUsed": "0x"}),
+        ("quantity", {"receipts__0__gasUsed": "0x"}),
+        ("quantity", {"receipts__0__gasUsed": "0x5 0x5"}),
+        ("quantity", {"receipts__1__effectiveGasPrice": "0x" + "0" * 65}),
         ("256 bits", {"block__transactions__0__value": "0x1" + "0" * 64}),
     ],
 )
@@ -235,3 +236,20 @@ def test_an_empty_block_is_complete() -> None:
     """No transactions and no receipts prove each other."""
     block = decoded(*assembled())
     assert (block.transfers, block.outcomes) == ((), {})
+
+
+def test_a_malformed_amount_spoils_the_block_only_where_the_token_is_listed() -> None:
+    """Of an unlisted contract it is no transfer at all, whenever that is asked."""
+    torn = transfer_log(data="0x" + "zz" * 32)
+    block = decoded(*assembled(payment(1, value=5, logs=[torn])), tokens=frozenset())
+    assert list(block.strays()) == []
+    with pytest.raises(Incomplete, match="base 16"):
+        decoded(*assembled(payment(1, logs=[torn])))
+
+
+def test_outcomes_know_only_their_own_transactions() -> None:
+    """Another hash is not there; every hash of the block is."""
+    block = decoded(*assembled(payment(1), payment(2, status="0x0")))
+    assert list(block.outcomes) == [f"0x{1:064x}", f"0x{2:064x}"]
+    assert OTHER_HASH not in block.outcomes
+    assert {OTHER_HASH, f"0x{2:064x}"} & block.outcomes.keys() == {f"0x{2:064x}"}

@@ -1,61 +1,23 @@
 """The eyes against nodes that do not know, know something else, or lie."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from tests.fakes.node import Answer, RpcFailure, serving, table
+from tests.fakes.node import Answer, RpcFailure, table
 from tests.networks.ethereum.blocks import (
     BLOCK_HASH,
     HEIGHT,
     PAYEE,
     TOKEN,
-    assembled,
-    payment,
-    transfer_log,
 )
+from tests.networks.ethereum.reading import BLOCK, RECEIPTS, node, reading
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, Tip, WrongChain
 from watchers.networks.ethereum.address import SYSTEM, checksummed
-from watchers.networks.ethereum.reader import EthereumReader, Finality
+from watchers.networks.ethereum.reader import EthereumReader
 from watchers.rpc import Endpoints, JsonRpc
 
 pytestmark = pytest.mark.anyio
-BLOCK, RECEIPTS = assembled(payment(1, value=5), payment(2, logs=[transfer_log(9)]))
-
-
-@asynccontextmanager
-async def reading(
-    *answers: Answer, finality: Finality = "finalized"
-) -> AsyncIterator[EthereumReader]:
-    """Yield a reader over as many nodes as there are answers."""
-    urls: list[str] = []
-    async with _all(answers, urls.append):
-        rpc = JsonRpc(Endpoints(urls))
-        reader = EthereumReader(rpc, 1, frozenset({TOKEN}), finality)
-        try:
-            yield reader
-        finally:
-            await reader.aclose()
-
-
-@asynccontextmanager
-async def _all(
-    answers: tuple[Answer, ...], started: Callable[[str], None]
-) -> AsyncIterator[None]:
-    if not answers:
-        yield
-        return
-    async with serving(answers[0]) as node:
-        started(node.url)
-        async with _all(answers[1:], started):
-            yield
-
-
-def node(**changes: Any) -> Answer:
-    """Answer as a node that has the block, but for some methods."""
-    return table(**{"eth_getBlockByNumber": BLOCK, "eth_getBlockReceipts": RECEIPTS} | changes)
 
 
 def tagged(**numbers: int) -> Answer:

@@ -1,4 +1,4 @@
-"""Recorded mainnet blocks: what we decode equals an independent reading of the same bytes."""
+"""Recorded mainnet blocks: what `watchers decode` prints equals an independent reading."""
 
 import json
 from pathlib import Path
@@ -7,106 +7,173 @@ from typing import Any
 import msgspec
 import pytest
 
-from watchers.network import NATIVE, Incomplete
-from watchers.networks.ethereum.decode import decode_block, decode_header
-from watchers.networks.ethereum.wire import RawBlock, RawHeader, RawReceipt
+from tests.networks.ethereum.recordings import (
+    BLOCKS,
+    FIXTURES,
+    WITH_RECEIPTS,
+    WITH_TRACES,
+    beside,
+    moved_inside,
+    printed,
+    recorded,
+    token_sums,
+)
+from watchers.__main__ import main
+from watchers.networks.ethereum.decode import decode_header
+from watchers.networks.ethereum.wire import RawHeader
 
-FIXTURES = Path(__file__).parents[4] / "shared" / "fixtures" / "ethereum"
-BLOCKS = sorted(FIXTURES.glob("*/*.block.json"))
-TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
+PRE_BYZANTIUM = "squid/1000000"
 
 pytestmark = pytest.mark.skipif(not BLOCKS, reason=f"no recorded blocks at {FIXTURES}")
 
 
-def _recorded(path: Path) -> Any:
-    """Return a recorded result, with or without its JSON-RPC envelope."""
-    found = json.loads(path.read_text())
-    return found["result"] if isinstance(found, dict) and "result" in found else found
+def label(path: Path) -> str:
+    """Name a test by its block."""
+    return path.name.partition(".")[0]
 
 
-def _with(path: Path, what: str) -> Path:
-    return path.with_name(path.name.replace(".block.", f".{what}."))
-
-
-def _token_sums(receipts: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
-    """Sum what each address received of each token, straight from the JSON."""
-    sums: dict[tuple[str, str], int] = {}
-    for receipt in receipts:
-        if int(receipt["status"], 16) != 1:
-            continue
-        for log in receipt["logs"]:
-            if len(log["topics"]) == 3 and log["topics"][0] == TRANSFER:
-                data = bytes.fromhex(log["data"][2:])
-                to = bytes.fromhex(log["topics"][2][2:])
-                if len(data) == 32 and not any(to[:12]) and any(data):
-                    key = (log["address"], "0x" + to[12:].hex())
-                    sums[key] = sums.get(key, 0) + int.from_bytes(data, "big")
-    return sums
-
-
-@pytest.mark.parametrize("path", BLOCKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BLOCKS, ids=label)
 def test_every_recorded_header_decodes(path: Path) -> None:
     """Headers of all ages give number, hash, parent and time."""
-    recorded = _recorded(path)
-    ref = decode_header(msgspec.convert(recorded, RawHeader))
-    assert (ref.height, ref.hash) == (int(recorded["number"], 16), recorded["hash"])
-    assert ref.parent_hash == recorded["parentHash"]
-    assert int(ref.time.timestamp()) == int(recorded["timestamp"], 16)
+    header = recorded(path)
+    ref = decode_header(msgspec.convert(header, RawHeader))
+    assert (ref.height, ref.hash) == (int(header["number"], 16), header["hash"])
+    assert ref.parent_hash == header["parentHash"]
+    assert int(ref.time.timestamp()) == int(header["timestamp"], 16)
 
 
 @pytest.mark.parametrize(
-    "path", [each for each in BLOCKS if _with(each, "receipts").exists()], ids=lambda p: p.stem
+    "path", [each for each in BLOCKS if each not in WITH_RECEIPTS], ids=label
 )
-def test_every_recorded_block_decodes_to_the_same_sums(path: Path) -> None:
-    """Native and token sums, fees and outcomes; blocks without statuses are refused."""
-    block, receipts = _recorded(path), _recorded(_with(path, "receipts"))
-    tokens = frozenset(log["address"] for each in receipts for log in each["logs"])
-    height = int(block["number"], 16)
-    typed = msgspec.convert(block, RawBlock), msgspec.convert(receipts, list[RawReceipt])
-    if any("status" not in each for each in receipts):
-        with pytest.raises(Incomplete, match="no status"):
-            decode_block(height, *typed, tokens)
-        return
-    decoded = decode_block(height, *typed, tokens)
-    assert set(decoded.outcomes) == {each["hash"] for each in block["transactions"]}
+def test_a_block_without_receipts_is_refused(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 3 with the reason, nothing on standard output."""
+    assert main(["decode", "ethereum", "--block", str(path)]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "receipts: none given" in err
+
+
+def with_invented_receipts(path: Path, folder: Path) -> list[str]:
+    """Write a recorded block as if every transaction had succeeded silently; return the words."""
+    block = recorded(path)
+    del block["logsBloom"]
+    silent = {"blockHash": block["hash"], "gasUsed": "0x5208", "status": "0x1", "logs": []}
+    receipts = [{"transactionHash": each["hash"]} | silent for each in block["transactions"]]
+    (folder / "block.json").write_text(json.dumps(block))
+    (folder / "receipts.json").write_text(json.dumps({"id": 1, "result": receipts}))
+    return ["--block", str(folder / "block.json"), "--receipts", str(folder / "receipts.json")]
+
+
+def test_every_type_of_transaction_decodes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Legacy, access list, dynamic fee, blob and EIP-7702, creations among them."""
+    types, creations = set(), 0
+    for path in BLOCKS:
+        sent = recorded(path)["transactions"]
+        types |= {each["type"] for each in sent if "type" in each}
+        creations += sum(each["to"] is None for each in sent)
+        assert main(["decode", "ethereum", *with_invented_receipts(path, tmp_path)]) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        paid = sum(int(each["value"], 16) for each in sent if each["to"] is not None)
+        assert sum(summed(lines, "native").values()) == paid
+    assert types == {"0x0", "0x1", "0x2", "0x3", "0x4"}
+    assert creations
+
+
+@pytest.mark.parametrize("traces", [False, True])
+def test_receipts_from_before_byzantium_are_refused_even_with_traces(
+    capsys: pytest.CaptureFixture[str], *, traces: bool
+) -> None:
+    """They have a state root instead of a status: nobody can say what succeeded."""
+    block = FIXTURES / f"{PRE_BYZANTIUM}.block.json"
+    words = ["--block", str(block), "--receipts", str(beside(block, "receipts"))]
+    if traces:
+        name = "block_with_subtraces.debug_traceBlockByNumber.0xf4240_tracer_calltracer.json"
+        words += ["--traces", str(FIXTURES / "ethereum-etl" / name)]
+    assert main(["decode", "ethereum", *words]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "has no status" in err
+
+
+@pytest.mark.parametrize("path", WITH_RECEIPTS, ids=label)
+def test_every_recorded_block_decodes_to_the_same_sums(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Native, internal, token and withdrawal sums per recipient, straight from the JSON."""
+    block, receipts = recorded(path), recorded(beside(path, "receipts"))
+    traces = recorded(beside(path, "traces")) if path in WITH_TRACES else None
+    tokens = sorted({log["address"] for each in receipts for log in each["logs"]})
+    lines = printed(path, capsys, tokens)
+    assert {each["block"] for each in lines} == {int(block["number"], 16)}
     succeeded = {each["transactionHash"] for each in receipts if each["status"] == "0x1"}
-    assert {tx for tx, outcome in decoded.outcomes.items() if outcome.success} == succeeded
-    native = sum(
-        int(each["value"], 16)
-        for each in block["transactions"]
-        if each["hash"] in succeeded and each["to"] is not None
-    )
-    assert sum(each.units for each in decoded.transfers if each.kind == "native") == native
-    sums: dict[tuple[str, str], int] = {}
-    for each in decoded.transfers:
-        if each.kind == "token":
-            key = (each.asset, each.recipient)
-            sums[key] = sums.get(key, 0) + each.units
-    assert sums == _token_sums(receipts)
-    gwei = sum(int(each["amount"], 16) for each in block.get("withdrawals", []))
-    withdrawn = sum(each.units for each in decoded.transfers if each.kind == "withdrawal")
-    assert withdrawn == gwei * 10**9
-    identities = {(each.tx_hash, each.kind, each.ordinal) for each in decoded.transfers}
-    assert len(identities) == len(decoded.transfers)
+    native: dict[tuple[str, str], int] = {}
+    for sent in block["transactions"]:
+        if sent["hash"] in succeeded and sent["to"] is not None and int(sent["value"], 16):
+            key = ("native", sent["to"])
+            native[key] = native.get(key, 0) + int(sent["value"], 16)
+    assert summed(lines, "native") == native
+    assert summed(lines, "token") == token_sums(receipts)
+    assert summed(lines, "internal") == ({} if traces is None else moved_inside(traces))
+    gwei: dict[tuple[str, str], int] = {}
+    for each in block.get("withdrawals", []):
+        key = ("native", each["address"])
+        gwei[key] = gwei.get(key, 0) + int(each["amount"], 16) * 10**9
+    assert summed(lines, "withdrawal") == gwei
 
 
-@pytest.mark.parametrize(
-    "path", [each for each in BLOCKS if _with(each, "traces").exists()], ids=lambda p: p.stem
-)
-def test_native_transfers_agree_with_the_execution_trace(path: Path) -> None:
-    """The outermost frame of each recorded trace paid exactly what we decoded."""
-    block, receipts = _recorded(path), _recorded(_with(path, "receipts"))
-    typed = msgspec.convert(block, RawBlock), msgspec.convert(receipts, list[RawReceipt])
-    decoded = decode_block(int(block["number"], 16), *typed, frozenset())
-    traced = [
-        (sent["hash"], frame["to"], int(frame["value"], 16))
-        for sent, frame in zip(
-            block["transactions"], _recorded(_with(path, "traces")), strict=True
-        )
-        if frame["type"] == "CALL"
-        and "error" not in frame
-        and int(frame.get("value", "0x0"), 16)
+@pytest.mark.parametrize("path", WITH_RECEIPTS, ids=label)
+def test_every_line_has_its_own_identity(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Transaction, kind and position together never repeat; the keys keep their order."""
+    lines = printed(path, capsys, [USDT])
+    names = [(each["tx"], each["kind"], each["position"]) for each in lines]
+    assert len(set(names)) == len(names)
+    for each in lines:
+        assert list(each) == ["tx", "kind", "position", "asset", "to", "units", "block"]
+
+
+@pytest.mark.parametrize("path", WITH_TRACES, ids=label)
+def test_native_transfers_agree_with_the_execution_trace(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The outermost frame of each recorded trace paid exactly what we printed."""
+    hashes = [each["hash"] for each in recorded(path)["transactions"]]
+    frames = recorded(beside(path, "traces"))
+    paid = [
+        (tx_hash, frame["to"], frame["value"])
+        for tx_hash, frame in zip(hashes, frames, strict=True)
+        if frame["type"] == "CALL" and "error" not in frame and int(frame["value"], 16)
     ]
-    native = [each for each in decoded.transfers if each.asset == NATIVE]
-    paid = [(each.tx_hash, each.recipient, each.units) for each in native]
-    assert [each for each in paid if not each[0].startswith("withdrawal")] == traced
+    lines = [each for each in printed(path, capsys, []) if each["kind"] == "native"]
+    assert [(each["tx"], each["to"], hex(int(each["units"]))) for each in lines] == paid
+
+
+@pytest.mark.parametrize("path", WITH_TRACES, ids=label)
+def test_recorded_traces_of_another_block_are_refused(
+    path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """One frame less, two exchanged, another block's: exit 3."""
+    frames = recorded(beside(path, "traces"))
+    other = recorded(beside(next(each for each in WITH_TRACES if each != path), "traces"))
+    bent = tmp_path / "traces.json"
+    words = ["--block", str(path), "--receipts", str(beside(path, "receipts"))]
+    for wrong in (frames[:-1], [*frames[1:], frames[0]], other):
+        bent.write_text(json.dumps(wrong))
+        assert main(["decode", "ethereum", *words, "--traces", str(bent)]) == 3
+        assert "trace" in capsys.readouterr().err
+
+
+def summed(lines: list[dict[str, Any]], kind: str) -> dict[tuple[str, str], int]:
+    """Sum the lines of one kind by asset and recipient."""
+    sums: dict[tuple[str, str], int] = {}
+    for each in lines:
+        if each["kind"] == kind:
+            key = (each["asset"], each["to"])
+            sums[key] = sums.get(key, 0) + int(each["units"])
+    return sums

@@ -11,7 +11,8 @@ from solders.signature import Signature
 
 from watchers.network import Block
 from watchers.networks.solana.accounts import TOKEN_PROGRAM, associated_token_account
-from watchers.networks.solana.decode import BlockDocument, decode
+from watchers.networks.solana.decode import decode
+from watchers.networks.solana.document import BlockDocument
 
 SLOT = 400_000_000
 BLOCK_TIME = 1_790_000_000
@@ -120,6 +121,11 @@ class Tx:
 FEE_ONLY: Mapping[str, tuple[int, int]] = {PAYER: (10**9, 10**9 - 5000)}
 
 
+def sol(units: int, before: int = 0) -> dict[str, tuple[int, int]]:
+    """Return the lamports of a plain payment from PAYER to POOL."""
+    return {PAYER: (10**10, 10**10 - units - 5000), POOL: (before, before + units)}
+
+
 def block(*transactions: Tx, slot: int = SLOT, **changes: Any) -> dict[str, Any]:
     """Return a whole answer; a change to None removes that key."""
     document = {
@@ -132,6 +138,11 @@ def block(*transactions: Tx, slot: int = SLOT, **changes: Any) -> dict[str, Any]
         **changes,
     }
     return {key: value for key, value in document.items() if value is not None}
+
+
+def contents(whole: Block) -> tuple[object, ...]:
+    """Return everything that a block says, to compare two of them."""
+    return whole.ref, whole.transfers, dict(whole.outcomes), list(whole.strays())
 
 
 def decoded(document: Mapping[str, Any], tokens: Mapping[str, str] = TOKENS) -> Block:

@@ -52,6 +52,8 @@ class Node:
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     faults: dict[int | str, int] = field(default_factory=dict)
     fees: Sequence[int] = ()
+    lists: Sequence[int] | None = None
+    """What `getBlocks` says instead of the truth."""
     version_max: int = 255
     version_needed: int = 0
     genesis: str = GENESIS
@@ -75,6 +77,8 @@ class Node:
         return max(self.blocks)
 
     def _getBlocks(self, first: int, last: int, _config: Any) -> list[int]:  # noqa: N802
+        if self.lists is not None:
+            return list(self.lists)
         return sorted(slot for slot in self.blocks if first <= slot <= last)
 
     def _getBlock(self, slot: int, config: dict[str, Any]) -> Any:  # noqa: N802

@@ -1,6 +1,6 @@
-"""What one Solana block is worth: the attack rows of the chain study, and torn answers.
+"""What one Solana block is worth: the attack cases of the chain study, and torn answers.
 
-Row numbers name the case in the catalogue of attacks and faults.
+Numbers name the case in the catalogue of attacks and faults.
 """
 
 from base64 import b64encode
@@ -8,8 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-import pytest
 from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.message import MessageV0
@@ -34,10 +32,12 @@ from tests.networks.solana.documents import (
     ata,
     block,
     block_hash,
+    contents,
     decoded,
+    sol,
     tx_hash,
 )
-from watchers.network import NATIVE, BlockRef, Incomplete, Outcome, Transfer
+from watchers.network import NATIVE, BlockRef, Outcome, Transfer
 from watchers.networks.solana.accounts import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAM,
@@ -51,11 +51,6 @@ def arrivals(*transactions: Tx, tokens: dict[str, str] = TOKENS) -> list[tuple[s
     """Return (asset, recipient, units) of every transfer to POOL and OTHER."""
     seen = decoded(block(*transactions), tokens).transfers
     return [(t.asset, t.recipient, t.units) for t in seen if t.recipient in {POOL, OTHER}]
-
-
-def sol(units: int, before: int = 0) -> dict[str, tuple[int, int]]:
-    """Return the lamports of a plain payment from PAYER to POOL."""
-    return {PAYER: (10**10, 10**10 - units - 5000), POOL: (before, before + units)}
 
 
 def test_identity_comes_from_the_answer() -> None:
@@ -78,7 +73,7 @@ def test_every_recipient_of_one_transaction_is_its_own_transfer() -> None:
     assert [(t.ordinal, t.recipient, t.units) for t in seen] == [(1, POOL, 20), (3, OTHER, 30)]
 
 
-def test_row_55_a_failed_transaction_pays_nobody() -> None:
+def test_case_55_a_failed_transaction_pays_nobody() -> None:
     """It lists the pool and a huge transfer; only its fee happened."""
     failed = Tx(
         {**sol(10**9), **FEE_ONLY},
@@ -90,30 +85,30 @@ def test_row_55_a_failed_transaction_pays_nobody() -> None:
     assert whole.outcomes == {tx_hash(1): Outcome(success=False, payer_spent_units=5_000)}
 
 
-def test_row_56_a_durable_nonce_payment_is_a_normal_payment() -> None:
+def test_case_56_a_durable_nonce_payment_is_a_normal_payment() -> None:
     """However old the signature, it counts in the block in which it landed."""
     nonce_account = {address(30): (1_447_680, 1_447_680)}
     assert arrivals(Tx({**sol(7), **nonce_account})) == [(NATIVE, POOL, 7)]
 
 
-def test_row_57_a_memo_decides_nothing() -> None:
+def test_case_57_a_memo_decides_nothing() -> None:
     """Log lines and instructions naming another recipient are not read."""
     logs = {"logMessages": [f"Program log: Memo: pay {OTHER} invoice inv_9"]}
     assert arrivals(Tx(sol(7), extra=logs)) == [(NATIVE, POOL, 7)]
 
 
-def test_row_58_an_account_created_and_funded_at_once_starts_at_zero() -> None:
+def test_case_58_an_account_created_and_funded_at_once_starts_at_zero() -> None:
     """No balance before means 0 before."""
     assert arrivals(Tx(FEE_ONLY, [ata(POOL, None, 750)])) == [(MINT, POOL, 750)]
 
 
-def test_row_59_a_closed_account_ends_at_zero() -> None:
+def test_case_59_a_closed_account_ends_at_zero() -> None:
     """No balance after means 0 after: nobody gains, and the receiver of the rest does."""
     closing = Tx(FEE_ONLY, [ata(POOL, 40, None), ata(OTHER, 2, 42)])
     assert arrivals(closing) == [(MINT, OTHER, 40)]
 
 
-def test_row_60_self_transfers_and_loops_are_net() -> None:
+def test_case_60_self_transfers_and_loops_are_net() -> None:
     """What comes back inside the transaction did not arrive."""
     assert arrivals(Tx({PAYER: (100, 95), POOL: (50, 50)}, [ata(POOL, 9, 9)])) == []
 
@@ -124,7 +119,7 @@ def test_two_payments_in_one_transaction_are_one_net_transfer() -> None:
     assert seen == (Transfer(tx_hash(1), "token", 0, MINT, "", POOL, 750),)
 
 
-def test_row_61_wrapped_sol_is_a_token_only_when_listed() -> None:
+def test_case_61_wrapped_sol_is_a_token_only_when_listed() -> None:
     """Into the wSOL account it is the wSOL token, and lamports of that account, not of POOL."""
     wrapped = ata(POOL, None, 5_000_000, mint=WSOL)
     lamports = {PAYER: (10**10, 10**10 - 7_044_280), wrapped.account: (0, 7_039_280)}
@@ -133,7 +128,7 @@ def test_row_61_wrapped_sol_is_a_token_only_when_listed() -> None:
     assert arrivals(Tx(lamports, [wrapped]), tokens=listed) == [(WSOL, POOL, 5_000_000)]
 
 
-def test_row_61_closing_wrapped_sol_to_an_address_pays_its_lamports() -> None:
+def test_case_61_closing_wrapped_sol_to_an_address_pays_its_lamports() -> None:
     """Amount and rent come as plain lamports."""
     wrapped = ata(PAYER, 4_000_000, None, mint=WSOL)
     lamports = {
@@ -146,32 +141,56 @@ def test_row_61_closing_wrapped_sol_to_an_address_pays_its_lamports() -> None:
     ]
 
 
-def test_row_61_lamports_sent_to_a_wrapped_account_pay_nobody() -> None:
+def test_case_61_lamports_sent_to_a_wrapped_account_pay_nobody() -> None:
     """Until they are synchronised no token balance moves, and the account is not the owner."""
     wrapped = ata(POOL, 10, 10, mint=WSOL)
     lamports = {PAYER: (10**9, 10**9 - 1_005_000), wrapped.account: (2_039_290, 3_039_290)}
     assert arrivals(Tx(lamports, [wrapped]), tokens={WSOL: TOKEN_PROGRAM}) == []
 
 
-def test_row_62_an_account_made_over_by_set_authority_is_no_payment() -> None:
+def strays(transaction: Tx, tokens: dict[str, str] = TOKENS) -> list[tuple[str, str, int]]:
+    """Return (kind, recipient, units) of what is on record without being a payment."""
+    whole = decoded(block(transaction), tokens)
+    return [(t.kind, t.recipient, t.units) for t in whole.strays()]
+
+
+def test_case_62_an_account_made_over_by_set_authority_is_no_payment() -> None:
     """777 tokens change owner without a transfer; the account is not the canonical one."""
-    made_over = Held(address(40), POOL, 777, 777, owner_before=PAYER)
-    assert arrivals(Tx(FEE_ONLY, [made_over])) == []
+    made_over = Tx(FEE_ONLY, [Held(address(40), POOL, 777, 777, owner_before=PAYER)])
+    assert arrivals(made_over) == []
+    assert strays(made_over) == [("account", POOL, 777)]
 
 
-def test_row_62_even_the_payers_own_canonical_account_is_no_payment() -> None:
+def test_case_62_even_the_payers_own_canonical_account_is_no_payment() -> None:
     """The canonical account of somebody else stays his address, whoever owns it now."""
-    payers = replace(ata(PAYER, 777, 777), owner=POOL, owner_before=PAYER)
-    assert arrivals(Tx(FEE_ONLY, [payers])) == []
+    payers = Tx(FEE_ONLY, [replace(ata(PAYER, 777, 777), owner=POOL, owner_before=PAYER)])
+    assert arrivals(payers) == []
+    assert strays(payers) == [("account", POOL, 777)]
 
 
-def test_row_62_only_what_reached_the_canonical_account_counts() -> None:
-    """A payment beside such a trick is credited as itself."""
+def test_case_62_only_what_reached_the_canonical_account_counts() -> None:
+    """A payment beside such a trick is credited as itself; the rest is recorded apart."""
     made_over = Held(address(40), POOL, 777, 777, owner_before=PAYER)
-    assert arrivals(Tx(FEE_ONLY, [made_over, ata(POOL, 0, 5)])) == [(MINT, POOL, 5)]
+    both = Tx(FEE_ONLY, [made_over, ata(POOL, 0, 5)])
+    assert arrivals(both) == [(MINT, POOL, 5)]
+    assert strays(both) == [("account", POOL, 777)]
 
 
-def test_row_63_a_transfer_fee_leaves_the_net_amount() -> None:
+def test_case_62_tokens_moved_between_own_accounts_are_no_payment() -> None:
+    """An account made over before and emptied into the canonical one: the owner gained nothing."""
+    aside = Held(address(40), POOL, 777, 0)
+    assert arrivals(Tx(FEE_ONLY, [aside, ata(POOL, 0, 777)])) == []
+    assert arrivals(Tx(FEE_ONLY, [aside, ata(POOL, 0, 780)])) == [(MINT, POOL, 3)]
+
+
+def test_unlisted_tokens_are_strays() -> None:
+    """They are on record as what they are, and never a payment."""
+    foreign = Tx(FEE_ONLY, [ata(POOL, 1, 8, mint=FOREIGN_MINT), ata(OTHER, 9, 2)])
+    assert strays(foreign) == [("token", POOL, 7)]
+    assert strays(Tx(FEE_ONLY, foreign.held, err="failed")) == []
+
+
+def test_case_63_a_transfer_fee_leaves_the_net_amount() -> None:
     """10 000 were sent, 9 900 arrived."""
     account = associated_token_account(POOL, MINT, TOKEN_2022_PROGRAM)
     held = Held(account, POOL, 0, 9_900, program=TOKEN_2022_PROGRAM)
@@ -180,24 +199,25 @@ def test_row_63_a_transfer_fee_leaves_the_net_amount() -> None:
     ]
 
 
-def test_row_64_what_a_delegate_claws_back_is_no_transfer() -> None:
+def test_case_64_what_a_delegate_claws_back_is_no_transfer() -> None:
     """A falling balance is nobody's arrival but the taker's."""
     assert arrivals(Tx(FEE_ONLY, [ata(POOL, 100, 0), ata(OTHER, 0, 100)])) == [
         (MINT, OTHER, 100)
     ]
 
 
-def test_row_65_another_mint_is_another_asset() -> None:
+def test_case_65_another_mint_is_another_asset() -> None:
     """Mints are told apart by address alone."""
     assert arrivals(Tx(FEE_ONLY, [ata(POOL, 0, 100, mint=FOREIGN_MINT)])) == []
 
 
-def test_row_65_a_listed_mint_under_another_program_does_not_count() -> None:
+def test_case_65_a_listed_mint_under_another_program_does_not_count() -> None:
     """The pinned program is part of the asset, at the canonical address of either program."""
     under_2022 = associated_token_account(POOL, MINT, TOKEN_2022_PROGRAM)
     for account in (under_2022, ata(POOL, 0, 0).account):
         held = Held(account, POOL, 0, 100, program=TOKEN_2022_PROGRAM)
         assert arrivals(Tx(FEE_ONLY, [held])) == []
+        assert strays(Tx(FEE_ONLY, [held])) == [("account", POOL, 100)]
 
 
 def test_a_balance_without_a_program_is_known_by_its_address() -> None:
@@ -221,26 +241,26 @@ def full(document: dict[str, Any], *, writable: int, readonly: int) -> dict[str,
     return document
 
 
-def test_row_66_an_address_from_a_lookup_table_is_seen() -> None:
+def test_case_66_an_address_from_a_lookup_table_is_seen() -> None:
     """Same transfers, whether the table's addresses are listed (accounts) or apart (full)."""
     whole = Tx({**sol(0), POOL: (3, 10), OTHER: (7, 7)}, [ata(POOL, 0, 5)])
     listed = decoded(block(whole))
     apart = decoded(full(block(whole), writable=2, readonly=1))
-    assert apart == listed
+    assert contents(apart) == contents(listed)
     assert [(t.asset, t.units) for t in listed.transfers] == [(NATIVE, 7), (MINT, 5)]
 
 
-def test_row_66_parsed_keys_already_hold_the_loaded_ones() -> None:
+def test_case_66_parsed_keys_already_hold_the_loaded_ones() -> None:
     """In jsonParsed the message lists them; they are not appended twice."""
     document = block(Tx(sol(9)))
     for entry in document["transactions"]:
         keys = entry["transaction"].pop("accountKeys")
         entry["transaction"]["message"] = {"accountKeys": keys}
         entry["meta"]["loadedAddresses"] = {"writable": [POOL], "readonly": []}
-    assert decoded(document) == decoded(block(Tx(sol(9))))
+    assert contents(decoded(document)) == contents(decoded(block(Tx(sol(9)))))
 
 
-def test_row_67_the_version_of_a_transaction_changes_nothing() -> None:
+def test_case_67_the_version_of_a_transaction_changes_nothing() -> None:
     """Balances read the same in versions that do not exist yet."""
     for version in ("legacy", 0, 1, 17):
         assert arrivals(Tx(sol(9), version=version)) == [(NATIVE, POOL, 9)]
@@ -279,69 +299,3 @@ def test_a_fee_payer_who_gains_spent_nothing() -> None:
     """He may close accounts worth more than the fee; the outcome never goes below 0."""
     whole = decoded(block(Tx({PAYER: (100, 300), OTHER: (250, 0)})))
     assert whole.outcomes[tx_hash(1)].payer_spent_units == 0
-
-
-def broken(**meta: Any) -> dict[str, Any]:
-    """Return a block whose only transaction has other result fields."""
-    return block(Tx(sol(9), [ata(POOL, 0, 5)], extra=meta))
-
-
-def token_balance(**fields: Any) -> list[dict[str, Any]]:
-    """Return one entry of the listed mint with other fields."""
-    [entry] = Tx(FEE_ONLY, [ata(POOL, None, 5)]).document()["meta"]["postTokenBalances"]
-    return [{**entry, **fields}]
-
-
-def without_meta() -> dict[str, Any]:
-    """Return a block whose transaction has no result."""
-    document = block(Tx(sol(9)))
-    document["transactions"][0]["meta"] = None
-    return document
-
-
-def with_body(body: Any) -> dict[str, Any]:
-    """Return a block whose transaction has this body."""
-    document = block(Tx(sol(9)))
-    document["transactions"][0]["transaction"] = body
-    return document
-
-
-TORN = {
-    "no block time": block(blockTime=None),
-    "no transactions": block(transactions=None),
-    "no result": without_meta(),
-    "twice the same": block(Tx(sol(9)), Tx(sol(9))),
-    "no balances": broken(preBalances=[], postBalances=[]),
-    "fewer balances after": broken(postBalances=[1, 2]),
-    "more balances than keys": broken(
-        preBalances=[9, 0, 0, 0, 0], postBalances=[9, 9, 9, 9, 9]
-    ),
-    "amount in words": broken(postTokenBalances=token_balance(uiTokenAmount={"amount": "5e3"})),
-    "amount below zero": broken(
-        postTokenBalances=token_balance(uiTokenAmount={"amount": "-5"})
-    ),
-    "amount as a number": broken(postTokenBalances=token_balance(uiTokenAmount={"amount": 5})),
-    "unknown account": broken(postTokenBalances=token_balance(accountIndex=99)),
-    "no owner": broken(postTokenBalances=token_balance(owner=None)),
-    "owner that is no key": broken(postTokenBalances=token_balance(owner="nobody")),
-    "no signature": with_body({"signatures": [], "accountKeys": [{"pubkey": PAYER}]}),
-    "no keys": with_body({"signatures": [tx_hash(1)]}),
-    "unknown encoding": with_body(["1", "base58"]),
-    "bytes that are no transaction": with_body(["AAAA", "base64"]),
-    "bytes that are no base64": with_body(["%%%", "base64"]),
-}
-
-
-@pytest.mark.parametrize("case", TORN)
-def test_a_torn_answer_is_incomplete(case: str) -> None:
-    """What a node left out, or contradicts itself in, is asked for again."""
-    with pytest.raises(Incomplete, match=str(SLOT)):
-        decoded(TORN[case])
-
-
-def test_a_result_without_its_error_field_is_no_answer() -> None:
-    """Success is a null that is there; a missing field is not success."""
-    document = block(Tx(sol(9)))
-    del document["transactions"][0]["meta"]["err"]
-    with pytest.raises(msgspec.ValidationError):
-        decoded(document)

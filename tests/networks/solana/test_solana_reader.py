@@ -1,5 +1,6 @@
-"""How the reader asks, and what it never takes for an answer. Rows name the case catalogue."""
+"""How the reader asks, and what it never takes for an answer. Numbers name cases of the catalogue."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -44,8 +45,16 @@ async def test_head_and_final_are_the_finalized_slot() -> None:
     assert commitments == {"finalized"}
 
 
-async def test_row_67_a_newer_transaction_version_is_accepted_for_good() -> None:
-    """A block with one v3 transaction is refused until v3 is accepted; it is not skipped."""
+async def test_case_67_every_version_is_accepted_from_the_start() -> None:
+    """A block with a v1 transaction is read at the first request."""
+    node = Node(chain_of(10), version_needed=1)
+    async with reading(node) as reader:
+        assert (await reader.read(10)).ref.height == 10
+        assert node.times_asked("getBlock") == 1
+
+
+async def test_case_67_a_newer_transaction_version_is_accepted_for_good() -> None:
+    """Where no node takes "any", a block of v3 is refused until v3 is accepted, never skipped."""
     node = Node(chain_of(10, 11), version_needed=3, version_max=3)
     async with reading(node) as reader:
         assert (await reader.read(10)).ref.height == 10
@@ -54,14 +63,26 @@ async def test_row_67_a_newer_transaction_version_is_accepted_for_good() -> None
         assert node.times_asked("getBlock") == before + 1
 
 
-async def test_row_67_a_node_that_refuses_every_version_is_unavailable() -> None:
+async def test_case_67_blocks_asked_for_side_by_side_find_the_version_together() -> None:
+    """Two requests that are refused at once do not pass the version that is needed."""
+    node = Node(chain_of(10, 11, 12), version_needed=2, version_max=2)
+    async with reading(node) as reader:
+        blocks = await asyncio.gather(*(reader.read(slot) for slot in (10, 11, 12)))
+        assert [block.ref.height for block in blocks] == [10, 11, 12]
+
+
+@pytest.mark.parametrize("version_max", [254, 255])
+async def test_case_67_a_node_that_refuses_every_version_is_unavailable(
+    version_max: int,
+) -> None:
     """The version is one byte; the search for it ends."""
-    async with reading(Node(chain_of(10), version_needed=999)) as reader:
+    node = Node(chain_of(10), version_needed=999, version_max=version_max)
+    async with reading(node) as reader:
         with pytest.raises(NodeUnavailable, match="-32015"):
             await reader.read(10)
 
 
-async def test_row_68_a_skipped_slot_is_passed_with_its_proof() -> None:
+async def test_case_68_a_skipped_slot_is_passed_with_its_proof() -> None:
     """The next block names the hash of the last one: nothing lies between."""
     async with reading(Node(chain_of(9, 11))) as reader:
         last = await reader.read(9)
@@ -69,7 +90,7 @@ async def test_row_68_a_skipped_slot_is_passed_with_its_proof() -> None:
         assert (above.ref.height, above.ref.parent_hash) == (11, last.ref.hash)
 
 
-async def test_row_68_a_missing_slot_shows_in_the_link() -> None:
+async def test_case_68_a_missing_slot_shows_in_the_link() -> None:
     """A node without slot 10 gives 11, which does not name 9; asked again, another has 10."""
     whole = chain_of(9, 10, 11)
     holed = Node({slot: whole[slot] for slot in (9, 11)})
@@ -90,6 +111,39 @@ async def test_the_list_of_slots_is_asked_once_for_a_run_of_blocks() -> None:
         assert node.times_asked("getBlocks") == 1
         await reader.read(29)
         assert node.times_asked("getBlocks") == 2
+
+
+async def test_listed_slots_are_read_side_by_side_without_another_list() -> None:
+    """`produced` is asked once for a window; each of its slots is then known."""
+    node = Node(chain_of(10, 12, 13, 20))
+    async with reading(node) as reader:
+        assert await reader.produced(10, 19) == [10, 12, 13]
+        blocks = await asyncio.gather(*(reader.read(slot) for slot in (10, 12, 13)))
+        assert [block.ref.height for block in blocks] == [10, 12, 13]
+        assert node.times_asked("getBlocks") == 1
+        assert await reader.produced(14, 19) == []
+
+
+async def test_a_listed_slot_is_believed_once() -> None:
+    """A list that left out a block is not asked again when the link fails."""
+    whole = chain_of(10, 11, 12)
+    node = Node({slot: whole[slot] for slot in (10, 12)})
+    async with reading(node) as reader:
+        await reader.produced(10, 12)
+        assert (await reader.read(11)).ref.height == 12
+        node.blocks = whole
+        assert (await reader.read(11)).ref.height == 11
+
+
+@pytest.mark.parametrize("slots", [[12, 11], [9, 10], [10, 16]])
+async def test_a_list_that_contradicts_the_question_is_the_nodes_trouble(
+    slots: list[int],
+) -> None:
+    """Out of order, below the first, above the last."""
+    node = Node(chain_of(10), lists=slots)
+    async with reading(node) as reader:
+        with pytest.raises(NodeUnavailable, match="out of order"):
+            await reader.produced(10, 15)
 
 
 async def test_a_hole_of_a_cluster_restart_is_spanned() -> None:

@@ -1,154 +1,67 @@
-"""Recorded mainnet blocks: our decoder against a second way of computing the same sums.
-
-The recordings lie outside of the project; without them these tests are skipped.
-"""
+"""Recorded blocks: our decoder against a second way of computing the same sums."""
 
 import json
-from base64 import b64decode
 from collections import Counter
-from pathlib import Path
-from typing import Any
 
-import base58
 import msgspec
 import pytest
 from solders.pubkey import Pubkey
 
-from watchers.network import NATIVE, Block
+from tests.networks.solana.documents import contents
+from tests.networks.solana.recordings import (
+    BLOCKS,
+    SHAPES,
+    TRANSACTIONS,
+    Document,
+    content,
+    expected_rises,
+    mint_programs,
+    recorded,
+    shapes_of,
+    signature_and_keys,
+    slot_of,
+)
+from watchers.network import Block, Incomplete, Transfer
 from watchers.networks.solana.accounts import TOKEN_PROGRAM, TOKEN_PROGRAMS
-from watchers.networks.solana.decode import BlockDocument, decode
+from watchers.networks.solana.decode import decode
+from watchers.networks.solana.document import BlockDocument
+from watchers.networks.solana.recorded import decode_recorded
+from watchers.recorded import Recorded
 
-FIXTURES = Path(__file__).parents[4] / "shared" / "fixtures" / "solana"
-BLOCKS = (
-    "peatio/119613633.block.json.json",
-    "peatio/120100226.block.json.json",
-    "photon/270893658.block.base64.json",
-    "photon/443787702.block.base64.json",
-    "solders/147078735.get_block_base64_encoding.json",
-    "solders/147078735.get_block_json_encoding.json",
-    "solders/147078735.get_block_json_parsed_encoding.json",
-)
-TRANSACTIONS = (
-    "explorer/devnet-single-sol-memo-2EhgNdND.json",
-    "explorer/devnet-sol-with-ata-rent-4HobvUWL.json",
-    "explorer/devnet-transfer-with-seed-4zZKwjed.json",
-    "explorer/mainnet-single-sol-2kHbPUGz.json",
-    "peatio/119613633.tx.62Fj1NUJ.base64.json",
-    "solders/147558327.get_transaction_base64_encoding.json",
-    "solders/147558327.get_transaction_json_encoding.json",
-    "solders/147558327.get_transaction_json_parsed_encoding.json",
-    "tx-parser/jupiterAggregatorV6_sharedAccountsRoute_1.json",
-    "tx-parser/jupiterDca_CloseDca_0.json",
-    "tx-parser/pumpfun_buy_bundle.json",
-    "tx-parser/token_transfer_0.json",
-)
+ALL = (*BLOCKS, *TRANSACTIONS)
 ATA_PROGRAM = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 
 
-def recorded(name: str) -> dict[str, Any]:
-    """Return a block; a single transaction becomes a block of one."""
-    path = FIXTURES / name
-    if not path.exists():
-        pytest.skip(f"no recording {path}")
-    answer = json.loads(path.read_text())
-    answer = answer[0] if isinstance(answer, list) else answer
-    answer = answer.get("result", answer)
-    if "transactions" in answer:
-        return dict(answer)
-    return {
-        "blockhash": "one",
-        "previousBlockhash": "none",
-        "blockTime": answer["blockTime"],
-        "transactions": [{"transaction": answer["transaction"], "meta": answer["meta"]}],
-    }
+def in_full(document: Document, slot: int) -> Block:
+    """Decode as the command does, with every mint of the block listed."""
+    body = json.dumps(document).encode()
+    return decode_recorded(
+        Recorded(body, assets=frozenset(mint_programs(document)), height=slot)
+    )
 
 
-def compact_u16(data: bytes, at: int) -> tuple[int, int]:
-    """Read the chain's variable-length number; return it and the next position."""
-    value, shift = 0, 0
-    while True:
-        value |= (data[at] & 0x7F) << shift
-        shift += 7
-        at += 1
-        if data[at - 1] < 0x80:
-            return value, at
-
-
-def signature_and_keys(entry: dict[str, Any]) -> tuple[str, list[str]]:
-    """Return first signature and all keys, from whatever encoding, without solders."""
-    body, loaded = entry["transaction"], entry["meta"].get("loadedAddresses")
-    if isinstance(body, list):
-        raw = b64decode(body[0])
-        signatures, at = compact_u16(raw, 0)
-        signature = base58.b58encode(raw[at : at + 64]).decode()
-        at += 64 * signatures
-        at += 4 if raw[at] & 0x80 else 3
-        count, at = compact_u16(raw, at)
-        keys = [
-            base58.b58encode(raw[at + 32 * n : at + 32 * n + 32]).decode() for n in range(count)
-        ]
-    else:
-        signature = body["signatures"][0]
-        keys = [
-            k if isinstance(k, str) else k["pubkey"] for k in body["message"]["accountKeys"]
-        ]
-    if len(keys) < len(entry["meta"]["preBalances"]):
-        keys += loaded["writable"] + loaded["readonly"]
-    return signature, keys
-
-
-def is_canonical(account: str, owner: str, mint: str, program: str) -> bool:
-    """Tell whether `account` is the owner's associated token account."""
-    seeds = [bytes(Pubkey.from_string(part)) for part in (owner, program, mint)]
-    return Pubkey.find_program_address(seeds, ATA_PROGRAM)[0] == Pubkey.from_string(account)
-
-
-def mint_programs(document: dict[str, Any]) -> dict[str, str]:
-    """List every mint of the block under the program that it names (SPL Token where none)."""
-    return {
-        held["mint"]: held.get("programId", TOKEN_PROGRAM)
-        for entry in document["transactions"]
-        for side in ("preTokenBalances", "postTokenBalances")
-        for held in entry["meta"].get(side) or ()
-    }
-
-
-def expected_rises(document: dict[str, Any]) -> Counter[tuple[str, str, str]]:
-    """Return (tx, asset, recipient) -> units, computed account by account."""
-    rises: Counter[tuple[str, str, str]] = Counter()
-    programs = mint_programs(document)
-    for entry in document["transactions"]:
-        meta = entry["meta"]
-        if meta["err"] is not None:
-            continue
-        signature, keys = signature_and_keys(entry)
-        for n, key in enumerate(keys):
-            if meta["postBalances"][n] > meta["preBalances"][n]:
-                rises[signature, NATIVE, key] = meta["postBalances"][n] - meta["preBalances"][n]
-        before = {each["accountIndex"]: each for each in meta.get("preTokenBalances") or ()}
-        for after in meta.get("postTokenBalances") or ():
-            mint, owner, index = after["mint"], after["owner"], after["accountIndex"]
-            old = int(before[index]["uiTokenAmount"]["amount"]) if index in before else 0
-            gain = int(after["uiTokenAmount"]["amount"]) - old
-            if gain > 0 and is_canonical(keys[index], owner, mint, programs[mint]):
-                rises[signature, mint, owner] += gain
-    return rises
-
-
-def ours(document: dict[str, Any]) -> Block:
-    """Decode with every mint of the block listed."""
+def watched(document: Document, slot: int) -> Block:
+    """Decode as the engine does, with every mint of the block listed."""
+    tokens = {mint: named or TOKEN_PROGRAM for mint, named in mint_programs(document).items()}
     typed = msgspec.json.decode(json.dumps(document), type=BlockDocument)
-    return decode(typed, 1, mint_programs(document))
+    return decode(typed, slot, tokens)
 
 
-@pytest.mark.parametrize("name", BLOCKS + TRANSACTIONS)
+def sums(transfers: tuple[Transfer, ...]) -> Counter[tuple[str, str, str]]:
+    """Return (tx, asset, recipient) -> units."""
+    summed: Counter[tuple[str, str, str]] = Counter()
+    for each in transfers:
+        summed[each.tx_hash, each.asset, each.recipient] += each.units
+    return summed
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_sums_agree_with_a_second_computation(name: str) -> None:
     """Every rise, its transaction and its recipient, to the unit; every outcome."""
     document = recorded(name)
-    assert set(mint_programs(document).values()) <= TOKEN_PROGRAMS
-    whole = ours(document)
-    seen = Counter({(t.tx_hash, t.asset, t.recipient): t.units for t in whole.transfers})
-    assert seen == expected_rises(document)
+    whole = in_full(document, slot_of(name))
+    assert sums(whole.transfers) == expected_rises(document)
+    assert whole.internal
     for entry in document["transactions"]:
         meta = entry["meta"]
         outcome = whole.outcomes[signature_and_keys(entry)[0]]
@@ -158,14 +71,103 @@ def test_sums_agree_with_a_second_computation(name: str) -> None:
     assert len(whole.outcomes) == len(document["transactions"])
 
 
-@pytest.mark.parametrize("name", BLOCKS + TRANSACTIONS)
+@pytest.mark.parametrize("name", ALL)
+def test_payments_and_strays_together_are_all_that_arrived(name: str) -> None:
+    """The engine parts each gain in two, and what counts lies in the canonical account."""
+    document = recorded(name)
+    assert set(mint_programs(document).values()) <= {*TOKEN_PROGRAMS, None}
+    whole = watched(document, slot_of(name))
+    strays = tuple(whole.strays())
+    assert sums((*whole.transfers, *strays)) == expected_rises(document)
+    assert {each.kind for each in strays} <= {"account"}
+    for each in whole.transfers:
+        if each.kind == "token":
+            assert each.units <= arrived_in_canonical_account(document, each)
+
+
+def arrived_in_canonical_account(document: Document, transfer: Transfer) -> int:
+    """Return what the canonical account of the recipient gained in that transaction."""
+    program = mint_programs(document)[transfer.asset] or TOKEN_PROGRAM
+    seeds = [
+        bytes(Pubkey.from_string(part))
+        for part in (transfer.recipient, program, transfer.asset)
+    ]
+    account = str(Pubkey.find_program_address(seeds, ATA_PROGRAM)[0])
+    for entry in document["transactions"]:
+        signature, keys = signature_and_keys(entry)
+        if signature == transfer.tx_hash:
+            held = [
+                {keys[each["accountIndex"]]: each for each in entry["meta"][side] or ()}
+                for side in ("preTokenBalances", "postTokenBalances")
+            ]
+            before, after = (
+                int(each[account]["uiTokenAmount"]["amount"]) if account in each else 0
+                for each in held
+            )
+            return after - before
+    return 0
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_identities_are_unique_in_a_block(name: str) -> None:
     """`(tx, kind, ordinal)` names one transfer."""
-    transfers = ours(recorded(name)).transfers
-    assert len({(t.tx_hash, t.kind, t.ordinal) for t in transfers}) == len(transfers)
+    whole = watched(recorded(name), slot_of(name))
+    everything = [*whole.transfers, *whole.strays()]
+    assert len({(t.tx_hash, t.kind, t.ordinal) for t in everything}) == len(everything)
 
 
 def test_all_encodings_of_one_block_decode_alike() -> None:
     """json, jsonParsed and base64 of the same slot give the same block."""
-    decoded = [ours(recorded(name)) for name in BLOCKS if "147078735" in name]
-    assert decoded[0] == decoded[1] == decoded[2]
+    names = [name for name in BLOCKS if "147078735" in name]
+    first, second, third = (contents(watched(recorded(name), slot_of(name))) for name in names)
+    assert first == second == third
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [(name, shape) for name in ALL for shape in shapes_of(name)]
+)
+def test_a_block_in_another_shape_is_the_same_block(name: str, shape: str) -> None:
+    """Detail and encoding are how it is told, not what happened."""
+    document = recorded(name)
+    other = {**document, "transactions": [*map(SHAPES[shape], document["transactions"])]}
+    slot = slot_of(name)
+    assert contents(watched(other, slot)) == contents(watched(document, slot))
+    assert in_full(other, slot).transfers == in_full(document, slot).transfers
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_file_tells_its_slot_or_is_told(name: str) -> None:
+    """The slot follows the parent's; without assets only SOL is found."""
+    whole = decode_recorded(Recorded(content(name)))
+    assert whole.ref.height == slot_of(name)
+    assert {each.kind for each in whole.transfers} <= {"native"}
+    again = decode_recorded(Recorded(content(name), height=slot_of(name)))
+    assert contents(again) == contents(whole)
+
+
+TORN = {
+    "null": (b"null", None),
+    "an envelope of null": (b'{"jsonrpc":"2.0","result":null,"id":1}', None),
+    "an error": (b'{"error":{"code":-32009,"message":"Slot 5 was skipped"},"id":1}', None),
+    "another shape": (b'{"result":[]}', None),
+    "no transactions": (b'{"blockhash":"a","previousBlockhash":"b","parentSlot":4}', None),
+    "no slot": (b'{"blockhash":"a","previousBlockhash":"b","transactions":[]}', None),
+    "not above its parent": (
+        b'{"blockhash":"a","previousBlockhash":"b","parentSlot":5,"transactions":[]}',
+        5,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TORN)
+def test_a_file_that_is_no_whole_block_is_refused(case: str) -> None:
+    """Nothing is printed of an answer that does not prove what it holds."""
+    body, height = TORN[case]
+    with pytest.raises(Incomplete):
+        decode_recorded(Recorded(body, height=height))
+
+
+def test_a_block_from_before_blocks_had_a_time_is_read() -> None:
+    """A recording needs no clock; only the head of the chain waits for one."""
+    body = b'{"blockhash":"a","previousBlockhash":"b","parentSlot":4,"blockTime":null,"transactions":[]}'
+    assert decode_recorded(Recorded(body)).ref.height == 5

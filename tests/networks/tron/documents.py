@@ -8,7 +8,8 @@ import msgspec
 
 from watchers.network import Block
 from watchers.networks.tron.address import to_base58
-from watchers.networks.tron.decode import TRANSFER_TOPIC, decode_block, token_spellings
+from watchers.networks.tron.decode import decode_block, token_spellings
+from watchers.networks.tron.transfers import TRANSFER_TOPIC
 
 HEIGHT = 67_325_788
 TIME_MS = 1_732_627_338_000

@@ -1,6 +1,6 @@
-"""Rows 41 to 54 of the attack catalogue, as far as a single block can hold them.
+"""Cases 41 to 54 of the attack catalogue, as far as a single block can hold them.
 
-Rows 53 (fork) and 54 (halt) are the engine's; here stands what it needs for them: another
+Cases 53 (fork) and 54 (halt) are the engine's; here stands what it needs for them: another
 branch shows as another hash at the same height.
 """
 
@@ -32,11 +32,11 @@ from tests.networks.tron.documents import (
     word,
 )
 from watchers.network import NATIVE, Incomplete, Transfer
-from watchers.networks.tron.decode import TRANSFER_TOPIC
+from watchers.networks.tron.transfers import TRANSFER_TOPIC
 
 
 @pytest.mark.parametrize("result", ["REVERT", "OUT_OF_ENERGY", "OUT_OF_TIME"])
-def test_row_41_a_failed_call_pays_nobody(result: str) -> None:
+def test_case_41_a_failed_call_pays_nobody(result: str) -> None:
     """Transfer-looking logs and inner calls of a failed contract call do not count."""
     failed = call_info(
         "a",
@@ -54,7 +54,7 @@ def test_row_41_a_failed_call_pays_nobody(result: str) -> None:
 @pytest.mark.parametrize(
     ("in_block", "in_info"), [("SUCCESS", "REVERT"), ("REVERT", "SUCCESS")]
 )
-def test_row_41_block_and_info_that_disagree_are_not_believed(
+def test_case_41_block_and_info_that_disagree_are_not_believed(
     in_block: str, in_info: str
 ) -> None:
     """A node that contradicts itself about the result is asked again."""
@@ -63,7 +63,7 @@ def test_row_41_block_and_info_that_disagree_are_not_believed(
 
 
 @pytest.mark.parametrize("contract_ret", ["FAILED", "REVERT", "UNKNOWN", ""])
-def test_row_42_a_trx_transfer_without_success_pays_nobody(contract_ret: str) -> None:
+def test_case_42_a_trx_transfer_without_success_pays_nobody(contract_ret: str) -> None:
     """Only `contractRet` SUCCESS counts, absent is not success."""
     seen = decode(block(trx_transfer("a", 7, contract_ret)), [info("a")])
     assert seen.transfers == ()
@@ -71,20 +71,20 @@ def test_row_42_a_trx_transfer_without_success_pays_nobody(contract_ret: str) ->
 
 
 @pytest.mark.parametrize("infos", [[], {}])
-def test_row_43_no_infos_for_a_block_with_transactions_is_incomplete(infos: object) -> None:
+def test_case_43_no_infos_for_a_block_with_transactions_is_incomplete(infos: object) -> None:
     """An empty answer means that the node does not know."""
     with pytest.raises(Incomplete, match="infos do not match"):
         decode(block(trx_transfer("a", 7)), infos)
 
 
-def test_row_44_infos_of_another_block_are_incomplete() -> None:
+def test_case_44_infos_of_another_block_are_incomplete() -> None:
     """A fork between the two calls shows in the ids."""
     with pytest.raises(Incomplete, match="infos do not match"):
         decode(block(trx_transfer("a", 7)), [info("b")])
 
 
 @pytest.mark.parametrize("other", [{"blockNumber": HEIGHT + 1}, {"blockTimeStamp": 1}])
-def test_row_44_infos_of_the_same_transactions_in_another_block_are_incomplete(
+def test_case_44_infos_of_the_same_transactions_in_another_block_are_incomplete(
     other: dict[str, int],
 ) -> None:
     """The same ids at another height or time belong to another branch."""
@@ -93,7 +93,7 @@ def test_row_44_infos_of_the_same_transactions_in_another_block_are_incomplete(
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_row_45_a_transaction_has_exactly_one_contract(count: int) -> None:
+def test_case_45_a_transaction_has_exactly_one_contract(count: int) -> None:
     """Consensus forbids anything else, so the answer is wrong."""
     listed = trx_transfer("a", 7)
     listed["raw_data"]["contract"] *= count
@@ -102,7 +102,7 @@ def test_row_45_a_transaction_has_exactly_one_contract(count: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["55534454", "545258", "31303034373737", "USDT", "1004777"])
-def test_row_46_a_trc10_asset_is_never_taken_for_money(name: str) -> None:
+def test_case_46_a_trc10_asset_is_never_taken_for_money(name: str) -> None:
     """Neither a name like USDT nor an id that nobody listed counts."""
     value = {
         "asset_name": name,
@@ -114,7 +114,7 @@ def test_row_46_a_trc10_asset_is_never_taken_for_money(name: str) -> None:
     assert decode(block(listed), [info("a")]).transfers == ()
 
 
-def test_row_47_a_trc10_amount_inside_a_contract_is_not_trx() -> None:
+def test_case_47_a_trc10_amount_inside_a_contract_is_not_trx() -> None:
     """Of a `callValueInfo` list only entries without `tokenId` are TRX."""
     mixed = internal({}, callValueInfo=[{"tokenId": "1004777", "callValue": 10**15}, {}])
     both = internal(
@@ -126,21 +126,21 @@ def test_row_47_a_trc10_amount_inside_a_contract_is_not_trx() -> None:
     assert [(each.ordinal, each.units) for each in seen.transfers] == [(1, 3)]
 
 
-def test_row_48_a_rejected_inner_call_is_skipped() -> None:
+def test_case_48_a_rejected_inner_call_is_skipped() -> None:
     """Its value went back; its place in the list still counts for the ordinals."""
     inner = [internal({"callValue": 5}, rejected=True), internal({"callValue": 6})]
     seen = decode(block(contract_call("a")), [call_info("a", internal_transactions=inner)])
     assert seen.transfers == (Transfer(tx_id("a"), "internal", 1, NATIVE, TOKEN, POOL, 6),)
 
 
-def test_row_49_a_node_without_inner_calls_still_gives_complete_blocks() -> None:
+def test_case_49_a_node_without_inner_calls_still_gives_complete_blocks() -> None:
     """The field is absent there: nothing internal is seen, nothing else is lost."""
     seen = decode(block(contract_call("a")), [call_info("a", log=[transfer_log(5)])])
     assert [each.kind for each in seen.transfers] == ["token"]
 
 
 @pytest.mark.parametrize("spelling", [HEX, VISIBLE], ids=["hex", "base58"])
-def test_row_50_both_spellings_of_a_node_give_the_same_block(spelling: Spelling) -> None:
+def test_case_50_both_spellings_of_a_node_give_the_same_block(spelling: Spelling) -> None:
     """Logs without the 41, accounts with it, or base58: one canonical form comes out."""
     listed = block(trx_transfer("a", 7, spelling=spelling), contract_call("b"))
     inner = internal({"callValue": 9})
@@ -155,13 +155,13 @@ def test_row_50_both_spellings_of_a_node_give_the_same_block(spelling: Spelling)
     )
 
 
-def test_row_51_a_token_to_an_address_without_account_counts() -> None:
+def test_case_51_a_token_to_an_address_without_account_counts() -> None:
     """Nothing in the block tells a never activated recipient apart, and nothing should."""
     seen = decode(block(contract_call("a")), [call_info("a", log=[transfer_log(5)])])
     assert [(each.recipient, each.units) for each in seen.transfers] == [(POOL, 5)]
 
 
-def test_row_52_only_the_contract_that_speaks_counts() -> None:
+def test_case_52_only_the_contract_that_speaks_counts() -> None:
     """A perfect Transfer event of an unlisted contract is nothing, whoever was called."""
     logs = [transfer_log(5, token=OTHER_TOKEN), transfer_log(6)]
     seen = decode(block(contract_call("a")), [call_info("a", log=logs)])
@@ -170,7 +170,7 @@ def test_row_52_only_the_contract_that_speaks_counts() -> None:
     ]
 
 
-def test_row_53_another_branch_is_another_hash() -> None:
+def test_case_53_another_branch_is_another_hash() -> None:
     """The link rule needs nothing more than that."""
     here = decode(block(), []).ref
     there = decode(block(blockID=block_id(HEIGHT, "fork")), []).ref
@@ -200,7 +200,7 @@ def test_row_53_another_branch_is_another_hash() -> None:
     ],
 )
 def test_an_event_of_another_shape_is_no_transfer(broken: dict[str, object]) -> None:
-    """Of a listed contract too, only the exact shape counts (rows 6 and 7)."""
+    """Of a listed contract too, only the exact shape counts (cases 6 and 7)."""
     seen = decode(block(contract_call("a")), [call_info("a", log=[transfer_log(5) | broken])])
     assert seen.transfers == ()
 

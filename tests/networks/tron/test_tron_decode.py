@@ -1,8 +1,6 @@
 """Decoding Tron blocks: completeness, omitted defaults, recorded blocks."""
 
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -24,26 +22,8 @@ from tests.networks.tron.documents import (
     trx_transfer,
     tx_id,
 )
-from watchers.network import NATIVE, Incomplete, NodeUnavailable, Outcome, Transfer
-from watchers.networks.tron.address import canonical
-from watchers.networks.tron.answers import Info, Transaction
-from watchers.networks.tron.decode import (
-    decode_block,
-    decode_header,
-    token_spellings,
-    transfers_of,
-)
-
-FIXTURES = Path(__file__).resolve().parents[4] / "shared/fixtures/tron"
-USDT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
-
-
-def recorded(name: str) -> bytes:
-    """Return a recorded answer, or skip where the recordings are not beside the project."""
-    path = FIXTURES / name
-    if not path.exists():
-        pytest.skip(f"recorded answers are not there: {path}")
-    return path.read_bytes()
+from watchers.network import Incomplete, NodeUnavailable, Outcome
+from watchers.networks.tron.decode import decode_block, decode_header
 
 
 def test_a_block_without_transactions_is_complete() -> None:
@@ -172,65 +152,6 @@ def test_the_genesis_block_omits_its_number() -> None:
     document = {"blockID": "00" * 8 + "ab" * 24, "block_header": {"raw_data": {}}}
     ref = decode_header(0, msgspec.json.encode(document))
     assert (ref.height, ref.hash) == (0, "00" * 8 + "ab" * 24)
-
-
-def test_a_recorded_block_shows_its_token_transfer() -> None:
-    """Block 23079502 of a test network as a node answered it."""
-    token = canonical("4170082243784dcdf3042034e7b044d6d342a91360")
-    seen = decode_block(
-        23_079_502,
-        recorded("peatio/23079502.getblockbynum.json"),
-        recorded("peatio/23079502.gettransactioninfobyblocknum.json"),
-        token_spellings([token]),
-    )
-    tx_hash = "404af98b6f35de3e42546db8bf5de5ed94236d96ca66917c86f026a792a85d00"
-    assert seen.ref.hash == "0000000001602a4ef16949cc9141f9c288a6968893c4b87d76095c36e43184c7"
-    assert seen.transfers == (
-        Transfer(
-            tx_hash,
-            "token",
-            0,
-            token,
-            canonical("41bdadc90ce073c4464b03fcd9ccc8ea0a26b5132b"),
-            canonical("4175f6a3be1bf8d02e6f82ec24e210e91acec38be8"),
-            100_000_000_000_000_000_000,
-        ),
-    )
-    assert seen.outcomes == {tx_hash: Outcome(success=True, payer_spent_units=8_329_200)}
-
-
-def test_a_recorded_block_with_its_infos_missing_is_incomplete() -> None:
-    """The same block without its infos is not accepted."""
-    body = recorded("peatio/23079502.getblockbynum.json")
-    with pytest.raises(Incomplete):
-        decode_block(23_079_502, body, b"[]", {})
-
-
-def test_recorded_usdt_infos_count_by_result() -> None:
-    """Of a successful, an out-of-energy and a plain info, only the first moves USDT."""
-    infos = msgspec.json.decode(
-        recorded("docs/usdt_infos_success_and_OUT_OF_ENERGY.json"), type=list[Info]
-    )
-    called = msgspec.json.decode(msgspec.json.encode(contract_call("a")), type=Transaction)
-    tokens = token_spellings([USDT])
-    seen = [each for one in infos for each in transfers_of(called, one, tokens)]
-    assert [(each.asset, each.units) for each in seen] == [(USDT, 3_500_000)]
-    assert [one.receipt.result for one in infos] == ["SUCCESS", "OUT_OF_ENERGY", ""]
-
-
-def test_recorded_inner_calls_count_moved_trx_alone() -> None:
-    """A recorded transaction moves TRX and TRC-10 1004777, and undelegates 822994 TRX."""
-    documents = json.loads(recorded("cipherowl/67325788.raw_block_trace_tx_info.EXCERPT.json"))
-    called = msgspec.json.decode(msgspec.json.encode(contract_call("a")), type=Transaction)
-    one = msgspec.convert(documents[1], Info)
-    seen = list(transfers_of(called, one, {}))
-    assert [(each.ordinal, each.units) for each in seen] == [
-        (0, 200),
-        (1, 1_000),
-        (3, 100_000),
-        (7, 1_424_255_258),
-    ]
-    assert {(each.kind, each.asset) for each in seen} == {("internal", NATIVE)}
 
 
 def test_both_parties_of_a_transfer_are_named() -> None:

@@ -148,7 +148,7 @@ async def test_the_outcome_states_the_whole_fee(chain: TronChain) -> None:
     assert spent == 2 * TRX + outcome.payer_spent_units
 
 
-async def test_row_53_a_fork_moves_a_payment_without_renaming_it(chain: TronChain) -> None:
+async def test_case_53_a_fork_moves_a_payment_without_renaming_it(chain: TronChain) -> None:
     """The unsolid block is replaced: other hash, same transfer identity."""
     to = await chain.fresh_address()
     async with reading(chain) as reader:
@@ -164,7 +164,9 @@ async def test_row_53_a_fork_moves_a_payment_without_renaming_it(chain: TronChai
 
 
 @pytest.mark.parametrize("call", ["getblockbynum", "gettransactioninfobyblocknum"])
-async def test_row_43_a_node_that_knows_half_is_waited_for(chain: TronChain, call: str) -> None:
+async def test_case_43_a_node_that_knows_half_is_waited_for(
+    chain: TronChain, call: str
+) -> None:
     """Blank answers are incomplete; the block comes once the node knows it."""
     async with reading(chain) as reader:
         tx_hash = await chain.pay(await chain.fresh_address(), TRX)
@@ -178,7 +180,7 @@ async def test_row_43_a_node_that_knows_half_is_waited_for(chain: TronChain, cal
         assert tx_hash in (await reader.read(height)).outcomes
 
 
-async def test_row_54_a_declined_broadcast_is_told_and_lands_later(chain: TronChain) -> None:
+async def test_case_54_a_declined_broadcast_is_told_and_lands_later(chain: TronChain) -> None:
     """While the chain does not solidify a node declines; the same bytes land afterwards."""
     await chain.pay(HOT_ADDRESS, 9 * TRX)
     to = await chain.fresh_address()

@@ -14,7 +14,10 @@ from tests.networks.tron.documents import (
     amount_word,
     block,
     block_id,
+    call_info,
+    contract_call,
     info,
+    internal,
     trx_transfer,
 )
 from tests.networks.tron.scripted_node import ByQuestion, ScriptedNode, scripted
@@ -79,6 +82,26 @@ async def test_after_a_useless_answer_another_node_is_asked(
             await reader.read(HEIGHT)
         seen = await reader.read(HEIGHT)
     assert [each.units for each in seen.transfers] == [7]
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_case_49_a_block_says_whether_the_node_keeps_inner_payments(
+    *, known: bool
+) -> None:
+    """Known of the node, or seen in the block itself; otherwise balances must be compared."""
+    answers = {
+        "getblockbynum": block(trx_transfer("a", 7)),
+        "gettransactioninfobyblocknum": [info("a")],
+    }
+    async with scripted(**answers) as node:
+        reader = TronReader(Endpoints([node.url]), GENESIS, internal=lambda: known)
+        assert (await reader.read(HEIGHT)).internal is known
+        inner = internal({"callValue": 9}, rejected=True)
+        called = call_info("a", internal_transactions=[inner])
+        node.answers["/wallet/getblockbynum"] = block(contract_call("a"))
+        node.answers["/wallet/gettransactioninfobyblocknum"] = [called]
+        assert (await reader.read(HEIGHT)).internal
+        await reader.aclose()
 
 
 async def test_the_head_is_never_below_the_final_block() -> None:

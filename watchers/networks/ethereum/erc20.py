@@ -1,6 +1,10 @@
 """The three shapes of ERC-20 that money passes through: log, transfer call, balance call."""
 
+from collections.abc import Sequence
+
 from eth_utils.crypto import keccak
+
+from watchers.networks.ethereum.wire import amount
 
 TRANSFER_TOPIC = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
 TRANSFER_SELECTOR = keccak(text="transfer(address,uint256)")[:4]
@@ -32,6 +36,23 @@ def parsed_transfer_call(data: bytes) -> tuple[str, int]:
     if any(data[4:16]):
         raise ValueError("the recipient of the token transfer is longer than an address")
     return "0x" + data[16:36].hex(), int.from_bytes(data[36:], "big")
+
+
+def transfer_in(topics: Sequence[str], data: str) -> tuple[str, str, int] | None:
+    """Return sender, recipient and units of a Transfer log; None for any other log.
+
+    Exactly three topics, a recipient padded to a word and one word of data above zero. An
+    unusual sender is empty. `ValueError` where the amount is no hex.
+    """
+    if len(topics) != TRANSFER_TOPICS or len(data) != WORD_HEX:
+        return None
+    if topics[0] != TRANSFER_TOPIC and topics[0].lower() != TRANSFER_TOPIC:
+        return None
+    recipient = address_in_topic(topics[2])
+    if recipient is None:
+        return None
+    units = amount(data)
+    return (address_in_topic(topics[1]) or "", recipient, units) if units else None
 
 
 def address_in_topic(topic: str) -> str | None:

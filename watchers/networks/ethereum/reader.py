@@ -1,31 +1,42 @@
-"""Eyes on an EVM chain: two calls per block, both about the same block hash."""
+"""Eyes on an EVM chain: two or three calls per block, all about the same block hash."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from watchers.network import Block, BlockRef, Incomplete, Tip, WrongChain
 from watchers.networks.ethereum.address import SYSTEM, canonical
-from watchers.networks.ethereum.decode import decode_block, decode_header
+from watchers.networks.ethereum.decode import decode_block, decode_header, value_is_logged
 from watchers.networks.ethereum.node import Node
-from watchers.networks.ethereum.wire import RawBlock, RawHeader, RawReceipt
+from watchers.networks.ethereum.traces import Execution, executions
+from watchers.networks.ethereum.wire import RawBlock, RawHeader, RawReceipt, RawTrace
 from watchers.rpc import JsonRpc
 
 Finality = Literal["finalized", "safe"] | int
 """A tag of the node, or a depth in blocks for chains that have no such tag."""
+TRACER = {"tracer": "callTracer"}
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class EthereumReader:
     """`ChainReader` of one EVM chain.
 
-    `tokens` are the listed contracts, lower-case. An answer that is absent or contradicts
-    itself rotates to the next endpoint before `Incomplete` is raised.
+    `tokens` are the listed contracts, lower-case. `traces` tells whether the endpoint that
+    answers now offers `debug_traceBlockByHash`. `logged_from` is the time of the chain's switch
+    to logged value (unix seconds, EIP-7708), None while it has none. An answer that is absent
+    or contradicts itself rotates to the next endpoint before `Incomplete` is raised.
     """
 
     rpc: JsonRpc
     chain_id: int
     tokens: frozenset[str]
     finality: Finality = "finalized"
+    traces: Callable[[], bool] = _never
+    logged_from: int | None = None
     _node: Node = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -60,11 +71,32 @@ class EthereumReader:
         receipts = await self._node.known(
             "eth_getBlockReceipts", [block.hash], list[RawReceipt], f"receipts of {height}"
         )
+        traced = await self._traced(height, block)
         try:
-            return decode_block(height, block, receipts, self.tokens)
+            return decode_block(
+                height, block, receipts, self.tokens, traced, logged_from=self.logged_from
+            )
         except Incomplete:
             self._node.distrust()
             raise
+
+    async def _traced(self, height: int, block: RawBlock) -> list[Execution] | None:
+        """Return how the block's transactions ran; None where that is not offered or needed."""
+        if not self.traces() or value_is_logged(decode_header(block), self.logged_from):
+            return None
+        if not block.transactions:
+            return []
+        traces = await self._node.known(
+            "debug_traceBlockByHash",
+            [block.hash, TRACER],
+            list[RawTrace],
+            f"traces of {height}",
+        )
+        try:
+            return executions(traces)
+        except (Incomplete, ValueError) as trouble:
+            self._node.distrust()
+            raise Incomplete(f"traces of {height}: {trouble}") from trouble
 
     async def ref_at(self, height: int) -> BlockRef:
         """Return the identity of the block at `height`, or `Incomplete`."""

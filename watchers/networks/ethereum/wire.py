@@ -12,15 +12,15 @@ QUANTITY_DIGITS_MAX = 64
 QUANTITIES_REMEMBERED = 4096
 
 
-class RawTransaction(msgspec.Struct, rename="camel", gc=False):
+class RawTransaction(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """One transaction of a block asked for with full transactions. `to` is null for creation."""
 
-    hash: str
-    value: str
     block_hash: str | None
     from_: str = msgspec.field(name="from")
-    to: str | None = None
     gas_price: str | None = None
+    hash: str
+    to: str | None = None
+    value: str
 
 
 class RawWithdrawal(msgspec.Struct, rename="camel", gc=False):
@@ -31,24 +31,25 @@ class RawWithdrawal(msgspec.Struct, rename="camel", gc=False):
     amount: str
 
 
-class RawHeader(msgspec.Struct, rename="camel", gc=False):
+class RawHeader(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """Header fields that name a block; both are null while it is only pending."""
 
-    number: str | None
     hash: str | None
+    number: str | None
     parent_hash: str
     timestamp: str
 
 
-class RawBlock(RawHeader, rename="camel", gc=False):
+class RawBlock(RawHeader, rename="camel", kw_only=True, gc=False):
     """A block with its transactions."""
 
-    transactions: list[RawTransaction]
     logs_bloom: str | None = None
+    transactions: list[RawTransaction]
+    transactions_root: str | None = None
     withdrawals: list[RawWithdrawal] | None = None
 
 
-class RawLog(msgspec.Struct, rename="camel", gc=False):
+class RawLog(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """One log; `log_index` counts through the whole block."""
 
     address: str
@@ -56,34 +57,87 @@ class RawLog(msgspec.Struct, rename="camel", gc=False):
     data: str
     block_hash: str | None
     log_index: str
-    transaction_hash: str | None = None
     removed: bool = False
 
 
-class RawReceipt(msgspec.Struct, rename="camel", gc=False):
+class RawReceipt(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """One receipt; `status` is missing before Byzantium (October 2017)."""
 
-    transaction_hash: str
     block_hash: str
+    effective_gas_price: str | None = None
     gas_used: str
     logs: list[RawLog]
     logs_bloom: str | None = None
     status: str | None = None
-    effective_gas_price: str | None = None
-    blob_gas_used: str | None = None
+    transaction_hash: str
     blob_gas_price: str | None = None
+    blob_gas_used: str | None = None
     l1_fee: str | None = msgspec.field(default=None, name="l1Fee")
 
 
-@lru_cache(maxsize=QUANTITIES_REMEMBERED)
-def quantity(text: str) -> int:
-    """Return a JSON-RPC quantity; `ValueError` for anything but `0x` and ASCII hex digits.
+class RawFrame(msgspec.Struct, rename="camel", kw_only=True, gc=False):
+    """One call of geth's `callTracer`; `to` is missing where a creation failed."""
 
-    The same few texts (0x0, 0x5208, log indices, gas prices) make up most of every block.
-    """
+    type: str
+    from_: str = msgspec.field(name="from")
+    to: str | None = None
+    value: str | None = None
+    error: str | None = None
+    calls: "list[RawFrame] | None" = None
+
+
+class RawTrace(msgspec.Struct, rename="camel", kw_only=True, gc=False):
+    """One transaction's outermost frame, alone or as geth wraps it: `{txHash, result}`."""
+
+    tx_hash: str | None = None
+    result: RawFrame | None = None
+    error: str | None = None
+    type: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    value: str | None = None
+    calls: list[RawFrame] | None = None
+
+
+class RawAction(msgspec.Struct, rename="camel", kw_only=True, gc=False):
+    """What one `trace_block` entry did: a call or creation, or a selfdestruct."""
+
+    call_type: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    value: str | None = None
+    address: str | None = None
+    refund_address: str | None = None
+    balance: str | None = None
+
+
+class RawResult(msgspec.Struct, rename="camel", kw_only=True, gc=False):
+    """What came of it; `address` is the created contract."""
+
+    address: str | None = None
+
+
+class RawFlatTrace(msgspec.Struct, rename="camel", kw_only=True, gc=False):
+    """One entry of `trace_block`; rewards have no transaction."""
+
+    action: RawAction
+    block_hash: str
+    error: str | None = None
+    result: RawResult | None = None
+    trace_address: list[int]
+    transaction_hash: str | None = None
+    type: str
+
+
+def amount(text: str) -> int:
+    """Return a JSON-RPC quantity; `ValueError` for anything but `0x` and ASCII hex digits."""
     # `int` alone would also take signs, underscores, blanks and digits of other scripts.
     if text[:2] != "0x" or not text.isalnum() or not text.isascii():
         raise ValueError(f"not a hex quantity: {text[:80]!r}")
     if len(text) > QUANTITY_DIGITS_MAX + 2:
         raise ValueError(f"wider than 256 bits: {text[:80]!r}")
     return int(text, 16)
+
+
+quantity = lru_cache(maxsize=QUANTITIES_REMEMBERED)(amount)
+"""`amount`, remembered: the same few texts (0x0, 0x5208, gas prices) make up most of a block."""

@@ -1,101 +1,42 @@
 """Pure: a `getBlock` answer -> `Block`, from balance differences alone.
 
 Balances before and after each transaction cover every way value can move (inner instructions,
-account creation and closing, transfer fees), so no instruction is ever parsed. All answer
-shapes that carry balances decode: `accounts` (what the reader asks for) and `full` in the
-encodings json, jsonParsed and base64.
+account creation and closing, transfer fees), so no instruction is ever parsed, in no version of
+the format. All answer shapes that carry balances decode: `accounts` (what the reader asks for)
+and `full`, in every encoding.
 
 Rules. A transaction counts when its `meta` exists and `err` is null. SOL: each account whose
 lamports rose. Tokens: each (owner, mint) pair that gained over all of its token accounts, of a
-listed mint, under the program pinned for it, and only what arrived in the owner's canonical
-token account: an account made over to somebody by SetAuthority holds tokens, but is no payment.
-`uiAmount` is a float that some mints scale at will; it is not read. Block rewards are no payment.
+listed mint. Block rewards are no payment. Two readings differ in what of a pair's gain counts:
+`decode`, the engine's, takes only what arrived where a sweep reaches, in the owner's canonical
+account under the pinned program, and leaves the rest to `strays` (kind `account`);
+`decode_wholly` takes all of it, as the chain's own arithmetic does.
 
 Solana gives no root over a block's transactions: that none is missing rests on the node. What
-can be checked is (shape, one balance per account, unique signatures), else `Incomplete`.
+can be checked of those that moved anything is (one balance per account, unique signatures),
+else `Incomplete`; `Outcomes` checks the signatures of all.
 """
 
-from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import msgspec
-from solders.transaction import VersionedTransaction
-
-from watchers.network import NATIVE, Block, BlockRef, Incomplete, Outcome, Transfer
-from watchers.networks.solana.accounts import associated_token_account
-
-_NOTHING = msgspec.Raw(b"[]")
-
-
-class _Key(msgspec.Struct, gc=False):
-    pubkey: str
-
-
-class _Units(msgspec.Struct, gc=False):
-    amount: str
-
-
-class _TokenBalance(msgspec.Struct, gc=False):
-    accountIndex: int  # noqa: N815 - the chain's own field names throughout
-    mint: str
-    uiTokenAmount: _Units  # noqa: N815
-    owner: str | None = None
-    programId: str | None = None  # noqa: N815
-
-
-class _LoadedAddresses(msgspec.Struct, gc=False):
-    writable: list[str] = []
-    readonly: list[str] = []
-
-
-class _Meta(msgspec.Struct, gc=False):
-    err: Any
-    preBalances: list[int]  # noqa: N815
-    postBalances: list[int]  # noqa: N815
-    preTokenBalances: msgspec.Raw = _NOTHING  # noqa: N815
-    postTokenBalances: msgspec.Raw = _NOTHING  # noqa: N815
-    loadedAddresses: _LoadedAddresses | None = None  # noqa: N815
-
-
-class _Message(msgspec.Struct, gc=False):
-    accountKeys: list[str | _Key]  # noqa: N815
-
-
-class _Parts(msgspec.Struct, gc=False):
-    """Named parts: keys beside the signatures in `accounts`, inside the message in `full`."""
-
-    signatures: list[str]
-    accountKeys: msgspec.Raw = msgspec.Raw()  # noqa: N815
-    message: msgspec.Raw = msgspec.Raw()
-
-
-class _Transaction(msgspec.Struct, gc=False):
-    # An array is `[bytes, encoding]`. The heavy parts stay raw: most transactions are votes,
-    # and only those in which something rose need their keys.
-    transaction: _Parts | list[str]
-    meta: _Meta | None = None
-
-
-class BlockDocument(msgspec.Struct, gc=False):
-    """A `getBlock` result as it came; `decode` proves what it can and reads it."""
-
-    blockhash: str
-    previousBlockhash: str  # noqa: N815
-    blockTime: int | None = None  # noqa: N815
-    transactions: list[_Transaction] | None = None
-
-
-_KEYS = msgspec.json.Decoder(list[_Key])
-_MESSAGE = msgspec.json.Decoder(_Message)
-_TOKEN_BALANCES = msgspec.json.Decoder(list[_TokenBalance] | None)
+from watchers.network import Block, BlockRef, Incomplete, Transfer
+from watchers.networks.solana.document import BlockDocument
+from watchers.networks.solana.gains import Gain, gains
+from watchers.networks.solana.landed import TROUBLE, Landed, Outcomes, landed, torn
 
 
 def block_ref(document: BlockDocument, slot: int) -> BlockRef:
-    """Return the identity of the block at `slot`; `Incomplete` where the time is unknown."""
+    """Return the identity of the block at `slot`.
+
+    Raises `Incomplete` where the time is unknown, or the parent does not lie below the slot.
+    """
     if document.blockTime is None:
         raise Incomplete(f"slot {slot}: block time is not known yet")
+    # Only the genesis block, in slot 0, is its own parent.
+    if document.parentSlot is not None and document.parentSlot >= max(1, slot):
+        raise Incomplete(f"slot {slot}: its parent's slot is {document.parentSlot}")
     time = datetime.fromtimestamp(document.blockTime, UTC)
     return BlockRef(slot, document.blockhash, document.previousBlockhash, time)
 
@@ -106,151 +47,87 @@ def decode(document: BlockDocument, slot: int, tokens: Mapping[str, str]) -> Blo
     Raises `Incomplete` naming the slot, and the transaction, whose answer is short or disagrees
     with itself.
     """
+    return _decoded(
+        document, slot, _Listing(tokens, lambda gain: gain.within_reach(tokens[gain.mint]))
+    )
+
+
+def decode_wholly(document: BlockDocument, slot: int, mints: Collection[str]) -> Block:
+    """Read one block, every gain of the listed `mints` in full, whatever account it reached."""
+    return _decoded(document, slot, _Listing(mints, lambda gain: gain.units))
+
+
+def _decoded(document: BlockDocument, slot: int, listing: "_Listing") -> Block:
     ref = block_ref(document, slot)
     if document.transactions is None:
         raise Incomplete(f"slot {slot}: no transactions in the answer")
-    mints = [mint.encode() for mint in tokens]
+    moved: dict[int | str, Landed] = {}
     transfers: list[Transfer] = []
-    outcomes: dict[str, Outcome] = {}
-    for transaction in document.transactions:
-        tx_hash, meta = _identified(transaction, slot)
-        try:
-            transfers += _transfers(tx_hash, transaction, meta, tokens, mints)
-        except (Incomplete, msgspec.MsgspecError, ValueError) as trouble:
-            raise Incomplete(f"slot {slot}, transaction {tx_hash}: {trouble}") from trouble
-        spent = meta.preBalances[0] - meta.postBalances[0]
-        outcomes[tx_hash] = Outcome(meta.err is None, max(0, spent))
-    if len(outcomes) != len(document.transactions):
-        raise Incomplete(f"slot {slot}: a transaction is listed twice")
-    return Block(ref, tuple(transfers), outcomes)
-
-
-def _identified(transaction: _Transaction, slot: int) -> tuple[str, _Meta]:
-    body, meta = transaction.transaction, transaction.meta
-    if isinstance(body, _Parts):
-        tx_hash = body.signatures[0] if body.signatures else ""
-    else:
-        tx_hash = str(_unpacked(body, slot).signatures[0])
-    if not tx_hash:
-        raise Incomplete(f"slot {slot}: a transaction without a signature")
-    if meta is None:
-        raise Incomplete(f"slot {slot}, transaction {tx_hash}: its result is not known yet")
-    if not meta.preBalances or len(meta.preBalances) != len(meta.postBalances):
-        raise Incomplete(f"slot {slot}, transaction {tx_hash}: balances do not pair up")
-    return tx_hash, meta
-
-
-def _transfers(
-    tx_hash: str,
-    transaction: _Transaction,
-    meta: _Meta,
-    tokens: Mapping[str, str],
-    mints: Sequence[bytes],
-) -> list[Transfer]:
-    if meta.err is not None or _only_fee(meta):
-        return []
-    rose = [
-        index
-        for index, after in enumerate(meta.postBalances)
-        if after > meta.preBalances[index]
-    ]
-    holds_listed = _names_any(mints, meta.postTokenBalances)
-    if not rose and not holds_listed:
-        return []
-    keys = _keys(transaction.transaction, meta)
-    transfers = [
-        Transfer(
-            tx_hash,
-            "native",
-            index,
-            NATIVE,
-            "",
-            keys[index],
-            meta.postBalances[index] - meta.preBalances[index],
-        )
-        for index in rose
-    ]
-    if holds_listed:
-        transfers += _token_transfers(tx_hash, keys, meta, tokens)
-    return transfers
-
-
-def _only_fee(meta: _Meta) -> bool:
-    """Tell a vote, as most transactions are, before any loop: nothing but the payer moved."""
-    before, after = meta.preBalances, meta.postBalances
-    if after[0] > before[0] or after[1:] != before[1:]:
-        return False
-    return bytes(meta.preTokenBalances) == bytes(meta.postTokenBalances)
-
-
-def _names_any(mints: Sequence[bytes], balances: msgspec.Raw) -> bool:
-    """Look for the mints' text before anything is parsed."""
-    text = bytes(balances)
-    return any(mint in text for mint in mints)
-
-
-def _token_transfers(
-    tx_hash: str, keys: Sequence[str], meta: _Meta, tokens: Mapping[str, str]
-) -> Iterator[Transfer]:
-    moved = _moved(keys, meta, tokens)
-    gained = sorted(pair for pair, accounts in moved.items() if sum(accounts.values()) > 0)
-    for ordinal, (owner, mint) in enumerate(gained):
-        program = tokens.get(mint)
-        if program is None:
+    for position, entry in enumerate(document.transactions):
+        if entry.meta is not None and not entry.meta.moved:
             continue
-        account = associated_token_account(owner, mint, program)
-        units = moved[owner, mint].get((account, program), 0)
-        if units > 0:
-            yield Transfer(tx_hash, "token", ordinal, mint, "", owner, units)
+        name: int | str = position
+        try:
+            transaction = landed(entry)
+            name = transaction.tx_hash
+            transfers += transaction.rises()
+            transfers += listing.payments(transaction)
+        except TROUBLE as trouble:
+            raise torn(slot, name, trouble) from trouble
+        if name in moved:
+            raise Incomplete(f"slot {slot}: transaction {name} is listed twice")
+        moved[name] = transaction
+    outcomes = Outcomes(slot, document.transactions)
+    strays = _Strays(slot, [*moved.values()], listing)
+    return Block(ref, tuple(transfers), outcomes, strays, internal=True)
 
 
-_Moved = dict[tuple[str, str], dict[tuple[str, str], int]]
+class _Listing:
+    """The listed mints, and how much of one's gain is a payment."""
+
+    def __init__(self, mints: Collection[str], counted: Callable[[Gain], int]) -> None:
+        self._mints = mints
+        self._texts = [mint.encode() for mint in mints]
+        self._counted = counted
+
+    def payments(self, transaction: Landed) -> Iterator[Transfer]:
+        """Yield what counts; look for the mints' text before anything is parsed."""
+        if not transaction.meta.moved_tokens():
+            return
+        after = bytes(transaction.meta.postTokenBalances)
+        if not any(mint in after for mint in self._texts):
+            return
+        for gain in gains(transaction):
+            if gain.mint in self._mints and (units := self._counted(gain)):
+                yield gain.transfer("token", units)
+
+    def strays(self, transaction: Landed) -> Iterator[Transfer]:
+        """Yield what `payments` leaves."""
+        if not transaction.meta.moved_tokens():
+            return
+        for gain in gains(transaction):
+            if gain.mint not in self._mints:
+                yield gain.transfer("token", gain.units)
+            elif rest := gain.units - self._counted(gain):
+                yield gain.transfer("account", rest)
 
 
-def _moved(keys: Sequence[str], meta: _Meta, tokens: Mapping[str, str]) -> _Moved:
-    """Return `(owner, mint) -> (account, program) -> difference`; an absent balance is 0."""
-    moved: _Moved = {}
-    for sign, raw in ((-1, meta.preTokenBalances), (1, meta.postTokenBalances)):
-        for balance in _TOKEN_BALANCES.decode(raw) or ():
-            amount = balance.uiTokenAmount.amount
-            if not (amount.isascii() and amount.isdigit()):
-                raise Incomplete(f"token amount {amount!r} is not a number")
-            if not 0 <= balance.accountIndex < len(keys):
-                raise Incomplete(f"token balance of unknown account {balance.accountIndex}")
-            # Blocks from before 2022 do not name the program. There the account's address
-            # stands for it: a canonical account commits to the program that made it.
-            program = balance.programId or tokens.get(balance.mint, "")
-            accounts = moved.setdefault((balance.owner or "", balance.mint), {})
-            holder = (keys[balance.accountIndex], program)
-            accounts[holder] = accounts.get(holder, 0) + sign * int(amount)
-    return moved
+@dataclass(slots=True, eq=False)
+class _Strays:
+    """What arrived without being a payment, read when asked for; equal where that is equal."""
 
+    slot: int
+    moved: Sequence[Landed]
+    listing: _Listing
 
-def _keys(body: _Parts | list[str], meta: _Meta) -> list[str]:
-    """Return the account keys in balance order: static, loaded writable, loaded readonly."""
-    if not isinstance(body, _Parts):
-        keys = [str(key) for key in _unpacked(body).message.account_keys]
-    elif bytes(body.accountKeys):
-        keys = [key.pubkey for key in _KEYS.decode(body.accountKeys)]
-    else:
-        listed = _MESSAGE.decode(body.message).accountKeys
-        keys = [key if isinstance(key, str) else key.pubkey for key in listed]
-    # The other shapes already list the loaded keys among the rest.
-    if len(keys) < len(meta.preBalances) and meta.loadedAddresses is not None:
-        keys += meta.loadedAddresses.writable + meta.loadedAddresses.readonly
-    if len(keys) != len(meta.preBalances):
-        raise Incomplete(f"{len(keys)} accounts but {len(meta.preBalances)} balances")
-    return keys
+    def __call__(self) -> Iterator[Transfer]:
+        for transaction in self.moved:
+            try:
+                yield from self.listing.strays(transaction)
+            except TROUBLE as trouble:
+                raise torn(self.slot, transaction.tx_hash, trouble) from trouble
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Strays) and [*self()] == [*other()]
 
-def _unpacked(body: Sequence[str], slot: int | None = None) -> VersionedTransaction:
-    where = "" if slot is None else f"slot {slot}: "
-    if len(body) != 2 or body[1] != "base64":
-        raise Incomplete(f"{where}a transaction in an unknown encoding")
-    try:
-        transaction = VersionedTransaction.from_bytes(b64decode(body[0], validate=True))
-    except ValueError as trouble:
-        raise Incomplete(f"{where}a transaction that cannot be read: {trouble}") from trouble
-    if not transaction.signatures:
-        raise Incomplete(f"{where}a transaction without a signature")
-    return transaction
+    __hash__ = None  # type: ignore[assignment]

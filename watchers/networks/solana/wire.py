@@ -12,6 +12,7 @@ from watchers.rpc import JsonRpc, RpcError
 
 T = TypeVar("T")
 
+INVALID_PARAMS = -32602
 UNSUPPORTED_VERSION = -32015
 
 NOT_KNOWN_HERE = {

@@ -12,21 +12,30 @@ ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 DIGIT_OF = {letter: value for value, letter in enumerate(ALPHABET)}
 PREFIX = b"\x41"
 BYTES = 21
+HEX_LENGTH = 40
 BASE58_LENGTH = 34  # 25 bytes that start with 0x41 always fill 34 digits
 CHECKSUM_BYTES = 4
 CACHED = 65_536
+PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
+TWO_DIGITS, FOUR_DIGITS = 58**2, 58**4
+FOURS = 8  # and two digits more make 34
 
 
 def to_base58(address: bytes) -> str:
     """Write 21 bytes (0x41 first) as base58check; raise `ValueError` for anything else."""
     if len(address) != BYTES or address[:1] != PREFIX:
         raise ValueError(f"not a Tron address: {address.hex()}")
+    # Four digits at a time: a block names hundreds of addresses, and every division of the whole
+    # number costs as much as a hash.
     number = int.from_bytes(address + _checksum(address), "big")
-    letters = []
-    while number:
-        number, digit = divmod(number, 58)
-        letters.append(ALPHABET[digit])
-    return "".join(reversed(letters))
+    pairs: list[str] = []
+    for _ in range(FOURS):
+        number, four = divmod(number, FOUR_DIGITS)
+        high, low = divmod(four, TWO_DIGITS)
+        pairs += PAIRS[low], PAIRS[high]
+    pairs.append(PAIRS[number])
+    pairs.reverse()
+    return "".join(pairs)
 
 
 def from_base58(text: str) -> bytes:
@@ -57,10 +66,13 @@ def to_hex(text: str) -> str:
 def canonical(text: str) -> str:
     """Return the base58 form of an address in any of the three spellings of a node."""
     if len(text) == BASE58_LENGTH:
-        return to_base58(from_base58(text))
-    if len(text) == 2 * (BYTES - 1):
-        return to_base58(PREFIX + bytes.fromhex(text))
-    return to_base58(bytes.fromhex(text))
+        from_base58(text)
+        return text
+    try:
+        octets = bytes.fromhex(text)
+    except ValueError as trouble:
+        raise ValueError(f"not a Tron address: {text!r}") from trouble
+    return to_base58(PREFIX + octets if len(text) == HEX_LENGTH else octets)
 
 
 def spellings(text: str) -> tuple[str, str, str]:

@@ -1,54 +1,50 @@
 """Pure: a block and its transaction infos, as bytes from a node, into transfers and outcomes.
 
-Both spellings of a node are understood (`visible` true and false). TRC-10 assets are not
-counted: `transfers_of` would match `TransferAssetContract` and the `tokenId` entries of internal
-transactions by numeric id, never by name, and only ids on the list.
+Both spellings of a node are understood (`visible` true and false). TRC-10 assets count by their
+numeric id, never by a name, and only where the id is listed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from watchers.network import (
-    NATIVE,
-    Block,
-    BlockRef,
-    Incomplete,
-    NodeUnavailable,
-    Outcome,
-    Transfer,
-)
+from watchers.network import Block, BlockRef, Incomplete, NodeUnavailable
 from watchers.networks.tron.address import canonical, spellings
-from watchers.networks.tron.answers import (
+from watchers.networks.tron.transfers import WORD, Outcomes, Strays, find_transfers, is_hex
+from watchers.networks.tron.wire import (
+    SUCCEEDED,
     BlockAnswer,
-    Contract,
     Info,
     InfosAnswer,
-    InternalTransaction,
-    Log,
+    Ret,
     Transaction,
-    TransferParameter,
 )
 
 SUCCESS = "SUCCESS"
-TRANSFER_TOPIC = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-WORD = 64  # hex digits of 32 bytes
-ADDRESS_PADDING = ("0" * 24, "0" * 22 + "41")  # some compilers keep the 41 of an address
-VALUE_NOTES = ("call", "create", "suicide")
-MOVES_VALUE = frozenset((*VALUE_NOTES, *(note.encode().hex() for note in VALUE_NOTES)))
-"""Other operations (`delegateResourceOfEnergy`, `freezeFor...`) state an amount that stays put."""
+ID_DIGITS = 20
+"""A TRC-10 id is a 64-bit number; an address has more digits."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECONDS_MAX = 253_402_300_799_999  # the last one of year 9999
 
 _BLOCK = msgspec.json.Decoder(BlockAnswer)
+_RET = msgspec.json.Decoder(tuple[Ret, ...])
 _INFOS: msgspec.json.Decoder[InfosAnswer] = msgspec.json.Decoder(InfosAnswer)
-_TRANSFER = msgspec.json.Decoder(TransferParameter)
 
 
 def token_spellings(tokens: Iterable[str]) -> dict[str, str]:
-    """Map every spelling of the listed base58 contracts to the canonical one."""
-    return {spelling: token for token in tokens for spelling in spellings(token)}
+    """Map every spelling of a listed contract to base58, a listed TRC-10 id to itself.
+
+    Raises `ValueError` for what is neither an address in any of its spellings nor a number.
+    """
+    listed: dict[str, str] = {}
+    for token in tokens:
+        if token.isascii() and token.isdecimal() and len(token) < ID_DIGITS:
+            listed[token] = token
+        else:
+            contract = canonical(token.lower() if is_hex(token) else token)
+            listed |= dict.fromkeys(spellings(contract), contract)
+    return listed
 
 
 def decode_header(height: int | None, body: bytes) -> BlockRef:
@@ -56,112 +52,101 @@ def decode_header(height: int | None, body: bytes) -> BlockRef:
     return _ref(height, _block(body))
 
 
+def lists_transactions(body: bytes) -> bool:
+    """Tell whether a block has any; raise as `decode_block` does for what is no block."""
+    return bool(_block(body).transactions)
+
+
 def decode_block(
-    height: int, block_body: bytes, infos_body: bytes, tokens: Mapping[str, str]
+    height: int | None,
+    block_body: bytes,
+    infos_body: bytes,
+    tokens: Mapping[str, str],
+    *,
+    doubtful_fails: bool = False,
 ) -> Block:
     """Join both answers into one complete block, or raise `Incomplete` with the reason.
 
-    `tokens` comes from `token_spellings`. Raises `NodeUnavailable` for an answer that is no
-    answer: not JSON, another shape, or the node's own `Error`. The infos are addressed by
-    height only, so their ids and times must prove that they belong to this very block.
+    `tokens` comes from `token_spellings`; `height` is the one asked for, if any. Raises
+    `NodeUnavailable` for an answer that is no answer: not JSON, another shape, or the node's own
+    `Error`. The infos are addressed by height only, so their ids and times must prove that they
+    belong to this very block. A transaction whose two answers disagree about its success makes
+    the block incomplete or, where nobody can be asked again (`doubtful_fails`), counts as failed.
     """
     answer = _block(block_body)
     ref = _ref(height, answer)
-    infos = _infos(infos_body)
-    _require_complete(height, answer, infos)
-    transfers: list[Transfer] = []
-    outcomes: dict[str, Outcome] = {}
-    info_of = {info.id: info for info in infos}
-    for transaction in answer.transactions:
-        info = info_of[transaction.tx_id]
-        success = _succeeded(transaction, info)
-        outcomes[transaction.tx_id] = Outcome(success, info.fee)
-        if success:
-            try:
-                transfers.extend(transfers_of(transaction, info, tokens))
-            except (ValueError, msgspec.DecodeError) as unreadable:
-                raise Incomplete(f"{transaction.tx_id}: {unreadable}") from unreadable
-    return Block(ref, tuple(transfers), outcomes)
+    infos = _paired(ref.height, answer, _infos(infos_body))
+    failed = _failed(answer.transactions, infos, doubtful_fails=doubtful_fails)
+    return Block(
+        ref,
+        tuple(find_transfers(answer.transactions, infos, failed, tokens)),
+        Outcomes(infos, failed),
+        Strays(answer.transactions, infos, failed, tokens),
+        internal=any(info.internal_transactions for info in infos),
+    )
 
 
-def transfers_of(
-    transaction: Transaction, info: Info, tokens: Mapping[str, str]
-) -> Iterator[Transfer]:
-    """Yield what a successful transaction moved: TRX, listed tokens, TRX inside contracts."""
-    (contract,) = transaction.raw_data.contract
-    if contract.type == "TransferContract":
-        yield from _native(transaction.tx_id, contract)
-    for ordinal, log in enumerate(info.log):
-        token = tokens.get(log.address)
-        if token is not None:
-            yield from _token(info.id, ordinal, token, log)
-    for ordinal, internal in enumerate(info.internal_transactions):
-        yield from _internal(info.id, ordinal, internal)
+def _failed(
+    transactions: tuple[Transaction, ...], infos: tuple[Info, ...], *, doubtful_fails: bool
+) -> frozenset[str]:
+    """Return the ids of the transactions that did not take effect."""
+    suspects = [
+        (transaction, info)
+        for transaction, info in zip(transactions, infos, strict=True)
+        if transaction.ret != SUCCEEDED
+        or info.result
+        or (
+            info.receipt.result != SUCCESS
+            and (info.receipt.result or info.log or info.internal_transactions)
+        )
+    ]
+    return frozenset(
+        info.id
+        for transaction, info in suspects
+        if not _succeeded(transaction, info, doubtful_fails=doubtful_fails)
+    )
 
 
-def _native(tx_hash: str, contract: Contract) -> Iterator[Transfer]:
-    value = _TRANSFER.decode(contract.parameter).value
-    if value.amount > 0:
-        sender, recipient = canonical(value.owner_address), canonical(value.to_address)
-        yield Transfer(tx_hash, "native", 0, NATIVE, sender, recipient, value.amount)
-
-
-def _token(tx_hash: str, ordinal: int, token: str, log: Log) -> Iterator[Transfer]:
-    if len(log.topics) != 3 or log.topics[0] != TRANSFER_TOPIC or len(log.data) != WORD:
-        return
-    sender, recipient = _topic_address(log.topics[1]), _topic_address(log.topics[2])
-    units = int.from_bytes(bytes.fromhex(log.data), "big")
-    if sender and recipient and units:
-        yield Transfer(tx_hash, "token", ordinal, token, sender, recipient, units)
-
-
-def _topic_address(topic: str) -> str:
-    """Return the address in a topic; empty where the topic holds something else."""
-    if len(topic) != WORD or not topic.startswith(ADDRESS_PADDING):
-        return ""
-    return canonical(topic[24:])
-
-
-def _internal(tx_hash: str, ordinal: int, internal: InternalTransaction) -> Iterator[Transfer]:
-    if internal.rejected or internal.note not in MOVES_VALUE:
-        return
-    units = sum(value.call_value for value in internal.call_values if not value.token_id)
-    if units > 0:
-        sender, recipient = canonical(internal.caller_address), canonical(internal.transfer_to)
-        yield Transfer(tx_hash, "internal", ordinal, NATIVE, sender, recipient, units)
-
-
-def _succeeded(transaction: Transaction, info: Info) -> bool:
+def _succeeded(transaction: Transaction, info: Info, *, doubtful_fails: bool) -> bool:
     """Tell whether it took effect; block and info must not contradict each other.
 
     Consensus makes both equal wherever the virtual machine ran. A node that shows only one of
     them as failed is not believed either way: a payout taken for failed would be paid again.
     """
-    in_block = transaction.ret[0].contract_ret if transaction.ret else ""
-    ran = bool(info.receipt.result or info.log or info.internal_transactions)
-    if (ran and info.receipt.result != in_block) or (info.result and in_block == SUCCESS):
+    try:
+        results = _RET.decode(transaction.ret)
+    except msgspec.DecodeError as unreadable:
+        raise Incomplete(f"{info.id}: ret: {unreadable}") from unreadable
+    in_block = results[0].contract_ret if results else ""
+    in_info = info.receipt.result
+    ran = in_info or info.log or info.internal_transactions
+    if (ran and in_info != in_block) or (info.result and in_block == SUCCESS):
+        if doubtful_fails:
+            return False
         raise Incomplete(
-            f"{transaction.tx_id}: block says {in_block or 'nothing'}, info says "
-            f"{info.receipt.result or info.result or 'nothing'}"
+            f"{info.id}: block says {in_block or 'nothing'}, info says "
+            f"{in_info or info.result or 'nothing'}"
         )
     return in_block == SUCCESS
 
 
-def _require_complete(height: int, answer: BlockAnswer, infos: tuple[Info, ...]) -> None:
-    ids = {transaction.tx_id for transaction in answer.transactions}
-    if len(ids) != len(answer.transactions):
+def _paired(height: int, answer: BlockAnswer, infos: tuple[Info, ...]) -> tuple[Info, ...]:
+    """Return the infos in the order of the block's transactions, each proved to be its own."""
+    ids = [transaction.tx_id for transaction in answer.transactions]
+    if len(set(ids)) != len(ids):
         raise Incomplete(f"block {height} lists a transaction twice")
-    if len(infos) != len(ids) or {info.id for info in infos} != ids:
-        raise Incomplete(
-            f"block {height} has {len(ids)} transactions, its {len(infos)} infos do not match"
-        )
+    if [info.id for info in infos] != ids:
+        info_of = {info.id: info for info in infos}
+        if len(infos) != len(ids) or info_of.keys() != set(ids):
+            raise Incomplete(
+                f"block {height} has {len(ids)} transactions, its {len(infos)} infos do not match"
+            )
+        infos = tuple(info_of[tx_id] for tx_id in ids)
     time = answer.block_header.raw_data.timestamp
     for info in infos:
-        if info.block_number != height or info.block_time != time:
+        if info.block_number != height or (info.block_time != time and info.block_time):
             raise Incomplete(f"info {info.id} belongs to another block than {height}")
-    for transaction in answer.transactions:
-        if len(transaction.raw_data.contract) != 1:
-            raise Incomplete(f"{transaction.tx_id} does not have exactly one contract")
+    return infos
 
 
 def _ref(height: int | None, answer: BlockAnswer) -> BlockRef:
@@ -194,6 +179,10 @@ def _height_in(block_id: str) -> int:
 def _block(body: bytes) -> BlockAnswer:
     try:
         answer = _BLOCK.decode(body)
+    except msgspec.ValidationError as trouble:
+        if "contract" in str(trouble):
+            raise Incomplete(f"not exactly one contract in a transaction: {trouble}") from None
+        raise NodeUnavailable(f"block: {trouble}") from trouble
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as trouble:
         raise NodeUnavailable(f"block: {trouble}") from trouble
     if answer.error is not None:

@@ -1,6 +1,7 @@
 """Eyes on Tron: whole blocks by height, finality by solidification."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from watchers.network import (
     NATIVE,
@@ -20,15 +21,17 @@ from watchers.rpc import Endpoints
 class TronReader:
     """Reads one Tron network.
 
-    `genesis` is the pinned id of block 0 (64 hex digits), `tokens` the base58 contracts whose
-    transfers count. A node keeps internal transfers only when its operator switched
-    `vm.saveInternalTx` on; without it they are simply absent from every answer, and comparing
-    balances is what finds them.
+    `genesis` is the pinned id of block 0 (64 hex digits), `tokens` the base58 contracts and the
+    numeric TRC-10 ids whose transfers count. A node keeps internal transfers only when its
+    operator switched `vm.saveInternalTx` on; without it they are simply absent from every
+    answer, and comparing balances is what finds them. `internal` tells whether it is known to
+    be on; a block that shows some proves it for itself.
     """
 
     endpoints: Endpoints
     genesis: str
     tokens: frozenset[str] = frozenset()
+    internal: Callable[[], bool] = lambda: False
     _node: TronNode = field(init=False)
     _spellings: dict[str, str] = field(init=False)
 
@@ -57,10 +60,11 @@ class TronReader:
         block = await self._node.fetch("/wallet/getblockbynum", query)
         infos = await self._node.fetch("/wallet/gettransactioninfobyblocknum", query)
         try:
-            return decode_block(height, block, infos, self._spellings)
+            seen = decode_block(height, block, infos, self._spellings)
         except (Incomplete, NodeUnavailable):
             self.endpoints.rotate()
             raise
+        return seen if seen.internal else replace(seen, internal=self.internal())
 
     async def ref_at(self, height: int) -> BlockRef:
         """Return the identity of the block now standing at `height`."""

@@ -1,0 +1,107 @@
+"""An anvil full of payments: every block holds 100 transfers of the coin and 100 of a token.
+
+A tenth of them go to the pool, the others to strangers.
+"""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from devnet.anvil import BINARY, attached, call_data
+from devnet.chain import HOST, TOKEN_SUPPLY_UNITS, free_port, process
+
+BLOCKS = 500
+TRANSACTIONS = 200
+POOL = 10_000
+CONFIRMATIONS = 70
+"""Empty blocks on top: two of anvil's epochs of 32 are not final."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusyChain:
+    """A chain that stands still; blocks `first` to `last` are full."""
+
+    url: str
+    chain_id: int
+    token: str
+    pool: Sequence[str]
+    first: int
+    last: int
+    paid: int
+    """Transfers to the pool."""
+
+
+def addresses(count: int, seed: int) -> list[str]:
+    """Return addresses that nobody holds the key of."""
+    source = random.Random(seed)
+    return [f"0x{source.randbytes(20).hex()}" for _ in range(count)]
+
+
+@asynccontextmanager
+async def busy_chain() -> AsyncIterator[BusyChain]:
+    """Start anvil, fill it, yield it, stop it."""
+    port = free_port()
+    command = [
+        *(str(BINARY), "--host", HOST, "--port", str(port), "--silent", "--no-mining"),
+        *("--balance", "1000000", "--gas-limit", "60000000", "--order", "fifo"),
+    ]
+    url = f"http://{HOST}:{port}"
+    async with process(command), attached(url) as chain, aiohttp.ClientSession() as http:
+        await chain.rpc.call("evm_setAutomine", True)  # noqa: FBT003 - JSON
+        token = await chain.deploy("TestToken", chain.payer, TOKEN_SUPPLY_UNITS)
+        await chain.rpc.call("evm_setAutomine", False)  # noqa: FBT003 - JSON
+        first = int(await chain.rpc.call("eth_blockNumber"), 16) + 1
+        pool = addresses(POOL, seed=1)
+        paid = await _fill(http, url, chain.payer, token, pool)
+        await chain.mine(CONFIRMATIONS)
+        last = first + BLOCKS - 1
+        yield BusyChain(url, int(chain.identity), token, pool, first, last, paid)
+
+
+async def _fill(
+    http: aiohttp.ClientSession, url: str, payer: str, token: str, pool: Sequence[str]
+) -> int:
+    source = random.Random(2)
+    strangers = addresses(2_000, seed=3)
+    paid = 0
+    nonce = 1  # the payer's first transaction made the token
+    for _ in range(BLOCKS):
+        calls: list[tuple[str, list[Any]]] = []
+        for position in range(TRANSACTIONS):
+            ours = source.random() < 0.1
+            paid += ours
+            to = source.choice(pool if ours else strangers)
+            calls.append(_payment(payer, token, to, nonce, is_token=position % 2 == 1))
+            nonce += 1
+        await _batch(http, url, calls)
+        # In a batch of its own: anvil works on the calls of one side by side.
+        await _batch(http, url, [("anvil_mine", ["0x1", "0x0"])])
+    return paid
+
+
+def _payment(
+    payer: str, token: str, to: str, nonce: int, *, is_token: bool
+) -> tuple[str, list[Any]]:
+    fields = {"from": payer, "nonce": hex(nonce), "gasPrice": hex(10**11)}
+    if is_token:
+        data = call_data("transfer(address,uint256)", to, 1_000)
+        fields |= {"to": token, "data": data, "gas": hex(100_000)}
+    else:
+        fields |= {"to": to, "value": hex(10**12), "gas": hex(21_000)}
+    return "eth_sendTransaction", [fields]
+
+
+async def _batch(
+    http: aiohttp.ClientSession, url: str, calls: Sequence[tuple[str, list[Any]]]
+) -> None:
+    body = [
+        {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        for number, (method, params) in enumerate(calls)
+    ]
+    async with http.post(url, json=body) as response:
+        for answer in await response.json():
+            assert "error" not in answer, answer

@@ -1,0 +1,240 @@
+"""How much of a bare client's rate the scanner keeps while it catches up, every check on.
+
+Both read the same 500 full blocks of one anvil with the same two calls per block and as many at
+once; the bare client throws the answers away, ours proves, links, matches and commits them into
+the embedded PostgreSQL, credits included. In turns; the ratio of the medians counts.
+Run: `.venv/bin/python -m benchmarks.catch_up`; with `PONDER=1` in the environment also beside
+Ponder, which npm installs into `var/ponder`.
+"""
+
+import asyncio
+import os
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import uvloop
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, insert, select
+
+from benchmarks import beside_ponder
+from benchmarks.beside_ponder import rounded
+from benchmarks.busy_chain import BLOCKS, TRANSACTIONS, BusyChain, busy_chain
+from benchmarks.timing import console, table
+from gateway import logs
+from gateway.commands.init import create_secrets
+from gateway.db import CROSS_TENANT, Database
+from gateway.models import AddressPool, Block, Currency, Deposit, Network
+from gateway.postgres.cluster import running
+from gateway.postgres.connect import connected
+from gateway.postgres.migrate import migrate
+from gateway.postgres.roles import ensure_database, prepare_server
+from gateway.postgres.url import EMBEDDED_DATABASE, role_url
+from gateway.settings import Settings
+from keystore.api import pool_message
+from watchers import store
+from watchers.addresses import AddressBook
+from watchers.clock import now
+from watchers.networks.ethereum.reader import EthereumReader
+from watchers.prefetch import IN_FLIGHT_MAX
+from watchers.providers.endpoints import Endpoints
+from watchers.rpc import JsonRpc
+from watchers.scanner import Scanner
+
+ROUNDS = 5
+PONDER = "PONDER"
+NOT_ASKED = "Ponder comparison skipped: ask for it with `make bench PONDER=1`"
+NETWORK = "ethereum"
+COIN, TOKEN = "ETH-ETHEREUM", "TUSD-ETHEREUM"
+KEY = Ed25519PrivateKey.from_private_bytes(b"pool key of the benchmark".ljust(32))
+RESULT = b'"result":{"hash":"'
+HASH_LETTERS = 66
+
+
+async def bare(chain: BusyChain) -> float:
+    """Fetch every block and its receipts, look at nothing; return blocks per second."""
+    left = iter(range(chain.first, chain.last + 1))
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        for height in left:
+            block = await _post(session, "eth_getBlockByNumber", [hex(height), True])
+            at = block.index(RESULT) + len(RESULT)
+            await _post(
+                session, "eth_getBlockReceipts", [block[at : at + HASH_LETTERS].decode()]
+            )
+
+    async def _post(session: aiohttp.ClientSession, method: str, params: list[object]) -> bytes:
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        headers = {"content-type": "application/json"}
+        body = msgspec.json.encode(call)
+        async with session.post(chain.url, data=body, headers=headers) as response:
+            return await response.read()
+
+    async with aiohttp.ClientSession() as session:
+        begun = time.perf_counter()
+        await asyncio.gather(*(client(session) for _ in range(IN_FLIGHT_MAX)))
+        return _rate(chain, time.perf_counter() - begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What one run of the scanner made of the chain."""
+
+    rate: float
+    blocks: int
+    deposits: int
+    credited: int
+
+
+async def ours(settings: Settings, chain: BusyChain, name: str) -> Ours:
+    """Catch up from the first full block to the head in a database that knows the pool."""
+    database = Database(role_url(settings, "watcher", database=name), pool_size=4)
+    endpoints = Endpoints([chain.url])
+    reader = EthereumReader(JsonRpc(endpoints), chain.chain_id, frozenset({chain.token}))
+    try:
+        scanner = await _scanner(settings, database, reader, chain)
+        begun = time.perf_counter()
+        while scanner.position.height < chain.last:
+            await scanner.step()
+        seconds = time.perf_counter() - begun
+        await scanner.aclose()
+        return await _counted(database, _rate(chain, seconds))
+    finally:
+        await endpoints.aclose()
+        await database.aclose()
+
+
+async def _scanner(
+    settings: Settings, database: Database, reader: EthereumReader, chain: BusyChain
+) -> Scanner:
+    start = (await reader.read(chain.first - 1)).ref
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        await store.create_cursor(session, NETWORK, start, now())
+    book = AddressBook(KEY.public_key().public_bytes_raw().hex())
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        position = await store.take_lease(session, NETWORK, "benchmark", now())
+        assert position is not None
+        await book.load(session, NETWORK)
+        currencies = await store.currencies_of(session, NETWORK)
+    return Scanner(reader, database, currencies, book, position, settings.api.public_url)
+
+
+async def _counted(database: Database, rate: float) -> Ours:
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        blocks = list(await session.scalars(select(Block.height)))
+        statuses = list(await session.scalars(select(Deposit.status)))
+    return Ours(rate, len(blocks) - 1, len(statuses), statuses.count("confirmed"))
+
+
+def _rate(chain: BusyChain, seconds: float) -> float:
+    return (chain.last - chain.first + 1) / seconds
+
+
+def know_the_pool(connection: Connection, chain: BusyChain) -> None:
+    """List the network, its two currencies and the pool's signed rows."""
+    connection.execute(
+        insert(Network).values(
+            id=NETWORK, family="ethereum", display_name="Ethereum",
+            identity=str(chain.chain_id), test=True, local=True, enabled=True,
+        )
+    )  # fmt: skip
+    for currency, contract, decimals in ((COIN, None, 18), (TOKEN, chain.token, 6)):
+        connection.execute(
+            insert(Currency).values(
+                id=currency, network_id=NETWORK, code=currency.split("-")[0],
+                contract=contract, token_program=None, decimals=decimals,
+                minimum_deposit_units=0, withdrawal_fee_units=0,
+                automatic_approval_below_units=0, enabled=True,
+            )
+        )  # fmt: skip
+    moment = now().at
+    rows = []
+    for index, address in enumerate(chain.pool):
+        path = f"m/44'/60'/0'/0/{index}"
+        rows.append(
+            {
+                "network_id": NETWORK, "index": index, "path": path, "address": address,
+                "signature": KEY.sign(pool_message(NETWORK, index, path, address)),
+                "status": "AVAILABLE", "created_at": moment,
+            }
+        )  # fmt: skip
+    connection.execute(insert(AddressPool), rows)
+
+
+def clone(settings: Settings, number: int) -> str:
+    """Copy the prepared database; return the copy's name."""
+    name = f"run_{number}"
+    with connected(settings, "admin", database="postgres", autocommit=True) as admin:
+        ensure_database(admin, name, template=EMBEDDED_DATABASE)
+    return name
+
+
+def show(limits: Sequence[float], runs: Sequence[Ours]) -> None:
+    """Print both, and the ratio of the medians."""
+    limit = statistics.median(limits)
+    rate = statistics.median(run.rate for run in runs)
+    last = runs[-1]
+    table(
+        f"Catch-up on anvil: 500 blocks of {TRANSACTIONS} transactions, {IN_FLIGHT_MAX} reads "
+        "at once, into PostgreSQL",
+        ["", "blocks/s, median", "runs", "of fetch-only"],
+        [
+            ["fetch only (aiohttp)", f"{limit:.1f}", rounded(limits), "1.00"],
+            [
+                f"scanner: {last.deposits} deposits, {last.credited} credited",
+                f"{rate:.1f}",
+                rounded([run.rate for run in runs]),
+                f"{rate / limit:.2f} (goal 0.60)",
+            ],
+        ],
+    )
+
+
+async def measure(settings: Settings) -> None:
+    """Fill a chain, run both in turns, print."""
+    async with busy_chain() as chain:
+        with connected(settings, "admin") as connection:
+            know_the_pool(connection, chain)
+            connection.commit()
+        missing = beside_ponder.install() if PONDER in os.environ else NOT_ASKED
+        limits, runs, theirs = [], [], []
+        for number in range(ROUNDS):
+            limits.append(await bare(chain))
+            run = await ours(settings, chain, clone(settings, number))
+            assert (run.blocks >= BLOCKS, run.deposits) == (True, chain.paid)
+            runs.append(run)
+            if missing is None:
+                theirs.append(await beside_ponder.ponder(settings, chain, number))
+        show(limits, runs)
+        if missing is None:
+            found = beside_ponder.indexed(settings, ROUNDS - 1)
+            beside_ponder.show([run.rate for run in runs], theirs, found)
+        else:
+            console.print(missing)
+
+
+def main() -> int:
+    """Start the database, measure, print."""
+    with (
+        tempfile.TemporaryDirectory(prefix="gw-") as folder,
+        Path(os.devnull).open("w") as null,
+    ):
+        settings = Settings(networks={}, data_dir=Path(folder))
+        create_secrets(settings, secrets.token_urlsafe)
+        logs.configure("info", stream=null)
+        with running(settings):
+            prepare_server(settings)
+            migrate(settings)
+            uvloop.run(measure(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""What merchants hear about deposits, with a limit: a flood of transfers is no flood of webhooks."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.deposits import repository
+from gateway.deposits.documents import deposit_document
+from gateway.domain.moment import Moment
+from gateway.models import Currency, Deposit, Invoice, Network
+from gateway.webhooks.outbox import emit
+
+DEPOSITS_TOLD = 50
+"""So many deposits of one invoice get events of their own; the invoice's events tell the rest."""
+
+
+async def announce(
+    session: AsyncSession, deposits: Sequence[Deposit], name: str, moment: Moment
+) -> None:
+    """Tell merchants about these deposits of their invoices.
+
+    A small deposit is told only as part of its invoice. Nobody hears how a deposit went on
+    whose arrival was not told.
+    """
+    mine = [deposit for deposit in deposits if deposit.merchant_id is not None]
+    if name == "deposit.detected":
+        told = await repository.told_per_invoice(session, {d.invoice_id for d in mine})
+        mine = await _loud(session, mine, told)
+    elif mine:
+        heard = await repository.heard_of(session, [deposit.id for deposit in mine])
+        mine = [deposit for deposit in mine if deposit.id in heard]
+    for deposit in mine:
+        await tell(session, deposit, name, moment)
+
+
+async def announce_unmatched(
+    session: AsyncSession, found: Sequence[tuple[Deposit, Invoice]], moment: Moment
+) -> None:
+    """Tell merchants what came to an address of their invoice and does not pay it."""
+    for deposit, invoice in found:
+        currency = await session.get_one(Currency, deposit.currency_id)
+        if deposit.units < currency.minimum_deposit_units:
+            continue
+        if await repository.told_at(session, deposit) >= DEPOSITS_TOLD:
+            continue
+        await emit(
+            session,
+            moment,
+            type_="deposit.unmatched",
+            merchant_id=invoice.merchant_id,
+            livemode=invoice.livemode,
+            subject=deposit.id,
+            data={"object": msgspec.to_builtins(deposit_document(deposit, currency))},
+        )
+
+
+async def tell(session: AsyncSession, deposit: Deposit, name: str, moment: Moment) -> None:
+    """Write one event of a deposit that belongs to a merchant."""
+    if deposit.merchant_id is None:
+        raise ValueError(f"deposit {deposit.id} belongs to nobody")
+    currency = await session.get_one(Currency, deposit.currency_id)
+    network = await session.get_one(Network, deposit.network_id)
+    await emit(
+        session,
+        moment,
+        type_=name,
+        merchant_id=deposit.merchant_id,
+        livemode=not network.test,
+        subject=deposit.id,
+        data={"object": msgspec.to_builtins(deposit_document(deposit, currency))},
+    )
+
+
+async def _loud(
+    session: AsyncSession, deposits: Sequence[Deposit], told: Counter[str]
+) -> list[Deposit]:
+    loud = []
+    for deposit in deposits:
+        currency = await session.get_one(Currency, deposit.currency_id)
+        invoice_id = deposit.invoice_id or ""
+        if deposit.units < currency.minimum_deposit_units or told[invoice_id] >= DEPOSITS_TOLD:
+            continue
+        told[invoice_id] += 1
+        loud.append(deposit)
+    return loud

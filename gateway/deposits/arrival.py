@@ -1,0 +1,108 @@
+"""A transfer that arrived, and the deposit row that it becomes."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.deposits import attribution
+from gateway.domain.moment import Moment
+from gateway.models import AddressPool, Currency, Deposit, Invoice
+
+HANDED_OVER = (
+    *("currency_id", "sender", "address", "purpose"),
+    *("merchant_id", "invoice_id", "reason", "late"),
+)
+"""What of a deposit hangs on its recipient and its asset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A transfer to an address of ours, in the block that carries it.
+
+    `address` is our stored text of it. `pool` is its row, `genuine` whether the keystore signed
+    that row; `capital` means that it is an application wallet.
+    """
+
+    network_id: str
+    tx_hash: str
+    kind: str
+    ordinal: int
+    currency: Currency
+    sender: str
+    address: str
+    units: int
+    pool: AddressPool | None
+    genuine: bool
+    capital: bool
+    block_height: int
+    block_hash: str
+    block_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every deposit use case needs: the transaction, the moment, where links point."""
+
+    session: AsyncSession
+    moment: Moment
+    public_url: str
+
+
+def hand_over(deposit: Deposit, other: Deposit) -> None:
+    """Let a deposit be whose it is now: in its new block the transaction paid somebody else."""
+    for name in HANDED_OVER:
+        setattr(deposit, name, getattr(other, name))
+
+
+def move(deposit: Deposit, arrival: Arrival, owners: dict[str, Invoice]) -> None:
+    """Let a deposit that is not final stand where it was seen now."""
+    deposit.status = "pending"
+    deposit.units = arrival.units
+    deposit.block_height = arrival.block_height
+    deposit.block_hash = arrival.block_hash
+    deposit.block_time = arrival.block_time
+    if deposit.invoice_id is not None:
+        deposit.late = arrival.block_time > owners[deposit.invoice_id].expires_at
+
+
+def new_deposit(
+    desk: Desk,
+    arrival: Arrival,
+    owners: dict[str, Invoice],
+    accepted: Collection[tuple[str, str]],
+) -> Deposit:
+    """Return the row of an arrival; `accepted` are (invoice, currency) pairs that may be paid."""
+    pool = arrival.pool
+    owner = None if pool is None or pool.invoice_id is None else owners[pool.invoice_id]
+    purpose, reason = attribution.purpose(
+        capital=arrival.capital,
+        genuine=arrival.genuine,
+        assigned=owner is not None,
+        accepted=owner is not None and (owner.id, arrival.currency.id) in accepted,
+        small=arrival.units < arrival.currency.minimum_deposit_units,
+    )
+    invoice = owner if purpose == "invoice" else None
+    return Deposit(
+        id=desk.moment.id("dep"),
+        network_id=arrival.network_id,
+        tx_hash=arrival.tx_hash,
+        kind=arrival.kind,
+        ordinal=arrival.ordinal,
+        currency_id=arrival.currency.id,
+        units=arrival.units,
+        sender=arrival.sender,
+        address=arrival.address,
+        purpose=purpose,
+        merchant_id=invoice.merchant_id if invoice else None,
+        invoice_id=invoice.id if invoice else None,
+        status="pending",
+        reason=reason,
+        late=invoice is not None and arrival.block_time > invoice.expires_at,
+        block_height=arrival.block_height,
+        block_hash=arrival.block_hash,
+        block_time=arrival.block_time,
+        detected_at=desk.moment.at,
+        confirmed_at=None,
+    )

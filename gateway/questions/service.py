@@ -1,0 +1,97 @@
+"""Asking a watcher and waiting for its answer: two seconds, else it is not available now.
+
+An answer wakes its listener (LISTEN/NOTIFY); the row is read all the same, before and after, so
+that no answer is missed. Waiting takes a database connection: few may wait at once.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from gateway.db import Database, notify
+from gateway.domain.actor import Actor
+from gateway.domain.errors import TooMany, Unavailable
+from gateway.domain.moment import Moment
+from gateway.questions import repository
+
+ASKED = "questions"
+"""Channel of new questions; the payload is the network."""
+ANSWERED = "question_answers"
+"""Channel of answers; the payload is the question's id."""
+PATIENCE_SECONDS = 2.0
+PER_MINUTE = 30
+WAITING_MAX = 2
+SILENT = "network_unavailable"
+
+
+@dataclass(slots=True)
+class Questions:
+    """The API's way to ask watchers; one per process."""
+
+    database: Database
+    patience_seconds: float = PATIENCE_SECONDS
+    _waiting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITING_MAX))
+
+    async def ask(
+        self, actor: Actor, kind: str, network: str, body: Mapping[str, Any], moment: Moment
+    ) -> dict[str, Any]:
+        """Return the watcher's answer as JSON types.
+
+        The same question within seconds is one. Raises `TooMany` beyond 30 questions a minute,
+        `Unavailable` where no watcher answers in time.
+        """
+        try:
+            async with (
+                asyncio.timeout(self.patience_seconds),
+                self._waiting,
+                self.database.listening(ANSWERED) as driver,
+            ):
+                question_id = await self._put(actor, kind, network, body, moment)
+                return await self._answer(driver, actor, question_id)
+        except TimeoutError as late:
+            raise Unavailable(
+                f"the watcher of {network} does not answer", code=SILENT
+            ) from late
+
+    async def _put(
+        self, actor: Actor, kind: str, network: str, body: Mapping[str, Any], moment: Moment
+    ) -> str:
+        asker = actor.merchant_id or actor.key_id
+        async with self.database.unit_of_work(asker) as session:
+            known = await repository.same_question(session, asker, kind, network, body)
+            if known is not None:
+                return known.id
+            if await repository.asked_lately(session, asker) >= PER_MINUTE:
+                raise TooMany(f"at most {PER_MINUTE} such questions a minute")
+            question = {
+                "id": moment.id("que"),
+                "asker": asker,
+                "kind": kind,
+                "network_id": network,
+                "body": dict(body),
+                "operator": actor.merchant_id is None,
+            }
+            await repository.add(session, question)
+            await notify(session, ASKED, network)
+        return str(question["id"])
+
+    async def _answer(
+        self, driver: psycopg.AsyncConnection[Any], actor: Actor, question_id: str
+    ) -> dict[str, Any]:
+        """Wait until the row holds the answer; the caller's timeout ends it."""
+        asker = actor.merchant_id or actor.key_id
+        told = driver.notifies()
+        try:
+            while True:
+                async with self.database.unit_of_work(asker) as session:
+                    answer = await repository.answer_of(session, question_id)
+                if answer is not None:
+                    return answer
+                async for notice in told:
+                    if notice.payload == question_id:
+                        break
+        finally:
+            await told.aclose()

@@ -1,0 +1,220 @@
+"""Guards of the decoders: what a block must prove, and what counts in it."""
+
+from tests.mutations.mutation import Mutation
+
+ETHEREUM, TRON, SOLANA = (
+    f"watchers/networks/{name}" for name in ("ethereum", "tron", "solana")
+)
+DECODED = "tests/networks/ethereum/test_cases_decode.py"
+COMPLETE = "tests/networks/ethereum/test_cases_complete.py"
+CONTRADICTED = "tests/networks/ethereum/test_ethereum_decode.py"
+TRACED = "tests/networks/ethereum/test_ethereum_traces.py"
+ATTACKS = "tests/networks/tron/test_tron_attacks.py"
+BALANCES = "tests/networks/solana/test_solana_decode.py"
+
+DECODING = (
+    Mutation(
+        guard="ethereum: success",
+        path=f"{ETHEREUM}/decode.py",
+        old="        if receipt.status != SUCCEEDED:\n            continue\n",
+        new="",
+        tests=(f"{DECODED}::test_case_01_value_of_a_failed_transaction_is_not_credited",),
+    ),
+    Mutation(
+        guard="ethereum: allow-list",
+        path=f"{ETHEREUM}/transfers.py",
+        old="            asset = asset.lower()\n            if asset not in tokens:\n                continue\n",
+        new="            asset = asset.lower()\n",
+        tests=(
+            f"{DECODED}::test_case_04_a_perfect_log_of_another_contract_is_a_stray",
+            f"{DECODED}::test_case_05_a_contract_is_its_address_whatever_it_calls_itself",
+        ),
+    ),
+    Mutation(
+        guard="ethereum: tokenId is no amount",
+        path=f"{ETHEREUM}/erc20.py",
+        old="len(topics) != TRANSFER_TOPICS",
+        new="len(topics) < TRANSFER_TOPICS",
+        tests=(f"{DECODED}::test_case_06_four_topics_are_a_collectible",),
+    ),
+    Mutation(
+        guard="ethereum: as many receipts as transactions",
+        path=f"{ETHEREUM}/proof.py",
+        old="    if len(receipts) != len(block.transactions):\n        raise",
+        new="    if False:\n        raise",
+        tests=(f"{COMPLETE}::test_case_32_receipts_must_be_as_many_and_in_place",),
+    ),
+    Mutation(
+        guard="ethereum: each receipt is of its transaction",
+        path=f"{ETHEREUM}/proof.py",
+        old="        if receipt.transaction_hash != sent.hash:",
+        new="        if False:",
+        tests=(f"{CONTRADICTED}::test_receipts_in_another_order_are_refused",),
+    ),
+    Mutation(
+        guard="ethereum: block hash of logs",
+        path=f"{ETHEREUM}/proof.py",
+        old='    if log.removed or (log.block_hash or "").lower() != block_hash:',
+        new="    if False:",
+        tests=(f"{COMPLETE}::test_case_34_logs_of_a_stale_fork_are_refused",),
+    ),
+    Mutation(
+        guard="ethereum: header bloom",
+        path=f"{ETHEREUM}/proof.py",
+        old="    if block.logs_bloom is not None and bloom_of(block.logs_bloom) != union:",
+        new="    if False:",
+        tests=(
+            f"{COMPLETE}::test_case_33_without_receipt_blooms_the_logs_themselves_are_summed",
+        ),
+    ),
+    Mutation(
+        guard="ethereum: transactions root",
+        path=f"{ETHEREUM}/proof.py",
+        old="    if (root.lower() == EMPTY_ROOT) != (count == 0):",
+        new="    if False:",
+        tests=(f"{COMPLETE}::test_case_32_an_empty_answer_does_not_make_a_full_block_empty",),
+    ),
+    Mutation(
+        guard="ethereum: reverted subtree",
+        path=f"{ETHEREUM}/traces.py",
+        old="        if frame.error:\n            continue\n",
+        new="",
+        tests=(f"{DECODED}::test_case_16_what_a_reverted_inner_call_paid_never_happened",),
+    ),
+    Mutation(
+        guard="ethereum: borrowed code moves no value",
+        path=f"{ETHEREUM}/traces.py",
+        old="units = 0 if value is None or kind in STILL else quantity(value)",
+        new="units = 0 if value is None else quantity(value)",
+        tests=(f"{DECODED}::test_case_17_borrowed_code_moves_no_value",),
+    ),
+    Mutation(
+        guard="ethereum: traces are of this block",
+        path=f"{ETHEREUM}/decode.py",
+        old="            prove_executions(block.transactions, receipts, traced)\n",
+        new="            pass\n",
+        tests=(f"{TRACED}::test_traces_that_do_not_fit_the_block_are_incomplete",),
+    ),
+    Mutation(
+        guard="ethereum: logged value counts once",
+        path=f"{ETHEREUM}/logged.py",
+        old="    return True, moves[1:]\n",
+        new="    return True, moves\n",
+        tests=(f"{DECODED}::test_case_23_logged_value_has_one_source",),
+    ),
+    Mutation(
+        guard="ethereum: withdrawals are gwei",
+        path=f"{ETHEREUM}/transfers.py",
+        old="WEI_PER_GWEI = 10**9",
+        new="WEI_PER_GWEI = 1",
+        tests=(f"{DECODED}::test_case_18_a_beacon_withdrawal_is_gwei",),
+    ),
+    Mutation(
+        guard="tron: success",
+        path=f"{TRON}/transfers.py",
+        old="        if failed and info.id in failed:\n            continue\n",
+        new="",
+        tests=(
+            f"{ATTACKS}::test_case_41_a_failed_call_pays_nobody",
+            f"{ATTACKS}::test_case_42_a_trx_transfer_without_success_pays_nobody",
+        ),
+    ),
+    Mutation(
+        guard="tron: block and info agree",
+        path=f"{TRON}/decode.py",
+        old="    if (ran and in_info != in_block) or (info.result and in_block == SUCCESS):",
+        new="    if False:",
+        tests=(f"{ATTACKS}::test_case_41_block_and_info_that_disagree_are_not_believed",),
+    ),
+    Mutation(
+        guard="tron: allow-list",
+        path=f"{TRON}/transfers.py",
+        old="                    token = tokens.get(log.address)\n",
+        new="                    token = canonical(log.address)\n",
+        tests=(f"{ATTACKS}::test_case_52_only_the_contract_that_speaks_counts",),
+    ),
+    Mutation(
+        guard="tron: id sets match",
+        path=f"{TRON}/decode.py",
+        old="        if len(infos) != len(ids) or info_of.keys() != set(ids):",
+        new="        ids = [tx_id for tx_id in ids if tx_id in info_of]\n        if False:",
+        tests=(
+            f"{ATTACKS}::test_case_43_no_infos_for_a_block_with_transactions_is_incomplete",
+            f"{ATTACKS}::test_case_44_infos_of_another_block_are_incomplete",
+        ),
+    ),
+    Mutation(
+        guard="tron: infos are of this block",
+        path=f"{TRON}/decode.py",
+        old="        if info.block_number != height or (info.block_time != time and info.block_time):",
+        new="        if False:",
+        tests=(
+            f"{ATTACKS}::test_case_44_infos_of_the_same_transactions_in_another_block_are_incomplete",
+        ),
+    ),
+    Mutation(
+        guard="tron: rejected",
+        path=f"{TRON}/transfers.py",
+        old="    if internal.rejected or internal.note",
+        new="    if internal.note",
+        tests=(f"{ATTACKS}::test_case_48_a_rejected_inner_call_is_skipped",),
+    ),
+    Mutation(
+        guard="tron: tokenId",
+        path=f"{TRON}/transfers.py",
+        old="        asset = str(value.token_id) if value.token_id else NATIVE\n        if value.token_id and not asset.isdecimal():\n            continue\n",
+        new="        asset = NATIVE\n",
+        tests=(f"{ATTACKS}::test_case_47_a_trc10_amount_inside_a_contract_is_not_trx",),
+    ),
+    Mutation(
+        guard="solana: success",
+        path=f"{SOLANA}/document.py",
+        old="        if self.err is not None:\n",
+        new="        if False:\n",
+        tests=(f"{BALANCES}::test_case_55_a_failed_transaction_pays_nobody",),
+    ),
+    Mutation(
+        guard="solana: allow-list",
+        path=f"{SOLANA}/decode.py",
+        old="        if not any(mint in after for mint in self._texts):\n            return\n        for gain in gains(transaction):\n            if gain.mint in self._mints and (units := self._counted(gain)):\n",
+        new="        for gain in gains(transaction):\n            if units := gain.units:\n",
+        tests=(f"{BALANCES}::test_case_65_another_mint_is_another_asset",),
+    ),
+    Mutation(
+        guard="solana: programId",
+        path=f"{SOLANA}/gains.py",
+        old="            if held.programId not in {program, None}:\n",
+        new="            if False:\n",
+        tests=(f"{BALANCES}::test_case_65_a_listed_mint_under_another_program_does_not_count",),
+    ),
+    Mutation(
+        guard="solana: canonical account",
+        path=f"{SOLANA}/gains.py",
+        old="            if self.transaction.key(held.accountIndex) == account:\n",
+        new="            if True:\n",
+        tests=(
+            f"{BALANCES}::test_case_62_an_account_made_over_by_set_authority_is_no_payment",
+        ),
+    ),
+    Mutation(
+        guard="solana: net of the owner",
+        path=f"{SOLANA}/gains.py",
+        old="        return max(0, min(self.units, arrived))",
+        new="        return max(0, arrived)",
+        tests=(f"{BALANCES}::test_case_62_tokens_moved_between_own_accounts_are_no_payment",),
+    ),
+    Mutation(
+        guard="solana: a balance for every account",
+        path=f"{SOLANA}/landed.py",
+        old="    if len(keys) != count:\n",
+        new="    if False:\n",
+        tests=("tests/networks/solana/test_solana_torn.py::test_a_torn_answer_is_incomplete",),
+    ),
+    Mutation(
+        guard="solana: no transaction twice",
+        path=f"{SOLANA}/decode.py",
+        old="        if name in moved:\n",
+        new="        if False:\n",
+        tests=("tests/networks/solana/test_solana_torn.py::test_a_torn_answer_is_incomplete",),
+    ),
+)

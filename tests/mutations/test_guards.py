@@ -1,0 +1,22 @@
+"""The list of mutations fits the code: `make mutations` runs it, this keeps it from rotting."""
+
+import pytest
+
+from tests.cases.written import written
+from tests.mutations.guards import MUTATIONS
+from tests.mutations.mutation import ROOT, Mutation
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.guard)
+def test_a_mutation_changes_one_place_and_names_tests_that_exist(mutation: Mutation) -> None:
+    """Its text stands once in its file, and something else takes its place."""
+    text = (ROOT / mutation.path).read_text()
+    assert mutation.applied(text) != text
+    assert mutation.tests
+    assert set(mutation.tests) <= written()
+
+
+def test_no_guard_is_listed_twice() -> None:
+    """A name is one guard."""
+    names = [each.guard for each in MUTATIONS]
+    assert len(names) == len(set(names))

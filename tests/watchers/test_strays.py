@@ -1,0 +1,180 @@
+"""What is no payment: rows and numbers in the transaction of the block, none of it in the ledger."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from gateway.db import CROSS_TENANT
+from gateway.models import Stray, StrayDay
+from tests.conftest import FreshDatabase
+from tests.fakes.chain import JUNK, Move
+from tests.fakes.network import FakeReader
+from tests.watchers.world import DUE_UNITS, World, currency_row, world
+from watchers.network import Block, BlockRef, Transfer
+from watchers.strays import ROWS_PER_DAY, rationed
+
+pytestmark = pytest.mark.anyio
+
+
+async def rows(w: World, table: type[Any]) -> list[Any]:
+    """Return every row of a table."""
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        return list(await session.scalars(select(table)))
+
+
+async def test_case_04_a_fake_token_gets_a_row_and_no_credit(database: FreshDatabase) -> None:
+    """A perfect Transfer of an unlisted contract is written down with its reason; nothing is posted."""
+    async with world(database) as w:
+        tx_hash = await w.pay(w.assigned, DUE_UNITS, JUNK)
+        [stray] = await rows(w, Stray)
+        assert (stray.tx_hash, stray.asset, stray.units) == (tx_hash, JUNK, DUE_UNITS)
+        assert (stray.address, stray.reason, stray.status) == (
+            w.assigned,
+            "asset_not_listed",
+            "confirmed",
+        )
+        assert await w.deposits() == []
+        assert await w.journals() == []
+        assert (await w.invoice()).status == "pending"
+
+
+async def test_case_04_spam_beyond_the_ration_is_a_number(database: FreshDatabase) -> None:
+    """A flood of fake tokens makes as many rows as a day may have, and a count for the rest."""
+    async with world(database) as w:
+        w.chain.submit([Move(w.assigned, 1, JUNK)] * (ROWS_PER_DAY + 100))
+        w.chain.submit([Move(w.free, 1, JUNK)])
+        await w.chain.mine()
+        await w.scan()
+        assert Counter(stray.address for stray in await rows(w, Stray)) == {
+            w.assigned: ROWS_PER_DAY,
+            w.free: 1,
+        }
+        days = {day.address: (day.kept, day.dropped) for day in await rows(w, StrayDay)}
+        assert days == {w.assigned: (ROWS_PER_DAY, 100), w.free: (1, 0)}
+
+
+async def test_the_ration_holds_over_the_blocks_of_a_day(database: FreshDatabase) -> None:
+    """A second flood of the same day adds no row."""
+    async with world(database) as w:
+        for _ in range(2):
+            w.chain.submit([Move(w.free, 1, JUNK)] * ROWS_PER_DAY)
+            await w.chain.mine()
+            await w.scan()
+        [day] = await rows(w, StrayDay)
+        assert (day.kept, day.dropped) == (ROWS_PER_DAY, ROWS_PER_DAY)
+
+
+async def test_case_62_an_account_that_no_sweep_reaches_is_a_row(
+    database: FreshDatabase,
+) -> None:
+    """A listed asset in a foreign account given to our address credits nobody and is not lost."""
+    async with world(database) as w:
+        w.chain.submit([Move(w.assigned, 777, w.chain.token, kind="account")])
+        await w.chain.mine()
+        await w.scan()
+        [stray] = await rows(w, Stray)
+        assert (stray.kind, stray.reason, stray.units, stray.status) == (
+            "account",
+            "account_not_canonical",
+            777,
+            "pending",
+        )
+        assert await w.deposits() == []
+
+
+async def test_an_orphaned_stray_says_so_and_comes_back(database: FreshDatabase) -> None:
+    """One row through a reorganisation: pending, reorged, pending in the new block, final."""
+    async with world(database) as w:
+        w.chain.final_lag = 5
+        tx_hash = await w.pay(w.assigned, 5, JUNK, final=False)
+        [before] = await rows(w, Stray)
+        await w.chain.mine()
+        w.chain.fork(2, keep=[])
+        await w.chain.mine()
+        await w.scan()
+        [gone] = await rows(w, Stray)
+        assert (before.status, gone.status) == ("pending", "reorged")
+        w.chain.fork(1, keep=[])
+        w.chain.pool.clear()
+        await w.scan()
+        w.chain.submit([Move(w.assigned, 6, JUNK)])
+        await w.chain.mine(6)
+        await w.scan()
+        by_hash = {stray.tx_hash: stray.status for stray in await rows(w, Stray)}
+        assert by_hash.pop(tx_hash) == "reorged"
+        assert list(by_hash.values()) == ["confirmed"]
+
+
+async def test_a_stray_that_moves_to_another_block_is_the_same_row(
+    database: FreshDatabase,
+) -> None:
+    """The identity never mentions the block, and moving costs no ration."""
+    async with world(database) as w:
+        w.chain.final_lag = 5
+        await w.pay(w.assigned, 5, JUNK, final=False)
+        [before] = await rows(w, Stray)
+        w.chain.fork(1)
+        await w.chain.mine(6)
+        for _ in range(2):
+            await w.scan()
+        [after] = await rows(w, Stray)
+        assert (after.id, after.status) == (before.id, "confirmed")
+        assert after.block_hash != before.block_hash
+        [day] = await rows(w, StrayDay)
+        assert (day.kept, day.dropped) == (1, 0)
+
+
+async def test_a_stray_whose_asset_is_listed_later_becomes_a_deposit(
+    database: FreshDatabase,
+) -> None:
+    """Read again with the asset on the list it counts; the stray is struck off, not counted twice."""
+    async with world(database) as w:
+        w.chain.final_lag = 5
+        await w.pay(w.assigned, 9, JUNK, final=False)
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(currency_row("JUNK-ETHEREUM", JUNK, 6))
+        await w.restart()
+        w.scanner.reader = FakeReader(
+            w.chain, w.chain.chain_id, frozenset({w.chain.token, JUNK})
+        )
+        w.chain.fork(1)
+        await w.chain.mine(6)
+        for _ in range(2):
+            await w.scan()
+        [deposit] = await w.deposits()
+        assert (deposit.currency_id, deposit.units, deposit.reason) == (
+            "JUNK-ETHEREUM",
+            9,
+            "wrong_asset",
+        )
+        [stray] = await rows(w, Stray)
+        assert stray.status == "counted"
+
+
+async def test_a_strangers_token_is_no_row(database: FreshDatabase) -> None:
+    """What goes to addresses of others concerns us not, listed or unlisted."""
+    async with world(database) as w:
+        stranger = await w.chain.fresh_address()
+        await w.pay(stranger, 5, JUNK)
+        assert await rows(w, Stray) == []
+        # The book may say "perhaps" of a stranger: the rows decide.
+        w.scanner.book.pool.update([stranger])
+        await w.pay(stranger, 5, JUNK)
+        assert await rows(w, Stray) == []
+
+
+def test_the_ration_counts_what_is_there() -> None:
+    """Rows of before count; what is dropped is counted per address and day."""
+    at = datetime(2026, 1, 1, 23, 59, tzinfo=UTC)
+    blocks = [
+        Block(BlockRef(height, "h", "p", at + timedelta(minutes=height)), ())
+        for height in range(2)
+    ]
+    moves = [Transfer(f"t{n}", "token", 0, "x", "", "a", 1) for n in range(3)]
+    sightings = [(blocks[0], moves[0]), (blocks[0], moves[1]), (blocks[1], moves[2])]
+    chosen, dropped = rationed(sightings, {("a", at.date()): 1}, 2)
+    assert [transfer.tx_hash for _, transfer in chosen] == ["t0", "t2"]
+    assert dropped == {("a", at.date()): 1}

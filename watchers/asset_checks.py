@@ -1,0 +1,149 @@
+"""Every hour: whether each listed token is still what it was when it was listed.
+
+A token that changed is suspended until an operator accepts it as it is: nobody is offered it, its
+payouts wait, and its deposits are recorded and wait as pending. One that its issuer froze or
+paused is held too, but what has arrived stands.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.models import AssetCheck, Currency
+from gateway.settings import AssetSettings, NetworkSettings
+from watchers import holds
+from watchers import reconciliation_books as books
+from watchers.assets import (
+    AssetInspector,
+    Finding,
+    Inspection,
+    Terms,
+    changes,
+    judged,
+    refusals,
+)
+from watchers.clock import now
+from watchers.reconciliation_moves import asset_of
+
+log = structlog.get_logger()
+HOLDERS_MAX = 500
+EVERY_SECONDS = 3600.0
+
+
+@dataclass(slots=True)
+class AssetChecks:
+    """Looks at one network's tokens."""
+
+    name: str
+    settings: NetworkSettings
+    inspector: AssetInspector
+    database: Database
+    currencies: Sequence[Currency]
+
+    async def round(self) -> None:
+        """Look at every token once."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            holders = await books.application_wallets(session, self.name)
+            live = await books.live_addresses(session, self.name, 0, HOLDERS_MAX)
+        holders += [address for _, address in live]
+        for currency in self.currencies:
+            if currency.contract is not None and currency.enabled:
+                inspection = await self.inspector.inspect(asset_of(currency), holders)
+                await self._keep(currency, inspection)
+
+    async def _keep(self, currency: Currency, inspection: Inspection) -> None:
+        findings = judged(inspection, terms_of(self.settings, currency))
+        refused = refusals(findings)
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            row = await session.get(AssetCheck, currency.id, with_for_update=True)
+            changed = ""
+            if row is not None:
+                changed = changes(row.decimals, row.fingerprint, inspection)
+                row.findings, row.checked_at = documents(findings), now().at
+            elif not refused:
+                await accept(session, currency, inspection, findings)
+            standing = {
+                holds.REFUSED: refused,
+                holds.CHANGED: changed,
+                holds.PAUSED: "its issuer has paused it" if inspection.paused else "",
+            }
+            for cause, reason in standing.items():
+                await _hold(session, currency, cause, reason)
+            await _freeze(session, currency, inspection.frozen)
+
+
+def terms_of(settings: NetworkSettings, currency: Currency) -> Terms:
+    """Return what the configuration says about a listed currency."""
+    asset = next((each for each in settings.assets if each.code == currency.code), None)
+    return terms(asset) if asset is not None else Terms(currency.decimals)
+
+
+def terms(asset: AssetSettings) -> Terms:
+    """Return what the configuration pins and accepts for one asset."""
+    return Terms(asset.decimals, asset.fee_on_transfer, frozenset(asset.allowed_extensions))
+
+
+def documents(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    """Shape findings for the database and for people."""
+    return [
+        {"code": each.code, "text": each.text, "refuses": each.refuses} for each in findings
+    ]
+
+
+async def accept(
+    session: AsyncSession,
+    currency: Currency,
+    inspection: Inspection,
+    findings: Sequence[Finding],
+) -> None:
+    """Take an asset as it is now for the one that was listed."""
+    values = {
+        "decimals": inspection.decimals,
+        "fingerprint": dict(inspection.fingerprint),
+        "findings": documents(findings),
+        "checked_at": now().at,
+    }
+    await session.execute(
+        insert(AssetCheck)
+        .values(currency_id=currency.id, network_id=currency.network_id, **values)
+        .on_conflict_do_update(index_elements=["currency_id"], set_=values)
+    )
+    await holds.lift(session, currency.id, holds.CHANGED)
+
+
+async def _hold(session: AsyncSession, currency: Currency, cause: str, reason: str) -> None:
+    network = currency.network_id
+    if not reason:
+        # What changed stays suspended even if it changes back: only a person resumes it.
+        if cause != holds.CHANGED and await holds.lift(session, currency.id, cause):
+            log.info("asset released", payment_method=currency.id, cause=cause)
+        return
+    if await holds.put(session, network, currency.id, cause, reason, at=now().at):
+        log.error("asset held", payment_method=currency.id, cause=cause, reason=reason)
+
+
+async def _freeze(session: AsyncSession, currency: Currency, frozen: frozenset[str]) -> None:
+    """Note which addresses of ours cannot move this asset; what lies there stays credited."""
+    before = {
+        hold.address
+        for hold in await holds.of_network(session, currency.network_id)
+        if (hold.currency_id, hold.cause) == (currency.id, holds.FROZEN)
+    }
+    for address in sorted(frozen - before):
+        reason = f"its issuer has frozen {address}"
+        await holds.put(
+            session,
+            currency.network_id,
+            currency.id,
+            holds.FROZEN,
+            reason,
+            at=now().at,
+            address=address,
+        )
+        log.error("address frozen", payment_method=currency.id, address=address)
+    for address in sorted(before - frozen):
+        await holds.lift(session, currency.id, holds.FROZEN, address=address)

@@ -1,0 +1,50 @@
+"""Millions of addresses in little memory: a Bloom filter, whose "no" is certain.
+
+A key is Python's own hash of the stored text, keyed anew in every process: nobody outside can
+make two addresses meet. "Perhaps" is settled by the caller, who looks the full address up in
+the database. With two bits per address and 64 or more bits of room for each, one stranger in a
+thousand has to be looked up in vain; `docs/decisions/0008-address-filter.md` has the figures.
+"""
+
+from collections.abc import Iterable
+
+ROOM_BITS = 64
+BYTES_FIRST = 1 << 23
+"""Room for a million addresses. Where a pool outgrows its filter, a restart makes a larger one;
+until then more strangers are looked up in vain, and nobody of ours is missed."""
+BYTES_MAX = 1 << 29
+"""As many as half a key can point to."""
+
+
+class AddressKeys:
+    """A filter for a set of addresses; an address can be added and never taken out."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(BYTES_FIRST)
+
+    def reserve(self, count: int) -> None:
+        """Make room for `count` addresses; `ValueError` where some are held already."""
+        size = BYTES_FIRST
+        while size * 8 < count * ROOM_BITS and size < BYTES_MAX:
+            size *= 2
+        if size > len(self._bits):
+            if any(self._bits):
+                raise ValueError("a filter that holds addresses cannot grow")
+            self._bits = bytearray(size)
+
+    def update(self, addresses: Iterable[str]) -> None:
+        """Add addresses; each is found from here on."""
+        bits, mask = self._bits, len(self._bits) - 1
+        for key in map(hash, addresses):
+            bits[key & mask] |= 1 << (key >> 29 & 7)
+            bits[key >> 32 & mask] |= 1 << (key >> 61 & 7)
+
+    def perhaps(self, addresses: Iterable[str]) -> set[str]:
+        """Return those that may be in the set: whoever is missing here is certainly not."""
+        bits, mask = self._bits, len(self._bits) - 1
+        return {
+            address
+            for address in addresses
+            if bits[(key := hash(address)) & mask] >> (key >> 29 & 7) & 1
+            and bits[key >> 32 & mask] >> (key >> 61 & 7) & 1
+        }

@@ -1,0 +1,110 @@
+"""`watchers decode FAMILY --block FILE ...`: the transfers of a recorded block that would count.
+
+One JSON object per line: `{"tx","kind","position","asset","to","units","block"}`. Needs no
+configuration, no database and no node. Exit 3 where the files do not prove the block complete.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from watchers.families import FAMILIES
+from watchers.network import Block, Incomplete
+from watchers.recorded import Recorded, decoder_of
+
+USAGE = 2
+INCOMPLETE = 3
+BESIDE = ("receipts", "traces", "infos")
+"""Answers beside the block; which of them there are is the family's."""
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Describe the command's own words."""
+    command.add_argument("family", choices=FAMILIES)
+    command.add_argument("--block", type=Path, metavar="FILE", required=True)
+    for name in BESIDE:
+        command.add_argument(f"--{name}", type=Path, metavar="FILE")
+    command.add_argument(
+        "--asset",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="CONTRACT|MINT",
+        help="tokens that count; none without it",
+    )
+    command.add_argument(
+        "--to", type=Path, metavar="FILE", help="only these recipients, one address per line"
+    )
+    command.add_argument(
+        "--slot",
+        type=int,
+        help="Solana: the block's slot, which getBlock does not say; else parentSlot + 1",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the transfers; return 0, or 2 for files that cannot be read, or 3."""
+    decode = decoder_of(args.family)
+    try:
+        wanted = None if args.to is None else _addresses(args.to)
+        block = decode(_read(args))
+    except (Incomplete, msgspec.DecodeError) as trouble:
+        return _refused(INCOMPLETE, trouble)
+    except (OSError, ValueError) as trouble:
+        return _refused(USAGE, trouble)
+    sys.stdout.write("".join(_lines(block, wanted)))
+    return 0
+
+
+def _refused(code: int, trouble: Exception) -> int:
+    sys.stderr.write(f"watchers decode: {trouble}\n")
+    return code
+
+
+def _read(args: argparse.Namespace) -> Recorded:
+    """Read every file that was named; `ValueError` for one that is no JSON."""
+    paths = {name: getattr(args, name) for name in BESIDE}
+    return Recorded(
+        block=_document(args.block),
+        assets=frozenset(_spelling(each) for each in args.asset),
+        height=args.slot,
+        **{name: None if path is None else _document(path) for name, path in paths.items()},
+    )
+
+
+def _document(path: Path) -> bytes:
+    content = path.read_bytes()
+    try:
+        msgspec.json.decode(content, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as trouble:
+        raise ValueError(f"{path}: {trouble}") from trouble
+    return content
+
+
+def _addresses(path: Path) -> frozenset[str]:
+    lines = path.read_text().splitlines()
+    return frozenset(_spelling(line.strip()) for line in lines if line.strip())
+
+
+def _spelling(name: str) -> str:
+    """Return an address as blocks spell it: hex in lower case, anything else as it stands."""
+    return name.lower() if name[:2].lower() == "0x" else name
+
+
+def _lines(block: Block, wanted: frozenset[str] | None) -> Iterator[str]:
+    for each in block.transfers:
+        if wanted is None or each.recipient in wanted:
+            line: dict[str, Any] = {
+                "tx": each.tx_hash,
+                "kind": each.kind,
+                "position": each.ordinal,
+                "asset": each.asset,
+                "to": each.recipient,
+                "units": str(each.units),
+                "block": block.ref.height,
+            }
+            yield f"{msgspec.json.encode(line).decode()}\n"

@@ -1,0 +1,95 @@
+"""The head lane: what new blocks bring is seen here, and no money moves.
+
+A block is processed only if its parent is the last block processed. That one rule finds gaps,
+reorganisations and skipped slots; nothing else moves the cursor forward.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.db import CROSS_TENANT
+from gateway.deposits import service as deposits
+from gateway.deposits.service import Desk
+from gateway.invoices.standing import Confirmations
+from watchers import settler, store, strays
+from watchers.addresses import arrivals
+from watchers.branches import Branches
+from watchers.clock import now
+from watchers.edge import dated, proved_block, proved_hits, proved_outcome
+from watchers.network import Block, Transfer
+from watchers.prefetch import Prefetch
+from watchers.reorg import linked
+from watchers.track import Track, heads_at
+
+
+@dataclass(slots=True)
+class HeadLane:
+    """Carries the cursor towards the head, a run of linked blocks per transaction."""
+
+    track: Track
+    prefetch: Prefetch
+    branches: Branches
+
+    async def advance(self) -> bool:
+        """Commit the next run, or weigh the block that contradicts ours; tell which it was."""
+        track = self.track
+        first = track.position.height + 1
+        if track.tip.head < first:
+            return False
+        read = await self.prefetch.run(track.reader, first, track.tip.head)
+        run = linked(track.position.hash, read)
+        if not run:
+            # What was read ahead may be older than the branch we are on, and a list of
+            # produced slots may lie: only what the node says now contradicts us.
+            await self.prefetch.discard()
+            fresh = proved_block(await track.reader.read(first))
+            run = linked(track.position.hash, [fresh])
+            if not run:
+                await self.branches.weigh(fresh)
+                return False
+        await track.know_the_node()
+        self.branches.settle()
+        await self._commit(run)
+        return True
+
+    async def _commit(self, run: Sequence[Block]) -> None:
+        """Move the cursor and record what the run brings, all of it or nothing."""
+        track, moment = self.track, now()
+        target = store.moved_to(track.position, run[-1].ref)
+        dated_run = [dated(block, moment.at) for block in run]
+        async with track.database.unit_of_work(CROSS_TENANT) as session:
+            await store.advance(session, track.position, target, moment.at)
+            await store.require_currencies(session, track.network, track.currencies)
+            await store.add_blocks(session, track.network, run, moment.at)
+            desk = Desk(session, moment, track.public_url)
+            await record(desk, track, dated_run, heads_at(target))
+            await deposits.deepen(desk, track.network, heads_at(target))
+        track.position = target
+
+
+async def record(
+    desk: Desk, track: Track, run: Sequence[Block], heads: Confirmations
+) -> list[Transfer]:
+    """Write what these blocks bring us and what became of our transactions in them.
+
+    It may be repeated for the same blocks. Returns the transfers to us.
+    """
+    session, network = desk.session, track.network
+    own = await settler.own_hashes(session, network)
+    hashes = frozenset(own)
+    hits = [
+        (block, hit)
+        for block in run
+        for hit in proved_hits(block, track.book.hits(block, hashes))
+    ]
+    found = await arrivals(session, network, track.currencies, track.book, hits)
+    await deposits.record(desk, found, heads)
+    beside = strays.found(run, track.book, hashes)
+    for block, stray in beside:
+        proved_hits(block, [stray])
+    await strays.record(session, network, beside, desk.moment)
+    for block in run:
+        for tx_hash in [each for each in own if each in block.outcomes]:
+            proved_outcome(block, block.outcomes[tx_hash])
+    await settler.observe(session, run, own, desk.moment)
+    return [hit for _, hit in hits]

@@ -1,0 +1,37 @@
+"""What an EVM node offers, found out on its newest block."""
+
+from typing import Any, cast
+
+import msgspec
+
+from watchers.network import Incomplete
+from watchers.networks.ethereum.wire import RawHeader
+from watchers.providers.capabilities import FINALIZED, RECEIPTS, TRACES, Found, offered
+from watchers.rpc import Endpoints, JsonRpc, RpcError
+
+TRACER = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
+"""Only the outermost frames: whether the method works shows in them too."""
+
+_List = cast("type[list[msgspec.Raw] | None]", list[msgspec.Raw] | None)
+_Header = cast("type[RawHeader | None]", RawHeader | None)
+
+
+async def probe(endpoints: Endpoints) -> Found:
+    """Ask one node for receipts by hash, for call traces by hash, and for the final tag."""
+    rpc = JsonRpc(endpoints)
+    return {
+        RECEIPTS: await offered(_lists(rpc, "eth_getBlockReceipts", []), RpcError),
+        TRACES: await offered(_lists(rpc, "debug_traceBlockByHash", [TRACER]), RpcError),
+        FINALIZED: await offered(_has_final(rpc), RpcError),
+    }
+
+
+async def _lists(rpc: JsonRpc, method: str, more: list[Any]) -> bool:
+    newest = await rpc.call("eth_getBlockByNumber", ["latest", False], _Header)
+    if newest is None or newest.hash is None:
+        raise Incomplete("the node has no newest block")
+    return await rpc.call(method, [newest.hash, *more], _List) is not None
+
+
+async def _has_final(rpc: JsonRpc) -> bool:
+    return await rpc.call("eth_getBlockByNumber", ["finalized", False], _Header) is not None

@@ -1,0 +1,119 @@
+"""Whether a block and its receipts are one complete thing: counts, hashes, places and blooms.
+
+Faults show, a careful lie need not: amounts are in no bloom, and words that another log has too
+leave no trace. Against a node that lies there is the word of a second one.
+"""
+
+from collections.abc import Sequence
+
+from watchers.network import Incomplete
+from watchers.networks.ethereum.bloom import bits_of, bloom_of, bloom_of_logs
+from watchers.networks.ethereum.wire import (
+    RawBlock,
+    RawLog,
+    RawReceipt,
+    RawTransaction,
+    quantity,
+)
+
+EMPTY_ROOT = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
+"""The root of a trie without entries, as Keccak-256 of RLP's empty text."""
+
+
+def prove_complete(
+    block_hash: str, block: RawBlock, receipts: Sequence[RawReceipt], tokens: frozenset[str]
+) -> None:
+    """Raise `Incomplete` naming what is missing or of another block.
+
+    `tokens` are the listed contracts: where a bloom claims one of them, its log must be there.
+    """
+    if len(receipts) != len(block.transactions):
+        raise Incomplete(f"{len(receipts)} receipts, {len(block.transactions)} transactions")
+    if block.transactions_root is not None:
+        _prove_root(block.transactions_root, len(receipts))
+    position = 0
+    for sent, receipt in zip(block.transactions, receipts, strict=True):
+        # Nearly every node spells hashes in lower case: compare first, convert on difference.
+        if sent.block_hash != block_hash or receipt.block_hash != block_hash:
+            _prove_block(block_hash, sent, receipt)
+        if receipt.transaction_hash != sent.hash:
+            _prove_hash(sent, receipt)
+        for log in receipt.logs:
+            if log.block_hash != block_hash or log.removed or log.log_index != hex(position):
+                _prove_log(block_hash, log, position)
+            position += 1
+    _prove_blooms(block, receipts, tokens)
+
+
+def _prove_root(root: str, count: int) -> None:
+    if (root.lower() == EMPTY_ROOT) != (count == 0):
+        raise Incomplete(f"{count} transactions contradict the header's transactions root")
+
+
+def _prove_block(block_hash: str, sent: RawTransaction, receipt: RawReceipt) -> None:
+    if (sent.block_hash or "").lower() != block_hash:
+        raise Incomplete(f"transaction {sent.hash} is of block {sent.block_hash}")
+    if receipt.block_hash.lower() != block_hash:
+        raise Incomplete(f"receipt of {sent.hash} is of block {receipt.block_hash}")
+
+
+def _prove_hash(sent: RawTransaction, receipt: RawReceipt) -> None:
+    if receipt.transaction_hash.lower() != sent.hash.lower():
+        raise Incomplete(f"receipt of {receipt.transaction_hash} at {sent.hash}")
+
+
+def _prove_log(block_hash: str, log: RawLog, position: int) -> None:
+    if log.removed or (log.block_hash or "").lower() != block_hash:
+        raise Incomplete(f"log {log.log_index} is of block {log.block_hash}")
+    if quantity(log.log_index) != position:
+        raise Incomplete(f"log {log.log_index} stands at position {position}")
+
+
+def _prove_blooms(
+    block: RawBlock, receipts: Sequence[RawReceipt], tokens: frozenset[str]
+) -> None:
+    blooms = [_bloom(receipt) for receipt in receipts]
+    union = 0
+    for bloom in blooms:
+        union |= bloom
+    # The header's bloom is the union of the receipts' blooms: it shows logs that were left out.
+    if block.logs_bloom is not None and bloom_of(block.logs_bloom) != union:
+        raise Incomplete("the blooms of the receipts do not add up to the header's")
+    _prove_last(receipts, blooms)
+    claimed = {token for token in tokens if _claims(union, bits_of(token))}
+    if claimed:
+        claimed.difference_update([log.address for each in receipts for log in each.logs])
+    for token in claimed:
+        for receipt, bloom in zip(receipts, blooms, strict=True):
+            if _claims(bloom, bits_of(token)):
+                _prove_exact(receipt, bloom)
+
+
+def _bloom(receipt: RawReceipt) -> int:
+    if receipt.logs_bloom is None:
+        return bloom_of_logs(receipt.logs)
+    bloom = bloom_of(receipt.logs_bloom)
+    if bool(bloom) != bool(receipt.logs):
+        lost = "lost its logs" if bloom else "has logs that its bloom denies"
+        raise Incomplete(f"receipt of {receipt.transaction_hash} {lost}")
+    return bloom
+
+
+def _claims(bloom: int, bits: int) -> bool:
+    return bloom & bits == bits
+
+
+def _prove_last(receipts: Sequence[RawReceipt], blooms: Sequence[int]) -> None:
+    """Prove the last logs of the block: no later log's place shows that they were cut.
+
+    Only one loss stays hidden: that of a last log whose words another log of its receipt has.
+    """
+    for receipt, bloom in zip(reversed(receipts), reversed(blooms), strict=True):
+        if receipt.logs:
+            return _prove_exact(receipt, bloom)
+    return None
+
+
+def _prove_exact(receipt: RawReceipt, bloom: int) -> None:
+    if bloom_of_logs(receipt.logs) != bloom:
+        raise Incomplete(f"receipt of {receipt.transaction_hash} lost some of its logs")

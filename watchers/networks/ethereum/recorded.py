@@ -1,0 +1,59 @@
+"""A recorded Ethereum block: `eth_getBlockByNumber`, its receipts and, where given, its traces.
+
+Traces are `callTracer` frames in transaction order, bare or as `{txHash, result}`, or the flat
+list of `trace_block`.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from watchers.network import Block, Incomplete
+from watchers.networks.ethereum.decode import decode_block, decode_header
+from watchers.networks.ethereum.flat_traces import flat_executions
+from watchers.networks.ethereum.traces import Execution, executions
+from watchers.networks.ethereum.wire import RawBlock, RawFlatTrace, RawReceipt, RawTrace
+from watchers.recorded import Recorded, result_of
+
+T = TypeVar("T")
+
+
+class _Form(msgspec.Struct):
+    """What tells the two forms of traces apart: only `trace_block` has paths."""
+
+    trace_address: msgspec.Raw | msgspec.UnsetType = msgspec.field(
+        default=msgspec.UNSET, name="traceAddress"
+    )
+
+
+def decode_recorded(files: Recorded) -> Block:
+    """Return the recorded block; `Incomplete` with the reason where it is not proved whole."""
+    if files.infos is not None:
+        raise ValueError("infos: a block of this family has receipts")
+    block = _typed(result_of(files.block, "block"), RawBlock, "block")
+    if files.receipts is None:
+        raise Incomplete("receipts: none given, and only they say what succeeded")
+    receipts = _typed(result_of(files.receipts, "receipts"), list[RawReceipt], "receipts")
+    traced = None if files.traces is None else _executions(block, files.traces)
+    height = decode_header(block).height if files.height is None else files.height
+    return decode_block(height, block, receipts, files.assets, traced)
+
+
+def _executions(block: RawBlock, document: bytes) -> list[Execution]:
+    found = result_of(document, "traces")
+    first = _typed(found, list[_Form], "traces")[:1]
+    flat = any(each.trace_address is not msgspec.UNSET for each in first)
+    try:
+        if flat:
+            entries = _typed(found, list[RawFlatTrace], "traces")
+            return flat_executions((block.hash or "").lower(), entries)
+        return executions(_typed(found, list[RawTrace], "traces"))
+    except ValueError as trouble:
+        raise Incomplete(f"traces: {trouble}") from trouble
+
+
+def _typed(document: bytes, kind: type[T], what: str) -> T:
+    try:
+        return msgspec.json.decode(document, type=kind)
+    except (msgspec.DecodeError, RecursionError) as trouble:
+        raise Incomplete(f"{what}: {trouble}") from trouble

@@ -1,0 +1,81 @@
+"""Pure: what each owner gained of each mint in one transaction, over all of his token accounts.
+
+Differences of balances cover every way tokens move (inner instructions, transfer fees, accounts
+created, closed or made over), so no instruction is ever parsed. `uiAmount` is a float that some
+mints scale at will; it is not read.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from watchers.network import Incomplete, Transfer
+from watchers.networks.solana.accounts import associated_token_account
+from watchers.networks.solana.document import TOKEN_BALANCES, TokenBalance
+from watchers.networks.solana.landed import Landed
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """One (owner, mint) pair that gained `units` in total.
+
+    `ordinal` is its rank among all pairs that gained in the transaction, listed or not, so that
+    listing a token later renames nothing.
+    """
+
+    transaction: Landed
+    ordinal: int
+    owner: str
+    mint: str
+    units: int
+    read: Sequence[tuple[int, TokenBalance]]
+    """Every token balance of the transaction: those before it as -1, those after it as 1."""
+
+    def transfer(self, kind: str, units: int) -> Transfer:
+        """Return `units` of this gain as a transfer of one kind."""
+        return Transfer(
+            self.transaction.tx_hash, kind, self.ordinal, self.mint, "", self.owner, units
+        )
+
+    def within_reach(self, program: str) -> int:
+        """Return how much of it arrived where a sweep looks: in the owner's canonical account.
+
+        The account's address commits to owner, mint and the `program` pinned for the mint, so an
+        account made over by SetAuthority or one of another program is never it. 0 where any
+        account names another program (blocks from before 2022 name none): the mint is then not
+        the one that was listed.
+        """
+        account = associated_token_account(self.owner, self.mint, program)
+        arrived = 0
+        for sign, held in self.read:
+            if held.owner != self.owner or held.mint != self.mint:
+                continue
+            if held.programId not in {program, None}:
+                return 0
+            if self.transaction.key(held.accountIndex) == account:
+                arrived += sign * int(held.uiTokenAmount.amount)
+        return max(0, min(self.units, arrived))
+
+
+def gains(transaction: Landed) -> Iterator[Gain]:
+    """Yield every pair that gained, in the order of their ordinals.
+
+    Raises `Incomplete` where a balance has no owner, belongs to no account of the transaction,
+    or is no number.
+    """
+    meta, count = transaction.meta, transaction.count()
+    read = [(-1, held) for held in TOKEN_BALANCES.decode(meta.preTokenBalances) or ()]
+    read += [(1, held) for held in TOKEN_BALANCES.decode(meta.postTokenBalances) or ()]
+    totals: dict[tuple[str, str], int] = {}
+    for sign, held in read:
+        amount, owner = held.uiTokenAmount.amount, held.owner
+        if not (amount.isascii() and amount.isdigit()):
+            raise Incomplete(f"token amount {amount!r} is not a number")
+        if not 0 <= held.accountIndex < count:
+            raise Incomplete(f"token balance of unknown account {held.accountIndex}")
+        if owner is None:
+            raise Incomplete(f"token account {held.accountIndex} has no owner")
+        pair = owner, held.mint
+        totals[pair] = totals.get(pair, 0) + sign * int(amount)
+    risen = sorted(pair for pair, units in totals.items() if units > 0)
+    for ordinal, pair in enumerate(risen):
+        yield Gain(transaction, ordinal, *pair, totals[pair], read)

@@ -1,0 +1,44 @@
+"""A recorded block and its infos, as `watchers decode tron` is given them, into one block."""
+
+import msgspec
+
+from watchers.network import Block, Incomplete, NodeUnavailable
+from watchers.networks.tron.decode import decode_block, lists_transactions, token_spellings
+from watchers.recorded import Recorded
+
+NO_INFOS = b"[]"
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    """What a recorder may have put around an answer."""
+
+    result: msgspec.Raw = msgspec.Raw()
+
+
+def decode_recorded(files: Recorded) -> Block:
+    """Decode what a node answered to `getblock...` and `gettransactioninfobyblocknum`.
+
+    Assets are contracts, in base58 or hex, or numeric TRC-10 ids. Nobody can be asked again
+    here, hence a transaction of which block and info disagree counts as failed. Raises
+    `Incomplete` for files that are no such answers or do not belong together.
+    """
+    block = _bare(files.block)
+    try:
+        if files.infos is None and lists_transactions(block):
+            raise Incomplete("the block has transactions, their infos are missing")
+        infos = NO_INFOS if files.infos is None else _bare(files.infos)
+        tokens = token_spellings(asset.removeprefix("0x") for asset in files.assets)
+        return decode_block(files.height, block, infos, tokens, doubtful_fails=True)
+    except (NodeUnavailable, ValueError) as trouble:
+        raise Incomplete(str(trouble)) from trouble
+
+
+def _bare(body: bytes) -> bytes:
+    """Return an answer without a JSON-RPC envelope around it."""
+    if not body.lstrip().startswith(b"{"):
+        return body
+    try:
+        result = bytes(msgspec.json.decode(body, type=_Envelope).result)
+    except (msgspec.DecodeError, RecursionError) as trouble:
+        raise Incomplete(f"not JSON: {trouble}") from trouble
+    return result or body

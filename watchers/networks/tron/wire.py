@@ -1,0 +1,131 @@
+"""A block and its transaction infos as types: only the fields we use, with omitted defaults.
+
+Protobuf's JSON leaves out every field that holds its type's default. An answer that is an
+object may be the node's own refusal, `{"Error": "..."}` with HTTP 200.
+"""
+
+import msgspec
+
+from watchers.networks.tron.answers import Answer
+
+
+class HeaderData(msgspec.Struct, frozen=True, gc=False):
+    """The signed part of a block header; `timestamp` is Unix milliseconds."""
+
+    number: int = 0
+    timestamp: int = 0
+    parent_hash: str = msgspec.field(default="", name="parentHash")
+
+
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """A block header."""
+
+    raw_data: HeaderData = HeaderData()
+
+
+class Ret(msgspec.Struct, frozen=True, gc=False):
+    """The result that the block itself carries for a transaction."""
+
+    contract_ret: str = msgspec.field(default="", name="contractRet")
+
+
+SUCCEEDED = msgspec.Raw(b'[{"contractRet":"SUCCESS"}]')
+
+
+class Contract(msgspec.Struct, frozen=True, gc=False):
+    """One action of a transaction. `parameter` stays undecoded unless we count that type.
+
+    Forty types exist and new ones come; one of a shape that we do not know must not stop us.
+    """
+
+    type: str = ""
+    parameter: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class RawData(msgspec.Struct, frozen=True, gc=False):
+    """What the owner signed: exactly one action, by consensus."""
+
+    contract: tuple[Contract]
+
+
+class Transaction(msgspec.Struct, frozen=True, gc=False):
+    """A transaction as its block lists it. `ret` is a list of `Ret`, nearly always `SUCCEEDED`."""
+
+    tx_id: str = msgspec.field(name="txID")
+    raw_data: RawData
+    ret: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class BlockAnswer(Answer, frozen=True, gc=False):
+    """`getblock*`: a block without transactions has no such key; an unknown block is `{}`."""
+
+    block_id: str = msgspec.field(default="", name="blockID")
+    block_header: Header = Header()
+    transactions: tuple[Transaction, ...] = ()
+
+
+class TransferValue(msgspec.Struct, frozen=True, gc=False):
+    """The fields of a `TransferContract` (`amount` is sun) or a `TransferAssetContract`.
+
+    `asset_name` is the bytes of an asset's numeric id (before 2019: of its name), as text where
+    the addresses are base58, as hex where they are hex.
+    """
+
+    owner_address: str
+    to_address: str
+    amount: int = 0
+    asset_name: str = ""
+
+
+class TransferParameter(msgspec.Struct, frozen=True, gc=False):
+    """The wrapped contract."""
+
+    value: TransferValue
+
+
+class Log(msgspec.Struct, frozen=True, gc=False):
+    """An event of a contract, hex without 0x."""
+
+    address: str = ""
+    topics: tuple[str, ...] = ()
+    data: str = ""
+
+
+class CallValue(msgspec.Struct, frozen=True, gc=False):
+    """A value moved by an internal transaction: sun, or units of TRC-10 `token_id`."""
+
+    call_value: int = msgspec.field(default=0, name="callValue")
+    token_id: str | int | None = msgspec.field(default=None, name="tokenId")
+
+
+class InternalTransaction(msgspec.Struct, frozen=True, gc=False):
+    """What one contract did to another account. `note` names the operation, in hex or plain."""
+
+    caller_address: str = ""
+    transfer_to: str = msgspec.field(default="", name="transferTo_address")
+    call_values: tuple[CallValue, ...] = msgspec.field(default=(), name="callValueInfo")
+    note: str = ""
+    rejected: bool = False
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """How the virtual machine ended; without a result where it did not run."""
+
+    result: str = ""
+
+
+class Info(msgspec.Struct, frozen=True, gc=False):
+    """What a transaction did and cost; `fee` is in sun."""
+
+    id: str
+    block_number: int = msgspec.field(default=0, name="blockNumber")
+    block_time: int = msgspec.field(default=0, name="blockTimeStamp")
+    fee: int = 0
+    result: str = ""
+    receipt: Receipt = Receipt()
+    log: tuple[Log, ...] = ()
+    internal_transactions: tuple[InternalTransaction, ...] = ()
+
+
+InfosAnswer = tuple[Info, ...] | Answer
+"""`gettransactioninfobyblocknum`: a list, or an object where there is none or an error."""

@@ -1,0 +1,37 @@
+"""What a node may or may not offer, and how to find out: by asking, never by believing.
+
+What is not known is not offered.
+"""
+
+from collections.abc import Awaitable, Mapping
+
+from watchers.network import Incomplete, NodeUnavailable
+
+RECEIPTS = "receipts"
+"""All receipts of a block by its hash."""
+TRACES = "traces"
+"""Call traces of a block by its hash."""
+FINALIZED = "finalized"
+"""A tag for the newest final block."""
+INTERNAL = "internal"
+"""Value moved inside contracts is kept with the transactions' results."""
+
+Found = Mapping[str, bool | None]
+"""By capability: offered, not offered, or None where the node could not be asked just now."""
+
+
+async def offered(question: Awaitable[bool], *refusals: type[Exception]) -> bool | None:
+    """Await the answer of a node; `refusals` are its ways to say that it does not offer this."""
+    unknown = (NodeUnavailable, Incomplete)
+    try:
+        return await question
+    except refusals:
+        return False
+    except unknown:
+        return None
+
+
+def merged(before: frozenset[str], found: Found) -> frozenset[str]:
+    """Return what is offered now: what could not be asked stays as it was, the rest is as found."""
+    kept = {name for name, offers in found.items() if offers is None} & before
+    return frozenset(name for name, offers in found.items() if offers) | kept

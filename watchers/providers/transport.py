@@ -1,0 +1,138 @@
+"""HTTP to nodes: one client per network, whole bodies only, and nobody's key in a message."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+
+from watchers.network import NodeUnavailable
+
+BODY_BYTES_MAX = 64 * 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+KEEP_ALIVE_SECONDS = 75.0
+CONNECTIONS_PER_HOST = 16
+TOO_MANY = frozenset({429, 503})
+"""Statuses that may carry `Retry-After`; only the first says that it was our doing."""
+
+
+class Throttled(NodeUnavailable):
+    """The node declines to answer so often; `retry_after` is seconds, None where it did not say."""
+
+    def __init__(self, status: int, retry_after: float | None) -> None:
+        said = "" if retry_after is None else f", come back in {retry_after:.0f} s"
+        super().__init__(f"HTTP {status}{said}")
+        self.retry_after = retry_after
+
+
+def retry_after_seconds(value: str | None, now: datetime) -> float | None:
+    """Read a `Retry-After` header: whole seconds or a date; None where it says nothing usable."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return int(text[:9]) * 1.0
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Transport:
+    """POSTs JSON. `timeout_s` limits each step (connect, one read), `deadline_s` the whole.
+
+    A node that drips bytes is as good as one that is silent. The client is made with the first
+    request, because it belongs to the event loop that runs then.
+    """
+
+    timeout_s: float
+    deadline_s: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body_bytes_max: int = BODY_BYTES_MAX
+    wall_clock: Callable[[], datetime] = _utc_now
+    _session: aiohttp.ClientSession | None = field(default=None, init=False)
+
+    async def post(self, url: str, body: bytes, connected: Callable[[], None]) -> bytes:
+        """Return the body of a 200 answer; raise `NodeUnavailable` for anything else.
+
+        `connected` is called for every new TCP connection that the exchange needs.
+        """
+        try:
+            return await self._body(url, body, connected)
+        # Cut off from its cause: that one's text may hold the URL, and the URL a key.
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as trouble:
+            raise NodeUnavailable(_words(trouble)) from None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _body(self, url: str, body: bytes, connected: Callable[[], None]) -> bytes:
+        content = bytearray()
+        async with self._client().post(
+            url, data=body, allow_redirects=False, trace_request_ctx=connected
+        ) as response:
+            if response.status in TOO_MANY:
+                said = response.headers.get("retry-after")
+                after = retry_after_seconds(said, self.wall_clock())
+                if response.status == 429 or after is not None:
+                    raise Throttled(response.status, after)
+            if response.status != 200:
+                raise NodeUnavailable(f"HTTP {response.status}")
+            async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                content += chunk
+                if len(content) > self.body_bytes_max:
+                    raise NodeUnavailable(f"answer of more than {self.body_bytes_max} bytes")
+        return bytes(content)
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            tracing = aiohttp.TraceConfig()
+            tracing.on_connection_create_end.append(_note_connection)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit_per_host=CONNECTIONS_PER_HOST, keepalive_timeout=KEEP_ALIVE_SECONDS
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={
+                    "content-type": "application/json",
+                    "accept-encoding": "gzip",
+                    **self.headers,
+                },
+                timeout=aiohttp.ClientTimeout(
+                    total=self.deadline_s,
+                    sock_connect=self.timeout_s,
+                    sock_read=self.timeout_s,
+                ),
+                trace_configs=[tracing],
+            )
+        return self._session
+
+
+async def _note_connection(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any
+) -> None:
+    context.trace_request_ctx()
+
+
+def _words(trouble: BaseException) -> str:
+    """Describe a failure without the URL."""
+    name = type(trouble).__name__
+    if isinstance(trouble, aiohttp.ClientConnectorError):
+        return f"{name}: {trouble.os_error.strerror or 'no connection'}"
+    if isinstance(trouble, aiohttp.ClientResponseError):
+        return f"{name}: status {trouble.status}"
+    if isinstance(trouble, (asyncio.TimeoutError, aiohttp.ServerTimeoutError)):
+        return "TimeoutError"
+    return name

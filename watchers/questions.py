@@ -1,0 +1,96 @@
+"""Answers what the API asks of this network: woken by LISTEN, a request row in, an answer out.
+
+A question waits two seconds at most for its answer, so it is answered at once and beside the
+other loops. One that has expired is nobody's any more.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy import delete, func, select, text, update
+
+from gateway.db import CROSS_TENANT, Database, notify
+from gateway.models import Question
+from gateway.questions.service import ANSWERED, ASKED
+from watchers.explain.answer import document
+from watchers.explain.explainer import Explainer
+
+AT_ONCE = 4
+"""Questions answered side by side; more wait, and what has waited too long is dropped."""
+LOOK_SECONDS = 5.0
+"""How often is looked without a wake-up, for one that got lost."""
+_KEPT = text("now() - interval '1 hour'")
+
+
+@dataclass(slots=True)
+class Answers:
+    """Answers the questions about one network."""
+
+    network: str
+    database: Database
+    explainer: Explainer
+
+    async def serve(self) -> None:
+        """Answer until the database's connection breaks, which is a `ConnectionError`."""
+        try:
+            async with self.database.listening(ASKED) as driver:
+                while True:
+                    while await self.round():
+                        continue
+                    await _woken(driver, self.network)
+        except psycopg.OperationalError as broken:
+            raise ConnectionError(f"listening for questions: {broken}") from broken
+
+    async def round(self) -> bool:
+        """Answer what is open; return whether there was anything."""
+        questions = await self._open()
+        found = await asyncio.gather(*(self._answer(question) for question in questions))
+        for question, answer in zip(questions, found, strict=True):
+            await self._put(question.id, answer)
+        return bool(questions)
+
+    async def _open(self) -> Sequence[Question]:
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(
+                delete(Question).where(
+                    Question.network_id == self.network, Question.asked_at < _KEPT
+                )
+            )
+            query = (
+                select(Question)
+                .where(
+                    Question.network_id == self.network,
+                    Question.answer.is_(None),
+                    Question.expires_at > func.now(),
+                )
+                .order_by(Question.asked_at)
+                .limit(AT_ONCE)
+            )
+            return (await session.scalars(query)).all()
+
+    async def _answer(self, question: Question) -> dict[str, Any]:
+        merchant_id = None if question.operator else question.asker
+        try:
+            found = await self.explainer.explain(str(question.body.get("tx")), merchant_id)
+        except ValueError as fault:
+            return {"fault": str(fault)}
+        return {"explanation": document(found)}
+
+    async def _put(self, question_id: str, answer: dict[str, Any]) -> None:
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(
+                update(Question)
+                .where(Question.id == question_id, Question.answer.is_(None))
+                .values(answer=answer, answered_at=func.now())
+            )
+            await notify(session, ANSWERED, question_id)
+
+
+async def _woken(driver: psycopg.AsyncConnection[Any], network: str) -> None:
+    """Wait for a question about this network, or for the next look."""
+    async for notice in driver.notifies(timeout=LOOK_SECONDS):
+        if notice.payload == network:
+            return

@@ -1,0 +1,170 @@
+"""`watchers reconcile NETWORK`: the three figures per asset, and letting an asset pay again.
+
+The figures are base units at one final block: what the chain holds, what the ledger owes, and
+what our rows expect (arrivals less the transactions we had signed, from the table of attempts;
+the keystore's own journal does not tell amounts).
+"""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.audit import service as audit
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.actor import Actor
+from gateway.models import AddressDrift, AssetHold, Currency, Reconciliation
+from gateway.settings import Settings, SettingsError
+from watchers import holds
+from watchers.clock import now
+from watchers.reconciliation import Borne, standing
+from watchers.reconciliation_outcome import acknowledge, drifting
+
+UNKNOWN = "unknown"
+SIGNED_BY = "attempts"
+"""Where the third figure's outgoing side comes from."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's words."""
+    parser.add_argument("network")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--resume", metavar="ASSET", help="bear the drift of a payment method")
+    parser.add_argument("--reason", help="why, for the audit log")
+
+
+async def command(settings: Settings, database: Database, args: argparse.Namespace) -> int:
+    """Print or resume; 1 where an asset's payouts wait."""
+    if args.network not in settings.networks:
+        raise SettingsError(f"networks.{args.network}: there is no such network")
+    if args.resume is not None:
+        return await _resume(database, args.network, args.resume, args.reason)
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        assets = await _assets(session, args.network)
+    if args.json:
+        document = {"network": args.network, "signed_by": SIGNED_BY, "assets": assets}
+        print(msgspec.json.encode(document).decode())  # noqa: T201 - the command's answer
+    else:
+        print(_table(assets))  # noqa: T201 - the command's answer
+    return int(any(asset["holds"] for asset in assets))
+
+
+async def _assets(session: AsyncSession, network: str) -> list[dict[str, Any]]:
+    query = (
+        select(Currency, Reconciliation)
+        .outerjoin(Reconciliation, Reconciliation.currency_id == Currency.id)
+        .where(Currency.network_id == network)
+        .order_by(Currency.id)
+    )
+    drifts = await drifting(session, network)
+    held = await holds.of_network(session, network)
+    return [
+        _asset(
+            currency,
+            row,
+            [drift for drift in drifts if drift.currency_id == currency.id],
+            [hold for hold in held if hold.currency_id == currency.id],
+        )
+        for currency, row in await session.execute(query)
+    ]
+
+
+def _asset(
+    currency: Currency,
+    row: Reconciliation | None,
+    drifts: Sequence[AddressDrift],
+    held: Sequence[AssetHold],
+) -> dict[str, Any]:
+    """Shape one asset; amounts are decimal strings of base units."""
+    looked: dict[str, Any] = {}
+    state = UNKNOWN
+    if row is not None:
+        unbooked = Borne(row.expected_units - row.ledger_units, row.acknowledged_units)
+        borne = [Borne(drift.units, drift.acknowledged_units) for drift in drifts]
+        state = standing(unbooked, borne)
+        looked = {
+            "height": row.height,
+            "chain_units": str(row.chain_units),
+            "ledger_units": str(row.ledger_units),
+            "expected_units": str(row.expected_units),
+            "addresses": row.addresses,
+            "checked_at": row.checked_at,
+        }
+    return {
+        "payment_method": currency.id,
+        "state": str(state),
+        **looked,
+        "drifts": [
+            {
+                "address": drift.address,
+                "units": str(drift.units),
+                "acknowledged_units": str(drift.acknowledged_units),
+                "reason": drift.reason,
+                "since": drift.since,
+            }
+            for drift in drifts
+        ],
+        "holds": [
+            {
+                "cause": hold.cause,
+                "address": hold.address,
+                "reason": hold.reason,
+                "since": hold.since,
+            }
+            for hold in held
+        ],
+    }
+
+
+def _table(assets: Sequence[dict[str, Any]]) -> str:
+    heads = ("method", "chain", "ledger", "expected", "height", "state")
+    lines = ["{:<18}{:>26}{:>26}{:>26}{:>12}  {}".format(*heads)]
+    for asset in assets:
+        figures = [asset.get(f"{name}_units", "-") for name in ("chain", "ledger", "expected")]
+        lines.append(
+            "{:<18}{:>26}{:>26}{:>26}{:>12}  {}".format(
+                asset["payment_method"], *figures, asset.get("height", "-"), asset["state"]
+            )
+        )
+        lines += [
+            f"  {drift['address']} {drift['units']}: {drift['reason']}"
+            for drift in asset["drifts"]
+        ]
+        lines += [
+            f"  held ({hold['cause']}) {hold['address']} {hold['reason']}"
+            for hold in asset["holds"]
+        ]
+    return "\n".join(lines)
+
+
+async def _resume(
+    database: Database, network: str, currency_id: str, reason: str | None
+) -> int:
+    if not reason:
+        raise SettingsError("--reason: say why the drift is borne")
+    moment = now()
+    actor = Actor(f"operator:{getpass.getuser()}", None, frozenset(), livemode=False)
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        currency = await session.get(Currency, currency_id)
+        if currency is None or currency.network_id != network:
+            raise SettingsError(f"--resume: {currency_id} is not a payment method of {network}")
+        try:
+            borne = await acknowledge(session, currency_id)
+        except LookupError as fault:
+            raise SettingsError(f"--resume: {fault}") from fault
+        await audit.record(
+            session,
+            actor,
+            moment,
+            action="reconciliation.acknowledge",
+            subject=currency_id,
+            before={"drift": borne},
+            after={"reason": reason},
+        )
+    sys.stderr.write(f"{currency_id}: borne {borne}\n")
+    return 0

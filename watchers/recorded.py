@@ -1,0 +1,61 @@
+"""A recorded block as files hold it, and which family's folder decodes it.
+
+Every family has `networks/<family>/recorded.py` with `decode_recorded(files: Recorded) -> Block`:
+pure, complete or `Incomplete`, `ValueError` for a file that its blocks do not have. A process
+imports its own family alone.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from watchers.network import Block, Incomplete
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The bytes of one block's answers, each a JSON-RPC envelope or a bare result.
+
+    `receipts` and `traces` are Ethereum's, `infos` Tron's; None where no file was given.
+    `assets` are the contracts or mints that count: hex in lower case, base58 and Tron's numeric
+    ids as they stand. `height` is what the caller knows of the block's height (Solana: slot)
+    beside the files; None leaves it to them.
+    """
+
+    block: bytes
+    receipts: bytes | None = None
+    traces: bytes | None = None
+    infos: bytes | None = None
+    assets: frozenset[str] = frozenset()
+    height: int | None = None
+
+
+def decoder_of(family: str) -> Callable[[Recorded], Block]:
+    """Return the family's `decode_recorded`."""
+    room = importlib.import_module(f"watchers.networks.{family}.recorded")
+    decode: Callable[[Recorded], Block] = room.decode_recorded
+    return decode
+
+
+class _Envelope(msgspec.Struct):
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+def result_of(document: bytes, what: str) -> bytes:
+    """Return what a JSON-RPC envelope holds, and any other document as it stands.
+
+    Raises `Incomplete` naming `what` for an error or null: the node did not know.
+    """
+    held = document
+    if document.lstrip()[:1] == b"{":
+        envelope = msgspec.json.decode(document, type=_Envelope)
+        if envelope.result is not msgspec.UNSET:
+            held = bytes(envelope.result)
+        elif envelope.error is not msgspec.UNSET:
+            raise Incomplete(f"{what}: {bytes(envelope.error).decode(errors='replace')[:200]}")
+    if held.strip() == b"null":
+        raise Incomplete(f"{what}: the node does not have it")
+    return held
