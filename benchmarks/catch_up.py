@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,10 +102,10 @@ async def ours(settings: Settings, chain: BusyChain, name: str) -> Ours:
     try:
         scanner = await _scanner(settings, database, reader, chain)
         begun = time.perf_counter()
-        while scanner.position.height < chain.last:
-            await scanner.step()
-        seconds = time.perf_counter() - begun
-        await scanner.aclose()
+        async with aclosing(scanner):
+            while scanner.position.height < chain.last:
+                await scanner.step()
+            seconds = time.perf_counter() - begun
         return await _counted(database, _rate(chain, seconds))
     finally:
         await endpoints.aclose()

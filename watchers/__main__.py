@@ -25,12 +25,14 @@ from gateway.postgres.migrate import require_database
 from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
-from watchers import asset_command, coverage, decode, health, holds, rescan, store
-from watchers import reconciliation_command as reconcile
+from watchers import coverage, decode, health, rescan, store
 from watchers.clock import now
+from watchers.commands import check_asset as asset_command
+from watchers.commands import reconcile
 from watchers.explain import command as explain
 from watchers.families import connect
 from watchers.network import WrongChain
+from watchers.pay import holds
 from watchers.service import Watcher
 from watchers.store import CatalogChanged, LeaseLost
 

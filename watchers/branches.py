@@ -10,9 +10,10 @@ from sqlalchemy import Row
 from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
-from watchers import settler, store, strays
+from watchers import store, strays
 from watchers.clock import now
 from watchers.network import Block, BlockRef
+from watchers.pay import settler
 from watchers.prefetch import Prefetch
 from watchers.reorg import FinalityBroken, Hysteresis
 from watchers.store import Position

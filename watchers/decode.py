@@ -14,12 +14,13 @@ import msgspec
 
 from watchers.families import FAMILIES
 from watchers.network import Block, Incomplete
-from watchers.recorded import Recorded, decoder_of
+from watchers.recorded import Recorded, decoder_of, speller_of
 
 USAGE = 2
 INCOMPLETE = 3
 BESIDE = ("receipts", "traces", "infos")
 """Answers beside the block; which of them there are is the family's."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -47,10 +48,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the transfers; return 0, or 2 for files that cannot be read, or 3."""
+    """Print the transfers; return 0, or 2 for words that cannot be meant, or 3."""
     decode = decoder_of(args.family)
     try:
-        wanted = None if args.to is None else _addresses(args.to)
+        wanted = None if args.to is None else _addresses(args.to, args.family)
         block = decode(_read(args))
     except (Incomplete, msgspec.DecodeError) as trouble:
         return _refused(INCOMPLETE, trouble)
@@ -61,12 +62,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refused(code: int, trouble: Exception) -> int:
-    sys.stderr.write(f"watchers decode: {trouble}\n")
+    reason = " ".join(str(trouble).split())
+    sys.stderr.write(f"watchers decode: {reason}\n")
     return code
 
 
 def _read(args: argparse.Namespace) -> Recorded:
-    """Read every file that was named; `ValueError` for one that is no JSON."""
+    """Read every file that was named; `Incomplete` for one that is no JSON."""
     paths = {name: getattr(args, name) for name in BESIDE}
     return Recorded(
         block=_document(args.block),
@@ -77,17 +79,18 @@ def _read(args: argparse.Namespace) -> Recorded:
 
 
 def _document(path: Path) -> bytes:
-    content = path.read_bytes()
+    content = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
     try:
         msgspec.json.decode(content, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError) as trouble:
-        raise ValueError(f"{path}: {trouble}") from trouble
+        raise Incomplete(f"{path}: {trouble}") from trouble
     return content
 
 
-def _addresses(path: Path) -> frozenset[str]:
-    lines = path.read_text().splitlines()
-    return frozenset(_spelling(line.strip()) for line in lines if line.strip())
+def _addresses(path: Path, family: str) -> frozenset[str]:
+    spell = speller_of(family)
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return frozenset(spell(_spelling(line.strip())) for line in lines if line.strip())
 
 
 def _spelling(name: str) -> str:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from gateway.models import Currency
 from gateway.settings import NetworkSettings
-from watchers.assets import AssetInspector
-from watchers.balances import AnyNode, BalanceReader
+from watchers.assets.rules import AssetInspector
 from watchers.chain import Chain, asset_key
 from watchers.network import ChainReader
+from watchers.reconcile.balances import AnyNode, BalanceReader
 from watchers.rpc import Endpoints
 
 FAMILIES = {

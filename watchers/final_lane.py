@@ -10,11 +10,12 @@ from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
 from gateway.models import Block as BlockRow
-from watchers import settler, store, strays
+from watchers import store, strays
 from watchers.branches import Branches
 from watchers.clock import now
 from watchers.evidence import Evidence
 from watchers.finality import Finality, Ours
+from watchers.pay import settler
 from watchers.track import Track
 
 STALL_SECONDS = 1800.0

@@ -11,12 +11,13 @@ from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
 from gateway.invoices.standing import Confirmations
-from watchers import settler, store, strays
+from watchers import store, strays
 from watchers.addresses import arrivals
 from watchers.branches import Branches
 from watchers.clock import now
 from watchers.edge import dated, proved_block, proved_hits, proved_outcome
 from watchers.network import Block, Transfer
+from watchers.pay import settler
 from watchers.prefetch import Prefetch
 from watchers.reorg import linked
 from watchers.track import Track, heads_at

@@ -1,8 +1,10 @@
 """A recorded block as files hold it, and which family's folder decodes it.
 
 Every family has `networks/<family>/recorded.py` with `decode_recorded(files: Recorded) -> Block`:
-pure, complete or `Incomplete`, `ValueError` for a file that its blocks do not have. A process
-imports its own family alone.
+pure, complete or `Incomplete`, `ValueError` for a file that its blocks do not have or an asset
+that is none. Where one address has several spellings, there is also `spelled(address: str) -> str`:
+the one that transfers have, or the text itself where it is no address. A process imports its own
+family alone.
 """
 
 import importlib
@@ -37,6 +39,13 @@ def decoder_of(family: str) -> Callable[[Recorded], Block]:
     room = importlib.import_module(f"watchers.networks.{family}.recorded")
     decode: Callable[[Recorded], Block] = room.decode_recorded
     return decode
+
+
+def speller_of(family: str) -> Callable[[str], str]:
+    """Return what spells an address as the family's transfers do."""
+    room = importlib.import_module(f"watchers.networks.{family}.recorded")
+    spell: Callable[[str], str] = getattr(room, "spelled", str)
+    return spell
 
 
 class _Envelope(msgspec.Struct):

@@ -20,9 +20,9 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.models import Currency
 from gateway.settings import NetworkSettings, Settings
 from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
-from watchers import health, lanes, payouts, pool, store
+from watchers import health, pool, store
 from watchers.addresses import AddressBook
-from watchers.asset_checks import EVERY_SECONDS, AssetChecks
+from watchers.assets.checks import EVERY_SECONDS, AssetChecks
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.desk import Decisions
@@ -31,9 +31,10 @@ from watchers.explain.explainer import Explainer
 from watchers.families import asset_inspector, balance_readers, locator
 from watchers.health import Health
 from watchers.network import Incomplete, NodeUnavailable, Refused
+from watchers.pay import lanes, payouts
 from watchers.questions import Answers
-from watchers.reconciler import Reconciler
-from watchers.reconciliation_credit import Credits
+from watchers.reconcile.credit import Credits
+from watchers.reconcile.reconciler import Reconciler
 from watchers.reorg import FinalityBroken
 from watchers.scanner import Scanner
 from watchers.store import Position

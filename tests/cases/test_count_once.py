@@ -10,10 +10,10 @@ from devnet.contracts import cases
 from tests.conftest import FreshDatabase
 from tests.watchers.recon_world import counted
 from tests.watchers.world import DUE_UNITS
-from watchers.balances import Holding
 from watchers.network import NATIVE
-from watchers.reconciliation import Move
-from watchers.reconciliation_credit import Credits, Found
+from watchers.reconcile.balances import Holding
+from watchers.reconcile.credit import Credits, Found
+from watchers.reconcile.rules import Move
 
 pytestmark = pytest.mark.anyio
 

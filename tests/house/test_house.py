@@ -27,8 +27,8 @@ BANNED = (
 FAMILY_HOMES = (
     "watchers/networks/",
     "watchers/families.py",
-    "watchers/lanes.py",
-    "watchers/settler.py",
+    "watchers/pay/lanes.py",
+    "watchers/pay/settler.py",
     "keystore/",
     "gateway/settings.py",
     "gateway/domain/addresses.py",

@@ -202,7 +202,7 @@ ENGINE = (
     ),
     Mutation(
         guard="reconciler: no second credit",
-        path="watchers/reconciliation_credit.py",
+        path="watchers/reconcile/credit.py",
         old="            if sorted(moves, key=_order) != sorted(before, key=_order):\n                return False\n",
         new="",
         tests=(
@@ -282,7 +282,7 @@ ENGINE = (
     ),
     Mutation(
         guard="reconciler: a drift holds payouts",
-        path="watchers/claims.py",
+        path="watchers/pay/claims.py",
         old="            if held is not None:\n                withdrawal.blocked_reason",
         new="            if False:\n                withdrawal.blocked_reason",
         tests=(
@@ -291,7 +291,7 @@ ENGINE = (
     ),
     Mutation(
         guard="reconciler: one node cannot make money",
-        path="watchers/reconciliation_credit.py",
+        path="watchers/reconcile/credit.py",
         old="        if agreeing >= self.needed:\n",
         new="        if True:\n",
         tests=("tests/watchers/test_recon_pause.py::test_one_lying_node_cannot_make_money",),

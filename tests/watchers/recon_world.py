@@ -26,13 +26,13 @@ from tests.watchers import world as rows
 from tests.watchers.world import ETH, NETWORK, PUBLIC_KEY, PUBLIC_URL, USDC, World
 from watchers import store
 from watchers.addresses import AddressBook, arrivals
-from watchers.balances import BalanceReader
 from watchers.clock import now
 from watchers.network import ChainReader
 from watchers.networks.ethereum.balances import EthereumBalances
 from watchers.networks.ethereum.reader import EthereumReader
-from watchers.reconciler import Reconciler
-from watchers.reconciliation_credit import Credits
+from watchers.reconcile.balances import BalanceReader
+from watchers.reconcile.credit import Credits
+from watchers.reconcile.reconciler import Reconciler
 from watchers.reorg import Hysteresis
 from watchers.rpc import Endpoints, JsonRpc
 from watchers.scanner import Scanner

@@ -20,14 +20,15 @@ from tests.conftest import FreshDatabase
 from tests.watchers.recon_world import Counted, counted
 from tests.watchers.test_command import config, run
 from tests.watchers.world import NETWORK, USDC
-from watchers import asset_command, holds
-from watchers.asset_checks import AssetChecks
-from watchers.assets import Inspection, Terms, judged, refusals
-from watchers.balances import Holding
+from watchers.assets.checks import AssetChecks
+from watchers.assets.rules import Inspection, Terms, judged, refusals
+from watchers.commands import check_asset as asset_command
 from watchers.families import connect
 from watchers.network import Transfer
 from watchers.networks.ethereum.listing import PROBE, EthereumInspector
 from watchers.networks.ethereum.measured import corrected
+from watchers.pay import holds
+from watchers.reconcile.balances import Holding
 from watchers.rpc import Endpoints, JsonRpc
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]

@@ -23,7 +23,7 @@ from tests.keystore.house import House, build, init, serving
 from tests.watchers.world import ETH, NETWORK, USDC, World, world
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.payouts import Payouts
+from watchers.pay.payouts import Payouts
 from watchers.pool import register_wallets
 from watchers.rpc import Endpoints
 

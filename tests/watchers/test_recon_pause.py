@@ -18,11 +18,11 @@ from tests.conftest import FreshDatabase
 from tests.watchers.recon_world import Counted, counted
 from tests.watchers.test_command import config, run
 from tests.watchers.world import DUE_UNITS, ETH, USDC
-from watchers.balances import Holding, NoHistory, Observation
 from watchers.chain import Chain
-from watchers.claims import Claims
 from watchers.networks.ethereum.balances import EthereumBalances
 from watchers.networks.ethereum.writer import EthereumWriter
+from watchers.pay.claims import Claims
+from watchers.reconcile.balances import Holding, NoHistory, Observation
 from watchers.rpc import JsonRpc
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]

@@ -23,7 +23,7 @@ from devnet.surfpool import PAYER, SurfpoolChain
 from tests.conftest import FreshDatabase
 from tests.watchers.recon_world import Eyes, counted
 from tests.watchers.world import ETH, USDC
-from watchers.assets import Inspection, Terms, judged
+from watchers.assets.rules import Inspection, Terms, judged
 from watchers.networks.solana.balances import SolanaBalances
 from watchers.networks.solana.extensions import findings, fingerprint, read_mint
 from watchers.networks.solana.listing import SolanaInspector

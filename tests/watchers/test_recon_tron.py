@@ -12,7 +12,7 @@ from devnet.tron.local import DEPLOY_FEE_LIMIT, call_data
 from tests.conftest import FreshDatabase
 from tests.watchers.recon_world import Eyes, counted
 from tests.watchers.world import DUE_UNITS, ETH, USDC
-from watchers.assets import Terms, judged
+from watchers.assets.rules import Terms, judged
 from watchers.networks.tron.balances import TronBalances
 from watchers.networks.tron.listing import TronInspector
 from watchers.networks.tron.node import TronNode

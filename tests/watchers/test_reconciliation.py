@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import SettingsError, load
-from watchers.balances import AnyNode, Holding, NoHistory, Observation
 from watchers.network import NATIVE, Incomplete, NodeUnavailable
-from watchers.reconciliation import (
+from watchers.reconcile.balances import AnyNode, Holding, NoHistory, Observation
+from watchers.reconcile.rules import (
     Borne,
     Expectation,
     Move,

@@ -3,7 +3,9 @@
 What is not known is not offered.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from watchers.network import Incomplete, NodeUnavailable
 
@@ -35,3 +37,21 @@ def merged(before: frozenset[str], found: Found) -> frozenset[str]:
     """Return what is offered now: what could not be asked stays as it was, the rest is as found."""
     kept = {name for name, offers in found.items() if offers is None} & before
     return frozenset(name for name, offers in found.items() if offers) | kept
+
+
+_left_out: ContextVar[frozenset[str]] = ContextVar("_left_out", default=frozenset())
+
+
+@contextmanager
+def leaving_out(capability: str) -> Iterator[None]:
+    """Let this task do without a capability inside the block, offered or not."""
+    token = _left_out.set(_left_out.get() | {capability})
+    try:
+        yield
+    finally:
+        _left_out.reset(token)
+
+
+def left_out(capability: str) -> bool:
+    """Tell whether this task does without it now."""
+    return capability in _left_out.get()

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from watchers.network import NodeUnavailable, WrongChain
 from watchers.providers.budget import budget
+from watchers.providers.capabilities import left_out
 from watchers.providers.endpoint import Endpoint, Standing, in_order, labels
 from watchers.providers.exchange import Answer, Exchange
 from watchers.providers.transport import BODY_BYTES_MAX, Transport
@@ -103,7 +104,9 @@ class Endpoints:
         return [node.label for node in self._in_order(wanted)]
 
     def offers(self, capability: str) -> bool:
-        """Tell whether each of these nodes was seen to offer it."""
+        """Tell whether each of these nodes was seen to offer it, and it is wanted here."""
+        if left_out(capability):
+            return False
         return all(capability in node.capabilities for node in self._nodes)
 
     def settle_on(self, label: str) -> None:

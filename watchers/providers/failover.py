@@ -19,8 +19,9 @@ from watchers.network import (
     Tip,
     WrongChain,
 )
+from watchers.providers.breaker import State
 from watchers.providers.endpoints import LEFT_ALONE, Endpoints
-from watchers.providers.witness import Probe, Witness
+from watchers.providers.witness import Probe, Reach, Witness
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class FailoverReader:
 
     async def read(self, height: int) -> Block:
         """Return the first complete block at or above `height`, or raise `Incomplete`."""
-        return await self._first(lambda reader: reader.read(height))
+        return await self._first(lambda reader: reader.read(height), height)
 
     async def ref_at(self, height: int) -> BlockRef:
         """Return the identity of the block now standing at `height`."""
@@ -83,9 +84,11 @@ class FailoverReader:
         """Close the connections."""
         await self.endpoints.aclose()
 
-    async def _first(self, ask: Callable[[Witness], Awaitable[T]]) -> T:
+    async def _first(
+        self, ask: Callable[[Witness], Awaitable[T]], height: int | None = None
+    ) -> T:
         troubles: list[BaseException] = []
-        for label in self.endpoints.preferred(self.wanted):
+        for label in self._in_order(height):
             try:
                 found = await ask(self.witnesses[label])
             except (Incomplete, NodeUnavailable) as trouble:
@@ -94,6 +97,19 @@ class FailoverReader:
             self.endpoints.settle_on(label)
             return found
         raise self._worst(troubles)
+
+    def _in_order(self, height: int | None) -> list[str]:
+        """Return whom to ask; of those in use, a node that can still trace the block comes first."""
+        now, labels = self.clock(), self.endpoints.preferred(self.wanted)
+        if height is None:
+            return labels
+
+        def worth(label: str) -> tuple[bool, bool]:
+            witness = self.witnesses[label]
+            benched = witness.node.breaker.state(now) is State.OPEN
+            return benched, witness.beyond_traces(height)
+
+        return sorted(labels, key=worth)
 
     def _worst(self, troubles: Sequence[BaseException]) -> Exception:
         """Join what the nodes said; one that may know later outweighs the others."""
@@ -147,6 +163,7 @@ def failover(
     build: Callable[[Endpoints, Callable[[str], bool]], ChainReader],
     *,
     probe: Probe | None = None,
+    reach: Reach | None = None,
     wanted: frozenset[str] = frozenset(),
     lag_heights: int = 3,
 ) -> FailoverReader:
@@ -162,7 +179,9 @@ def failover(
     endpoints.pin(identity)
     clock = endpoints.clock
     witnesses = {
-        label: Witness(build(lone, lone.offers), endpoints.node(label), lone, clock, probe)
+        label: Witness(
+            build(lone, lone.offers), endpoints.node(label), lone, clock, probe, reach
+        )
         for label, lone in endpoints.alone().items()
     }
     return FailoverReader(endpoints, witnesses, clock, wanted, lag_heights)

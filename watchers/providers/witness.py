@@ -5,9 +5,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from watchers.network import Block, BlockRef, ChainReader, NodeUnavailable, Tip, WrongChain
+from watchers.network import (
+    Block,
+    BlockRef,
+    ChainReader,
+    Incomplete,
+    NodeUnavailable,
+    Tip,
+    WrongChain,
+)
 from watchers.prefetch import SlotLister
-from watchers.providers.capabilities import INTERNAL, Found, merged
+from watchers.providers.capabilities import INTERNAL, TRACES, Found, leaving_out, merged
 from watchers.providers.endpoint import Endpoint
 from watchers.providers.endpoints import Endpoints
 
@@ -16,8 +24,13 @@ T = TypeVar("T")
 PROBE_SECONDS = 60.0
 """How often a node's capabilities are asked for at most."""
 
+STATE_BLOCKS_MIN = 32
+"""Blocks below its head whose state every node keeps: there, traces that fail are its trouble."""
+
 Probe = Callable[[Endpoints], Awaitable[Found]]
 """Asks one node what it offers."""
+Reach = Callable[[Endpoints, int], Awaitable[bool | None]]
+"""Asks one node whether it can still trace the block at a height; None where it did not say."""
 
 
 @dataclass(slots=True)
@@ -25,6 +38,8 @@ class Witness:
     """`ChainReader` that asks one node only, and signs its blocks with the node's label.
 
     A node of another chain is unavailable here: that matters only where all nodes are such.
+    Most nodes drop old state and cannot trace old blocks: those are read without traces, and
+    say so (`Block.internal`).
     """
 
     reader: ChainReader
@@ -32,6 +47,8 @@ class Witness:
     endpoints: Endpoints
     clock: Callable[[], float]
     probe: Probe | None = None
+    reach: Reach | None = None
+    _traced_depth: int | None = field(default=None, init=False)
     _probed_check: int = field(default=0, init=False)
     _probed_at: float | None = field(default=None, init=False)
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -50,10 +67,15 @@ class Witness:
         """Return the first complete block at or above `height`, or raise `Incomplete`."""
         async with self._probing:
             await self._know_capabilities()
-        block = await _or_unavailable(self.reader.read(height))
+        block = await _or_unavailable(self._read(height))
         if any(transfer.kind == INTERNAL for transfer in block.transfers):
             self.node.capabilities |= {INTERNAL}
         return replace(block, provider=self.node.label)
+
+    def beyond_traces(self, height: int) -> bool:
+        """Tell whether the node was seen to trace only blocks closer to its head."""
+        head, depth = self.node.head_height, self._traced_depth
+        return depth is not None and head is not None and head - height >= depth
 
     async def ref_at(self, height: int) -> BlockRef:
         """Return the identity of the block now standing at `height`."""
@@ -73,14 +95,36 @@ class Witness:
         """Close the connections of all nodes of the network."""
         await self.endpoints.aclose()
 
+    async def _read(self, height: int) -> Block:
+        if not self.beyond_traces(height):
+            try:
+                return await self.reader.read(height)
+            except Incomplete:
+                if not await self._lost_traces(height):
+                    raise
+        with leaving_out(TRACES):
+            return await self.reader.read(height)
+
+    async def _lost_traces(self, height: int) -> bool:
+        """Tell whether traces alone are what the node lacks; it is remembered from which depth."""
+        head = self.node.head_height
+        if self.reach is None or head is None or not self.endpoints.offers(TRACES):
+            return False
+        depth = head - height
+        if depth < STATE_BLOCKS_MIN or await self.reach(self.endpoints, height) is not False:
+            return False
+        self._traced_depth = min(depth, self._traced_depth or depth)
+        return True
+
     async def _know_capabilities(self) -> None:
         """Ask what the node offers, at first and whenever its chain was checked again."""
-        if self.probe is None or self.node.checks == self._probed_check > 0:
+        known = self.node.identified and self.node.checks == self._probed_check
+        if self.probe is None or known:
             return
         now = self.clock()
         if self._probed_at is not None and now < self._probed_at + PROBE_SECONDS:
             return
-        self._probed_at = now
+        self._probed_at, self._traced_depth = now, None
         found = await _or_unavailable(self.probe(self.endpoints))
         self.node.capabilities = merged(self.node.capabilities, found)
         if None not in found.values():

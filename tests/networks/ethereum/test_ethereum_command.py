@@ -132,6 +132,10 @@ def test_recipients_may_be_limited(decode: Decode, tmp_path: Path) -> None:
         ("1 traces, 2 transactions", {"traces": TRACES[:1]}),
         ("traces: the node does not have it", {"traces": envelope(None)}),
         ("quantity", {"traces": [TRACES[0] | {"value": "five"}, TRACES[1]]}),
+        ("block.json: ", {"block": json.dumps(BLOCK)[:-9]}),
+        ("receipts.json: ", {"receipts": "<html>"}),
+        ("receipts.json: ", {"receipts": ""}),
+        ('{ "code": 1 }', {"receipts": '{"error":\n{ "code":\n1 }}'}),
     ],
 )
 def test_what_is_not_proved_whole_ends_with_three(
@@ -141,6 +145,15 @@ def test_what_is_not_proved_whole_ends_with_three(
     code, lines, err = decode(**documents)
     assert (code, lines) == (3, [])
     assert reason in err
+    assert err.count("\n") == 1
+
+
+def test_a_byte_order_mark_is_no_content(decode: Decode, tmp_path: Path) -> None:
+    """Some editors begin a file with one."""
+    wanted = tmp_path / "to.txt"
+    wanted.write_text(f"\ufeff{CONTRACT}\r\n", encoding="utf-8")
+    code, lines, _ = decode("--to", str(wanted), block="\ufeff" + json.dumps(BLOCK))
+    assert (code, [each["to"] for each in lines]) == (0, [CONTRACT])
 
 
 def test_a_height_that_is_given_must_be_the_blocks(decode: Decode) -> None:
@@ -154,17 +167,17 @@ def test_a_height_that_is_given_must_be_the_blocks(decode: Decode) -> None:
 @pytest.mark.parametrize(
     ("reason", "words", "documents"),
     [
-        ("block.json", [], {"block": "{"}),
-        ("receipts.json", [], {"receipts": "<html>"}),
         ("nowhere", ["--traces", "/nowhere/traces.json"], {}),
         ("nowhere", ["--to", "/nowhere/addresses"], {}),
         ("infos: a block", [], {"infos": []}),
+        ("asset: not an Ethereum address: 'USDT'", ["--asset", "USDT"], {}),
+        ("asset: not an", ["--asset", TOKEN, f"{TOKEN}00"], {}),
     ],
 )
-def test_files_that_cannot_be_read_end_with_two(
+def test_words_that_cannot_be_meant_end_with_two(
     decode: Decode, reason: str, words: list[str], documents: dict[str, Any]
 ) -> None:
-    """Not JSON, not there, or not of this family: the file or the word is named."""
+    """Not there, not of this family, no address: the file or the word is named."""
     code, lines, err = decode(*words, **documents)
     assert (code, lines) == (2, [])
     assert reason in err

@@ -205,6 +205,15 @@ def test_an_event_of_another_shape_is_no_transfer(broken: dict[str, object]) -> 
     assert seen.transfers == ()
 
 
+def test_a_sender_that_is_no_address_hides_no_payment() -> None:
+    """Who paid decides nothing; the listed contract says that it arrived."""
+    log = transfer_log(5) | {"topics": [TRANSFER_TOPIC, "ff" * 32, word(POOL)]}
+    seen = decode(block(contract_call("a")), [call_info("a", log=[log])])
+    assert [(each.sender, each.recipient, each.units) for each in seen.transfers] == [
+        ("", POOL, 5)
+    ]
+
+
 @pytest.mark.parametrize("note", [DELEGATE_NOTE, b"freezeForEnergy".hex(), ""])
 def test_an_amount_that_stays_put_is_no_payment(note: str) -> None:
     """A contract that delegates or freezes for the pool states an amount but moves none."""

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.networks.tron.documents import block, block_id, call_info, tx_id
+from watchers.__main__ import main
 from watchers.network import NATIVE, Block, Incomplete, Outcome, Transfer
 from watchers.networks.tron.address import canonical
 from watchers.networks.tron.recorded import decode_recorded
@@ -194,8 +195,27 @@ def test_an_envelope_and_a_hex_asset_are_read_as_they_are_meant() -> None:
         answers = [{"jsonrpc": "2.0", "id": 1, "result": each} for each in (made, infos)]
         seen = decoded(answers[0], answers[1], asset)
         assert [(each.asset, each.units) for each in seen.transfers] == [(USDT, 3_500_000)]
-    with pytest.raises(Incomplete, match="not a Tron address"):
+    with pytest.raises(ValueError, match="asset: not a Tron address"):
         decoded(made, infos, "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u")
+
+
+def test_recipients_are_found_in_any_spelling(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The list of `--to` may hold base58, hex with or without 41 and 0x, and strangers."""
+    infos = json.loads(recorded("docs/usdt_infos_success_and_OUT_OF_ENERGY.json"))[:1]
+    (tmp_path / "block").write_text(json.dumps(surrounding(infos)))
+    (tmp_path / "infos").write_text(json.dumps(infos))
+    words = ["tron", "--block", str(tmp_path / "block"), "--infos", str(tmp_path / "infos")]
+    digits = "cdae4e9a6287333a3f7df432b050af7b17e79e63"
+    base58 = canonical(digits)
+    for spelled in (base58, f"41{digits}", digits.upper(), f"0x{digits}", f"0x41{digits}"):
+        (tmp_path / "to").write_text(f"nobody\n{spelled}\n")
+        assert main(["decode", *words, "--asset", USDT, "--to", str(tmp_path / "to")]) == 0
+        [line] = capsys.readouterr().out.splitlines()
+        assert json.loads(line)["to"] == base58
+    assert main(["decode", *words, "--asset", "USDT"]) == 2
+    assert "asset: not a Tron address: 'USDT'" in capsys.readouterr().err
 
 
 def test_a_recorded_contradiction_counts_as_failed() -> None:

@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 
 from tests.fakes.node import Answer, FakeNode, Raw, RpcFailure, serving
-from tests.networks.ethereum.blocks import HEIGHT, TOKEN, assembled, payment, transfer_log
+from tests.networks.ethereum.blocks import (
+    HEIGHT,
+    PAYEE,
+    SENDER,
+    TOKEN,
+    assembled,
+    payment,
+    transfer_log,
+)
 from watchers.network import Incomplete, NodeUnavailable, Tip, WrongChain
-from watchers.networks.ethereum.capabilities import probe
+from watchers.networks.ethereum.capabilities import probe, reach
 from watchers.networks.ethereum.reader import EthereumReader
 from watchers.providers.capabilities import FINALIZED, RECEIPTS, TRACES
 from watchers.providers.failover import SURVEY_SECONDS, FailoverReader, failover, lagging
@@ -18,6 +26,13 @@ from watchers.rpc import Endpoints, JsonRpc
 
 pytestmark = pytest.mark.anyio
 BLOCK, RECEIPT_LIST = assembled(payment(1, value=5), payment(2, logs=[transfer_log(9)]))
+TRACED = [
+    {
+        "txHash": sent["hash"],
+        "result": {"type": "CALL", "from": SENDER, "to": PAYEE, "value": sent["value"]},
+    }
+    for sent in BLOCK["transactions"]
+]
 HTML = Raw(b"<html>busy</html>")
 
 
@@ -64,10 +79,11 @@ async def over(
         endpoints = Endpoints([each.url for each in nodes], clock=clock)
 
         def build(lone: Endpoints, offers: Callable[[str], bool]) -> EthereumReader:
-            del offers
-            return EthereumReader(JsonRpc(lone), 1, frozenset({TOKEN}))
+            rpc, tokens = JsonRpc(lone), frozenset({TOKEN})
+            return EthereumReader(rpc, 1, tokens, traces=lambda: offers(TRACES))
 
-        reader = failover(endpoints, build, probe=probe if probed else None, wanted=wanted)
+        asking: dict[str, Any] = {"probe": probe, "reach": reach} if probed else {}
+        reader = failover(endpoints, build, wanted=wanted, **asking)
         stack.push_async_callback(reader.aclose)
         yield reader, nodes, clock
 
@@ -183,7 +199,10 @@ async def test_a_switch_of_nodes_is_counted() -> None:
 async def test_capabilities_are_found_by_asking() -> None:
     """A method that answers is offered, a refusal is not, silence is unknown."""
     async with over(
-        node(debug_traceBlockByHash=[]), node(), node(debug_traceBlockByHash=HTML), probed=True
+        node(debug_traceBlockByHash=TRACED),
+        node(),
+        node(debug_traceBlockByHash=HTML),
+        probed=True,
     ) as (
         reader,
         _,
@@ -201,7 +220,7 @@ async def test_capabilities_are_found_by_asking() -> None:
 
 async def test_a_read_goes_to_a_node_that_offers_what_is_wanted() -> None:
     """Once it is known; the first choice otherwise."""
-    offering = node(debug_traceBlockByHash=[])
+    offering = node(debug_traceBlockByHash=TRACED)
     async with over(node(), offering, probed=True, wanted=frozenset({TRACES})) as (
         reader,
         nodes,
@@ -215,17 +234,75 @@ async def test_a_read_goes_to_a_node_that_offers_what_is_wanted() -> None:
 
 async def test_capabilities_are_asked_for_again_after_a_reconnect() -> None:
     """Another node may stand there; but not more often than once a minute."""
-    async with over(node(debug_traceBlockByHash=[]), probed=True) as (reader, [only], clock):
+    async with over(node(debug_traceBlockByHash=TRACED), probed=True) as (
+        reader,
+        [only],
+        clock,
+    ):
         [lone] = reader.endpoints.alone().values()
         await reader.read(HEIGHT)
         assert lone.offers(TRACES)
         only.answer = node()
-        reader.endpoints.rotate()
-        await reader.read(HEIGHT)
+        with pytest.raises(Incomplete, match="traces"):
+            await reader.read(HEIGHT)
         assert lone.offers(TRACES)
         clock.now += PROBE_SECONDS
         await reader.read(HEIGHT)
         assert not lone.offers(TRACES)
+
+
+def full(head: int, *, archive: bool = False) -> Answer:
+    """Answer as a node that traces its newest block, and old ones only where it is an archive."""
+    newest = BLOCK | {"number": hex(head), "hash": "0x" + "ff" * 32}
+    plain = node(head)
+
+    def answer(method: str, params: list[Any]) -> Any:
+        if method == "eth_getBlockByNumber" and params[0] in {"latest", "finalized"}:
+            return newest
+        if method != "debug_traceBlockByHash":
+            return plain(method, params)
+        if params[0] == newest["hash"]:
+            return []
+        if archive:
+            return TRACED
+        raise RpcFailure(-32000, "required historical state unavailable (reexec=128)")
+
+    return answer
+
+
+async def test_a_block_older_than_the_nodes_state_is_read_without_traces() -> None:
+    """Catching up does not stop at it, and the block says that inner payments may be missing."""
+    async with over(full(HEIGHT + 200), probed=True) as (reader, [only], _clock):
+        await reader.tip()
+        block = await reader.read(HEIGHT)
+        assert (len(block.transfers), block.internal) == (2, False)
+        asked = only.calls.count("debug_traceBlockByHash")
+        await reader.read(HEIGHT)
+        assert only.calls.count("debug_traceBlockByHash") == asked
+        assert reader.endpoints.offers(TRACES)
+
+
+async def test_a_young_block_is_not_read_without_the_traces_that_are_offered() -> None:
+    """There it is trouble of the node, and waited out."""
+    async with over(full(HEIGHT + 5), probed=True) as (reader, _, _clock):
+        await reader.tip()
+        with pytest.raises(Incomplete, match="traces"):
+            await reader.read(HEIGHT)
+
+
+async def test_an_old_block_goes_to_the_node_that_still_traces_it() -> None:
+    """The first choice is the one that dropped the state."""
+    head = HEIGHT + 200
+    async with over(full(head), full(head, archive=True), probed=True) as (
+        reader,
+        nodes,
+        clock,
+    ):
+        await reader.tip()
+        await reader.read(HEIGHT)
+        clock.now += 5
+        block = await reader.read(HEIGHT)
+        assert (block.provider, block.internal) == (nodes[1].url.removeprefix("http://"), True)
 
 
 async def test_requests_wait_for_the_budget() -> None:

@@ -9,11 +9,11 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
 from gateway.settings import NetworkSettings
-from watchers.balances import Holding, NoHistory, Observation
 from watchers.network import NATIVE, NodeUnavailable
 from watchers.networks.ethereum.address import canonical
 from watchers.networks.ethereum.erc20 import WORD_HEX, balance_call
 from watchers.networks.ethereum.wire import quantity
+from watchers.reconcile.balances import Holding, NoHistory, Observation
 from watchers.rpc import Endpoints, JsonRpc, RpcError
 
 MULTICALL3 = "0xca11bde05977b3631167028862be2a173976ca11"

@@ -5,7 +5,7 @@ from typing import Any, cast
 import msgspec
 
 from watchers.network import Incomplete
-from watchers.networks.ethereum.wire import RawHeader
+from watchers.networks.ethereum.wire import RawHeader, RawTrace
 from watchers.providers.capabilities import FINALIZED, RECEIPTS, TRACES, Found, offered
 from watchers.rpc import Endpoints, JsonRpc, RpcError
 
@@ -13,6 +13,7 @@ TRACER = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
 """Only the outermost frames: whether the method works shows in them too."""
 
 _List = cast("type[list[msgspec.Raw] | None]", list[msgspec.Raw] | None)
+_Traces = cast("type[list[RawTrace] | None]", list[RawTrace] | None)
 _Header = cast("type[RawHeader | None]", RawHeader | None)
 
 
@@ -24,6 +25,20 @@ async def probe(endpoints: Endpoints) -> Found:
         TRACES: await offered(_lists(rpc, "debug_traceBlockByHash", [TRACER]), RpcError),
         FINALIZED: await offered(_has_final(rpc), RpcError),
     }
+
+
+async def reach(endpoints: Endpoints, height: int) -> bool | None:
+    """Ask one node whether it can still trace the block at `height`."""
+    return await offered(_traces(JsonRpc(endpoints), height), RpcError)
+
+
+async def _traces(rpc: JsonRpc, height: int) -> bool:
+    """Trace one block; most nodes keep the states of a hundred blocks, and refuse older ones."""
+    block = await rpc.call("eth_getBlockByNumber", [hex(height), False], _Header)
+    if block is None or block.hash is None:
+        raise Incomplete(f"the node has no block {height}")
+    traces = await rpc.call("debug_traceBlockByHash", [block.hash, TRACER], _Traces)
+    return traces is not None and all(each.error is None for each in traces)
 
 
 async def _lists(rpc: JsonRpc, method: str, more: list[Any]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from gateway.models import Currency
 from gateway.settings import NetworkSettings
 from watchers.chain import Chain, asset_key
-from watchers.networks.ethereum.capabilities import probe
+from watchers.networks.ethereum.capabilities import probe, reach
 from watchers.networks.ethereum.reader import EthereumReader, Finality
 from watchers.networks.ethereum.writer import EthereumWriter
 from watchers.providers.capabilities import FINALIZED, RECEIPTS, TRACES
@@ -33,6 +33,6 @@ def connect(
         )
 
     wanted = {RECEIPTS, TRACES} | ({FINALIZED} if depth is None else set())
-    reader = failover(endpoints, build, probe=probe, wanted=frozenset(wanted))
+    reader = failover(endpoints, build, probe=probe, reach=reach, wanted=frozenset(wanted))
     writer = EthereumWriter(JsonRpc(endpoints), chain_id, name)
     return Chain(reader, writer, endpoints, numbered=True, witnesses=reader.witnesses)

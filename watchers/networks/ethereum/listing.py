@@ -11,7 +11,7 @@ import msgspec
 from eth_utils.crypto import keccak
 
 from gateway.settings import NetworkSettings
-from watchers.assets import FEE_ON_TRANSFER, Finding, Inspection
+from watchers.assets.rules import FEE_ON_TRANSFER, Finding, Inspection
 from watchers.network import NodeUnavailable
 from watchers.networks.ethereum.address import ZERO
 from watchers.networks.ethereum.erc20 import TRANSFER_TOPIC, address_in_topic, balance_call

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from watchers.balances import Holding
 from watchers.chain import Chain
 from watchers.network import Block, Incomplete, Transfer
 from watchers.networks.ethereum.balances import EthereumBalances
 from watchers.networks.ethereum.reader import EthereumReader
 from watchers.providers.witness import Witness
+from watchers.reconcile.balances import Holding
 
 
 @dataclass(frozen=True, slots=True)

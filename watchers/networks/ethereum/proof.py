@@ -7,7 +7,8 @@ leave no trace. Against a node that lies there is the word of a second one.
 from collections.abc import Sequence
 
 from watchers.network import Incomplete
-from watchers.networks.ethereum.bloom import bits_of, bloom_of, bloom_of_logs
+from watchers.networks.ethereum.bloom import NOTHING, bits_of, bloom_of, bloom_of_logs
+from watchers.networks.ethereum.outcomes import SUCCEEDED
 from watchers.networks.ethereum.wire import (
     RawBlock,
     RawLog,
@@ -45,6 +46,48 @@ def prove_complete(
     _prove_blooms(block, receipts, tokens)
 
 
+def prove_recorded(
+    block_hash: str, block: RawBlock, receipts: Sequence[RawReceipt], tokens: frozenset[str]
+) -> None:
+    """Raise `Incomplete` where files contradict each other, or a listed token's logs are gone.
+
+    Files may be cut or edited copies and no other node can be asked: numbers of logs and blooms
+    need not add up. What blooms still have to be true about is what a lost payment would hide.
+    """
+    if len(receipts) != len(block.transactions):
+        raise Incomplete(f"{len(receipts)} receipts, {len(block.transactions)} transactions")
+    if block.transactions_root is not None:
+        _prove_root(block.transactions_root, len(receipts))
+    for sent, receipt in zip(block.transactions, receipts, strict=True):
+        _prove_block(block_hash, sent, receipt)
+        _prove_hash(sent, receipt)
+        for log in receipt.logs:
+            _prove_log_block(block_hash, log)
+        if receipt.status == SUCCEEDED and not receipt.logs:
+            _bloom(receipt)
+    present = {log.address.lower() for each in receipts for log in each.logs}
+    for token in tokens - present:
+        _prove_absent(token, block, receipts)
+
+
+def _prove_absent(token: str, block: RawBlock, receipts: Sequence[RawReceipt]) -> None:
+    """Prove that a listed token of which there is no log has lost none."""
+    bits = bits_of(token)
+    blooms = [bloom_of(each.logs_bloom or NOTHING) for each in receipts]
+    union = 0
+    for receipt, bloom in zip(receipts, blooms, strict=True):
+        union |= bloom if receipt.logs_bloom is not None else bloom_of_logs(receipt.logs)
+        if receipt.status == SUCCEEDED and _claims(bloom, bits):
+            _prove_exact(receipt, bloom)
+    # The bloom of a full block claims one token in five by accident, so where the receipts'
+    # blooms make it up, theirs have spoken already.
+    header = bloom_of(block.logs_bloom or NOTHING)
+    if header != union and _claims(header, bits):
+        raise Incomplete(
+            f"the header's bloom announces a log of {token}, there is no log of it"
+        )
+
+
 def _prove_root(root: str, count: int) -> None:
     if (root.lower() == EMPTY_ROOT) != (count == 0):
         raise Incomplete(f"{count} transactions contradict the header's transactions root")
@@ -60,6 +103,11 @@ def _prove_block(block_hash: str, sent: RawTransaction, receipt: RawReceipt) -> 
 def _prove_hash(sent: RawTransaction, receipt: RawReceipt) -> None:
     if receipt.transaction_hash.lower() != sent.hash.lower():
         raise Incomplete(f"receipt of {receipt.transaction_hash} at {sent.hash}")
+
+
+def _prove_log_block(block_hash: str, log: RawLog) -> None:
+    if (log.block_hash or "").lower() != block_hash:
+        raise Incomplete(f"log {log.log_index} is of block {log.block_hash}")
 
 
 def _prove_log(block_hash: str, log: RawLog, position: int) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from watchers.network import Block, Incomplete
+from watchers.networks.ethereum.address import HEX_ADDRESS
 from watchers.networks.ethereum.decode import decode_block, decode_header
 from watchers.networks.ethereum.flat_traces import flat_executions
 from watchers.networks.ethereum.traces import Execution, executions
@@ -27,16 +28,29 @@ class _Form(msgspec.Struct):
 
 
 def decode_recorded(files: Recorded) -> Block:
-    """Return the recorded block; `Incomplete` with the reason where it is not proved whole."""
+    """Return the recorded block; `Incomplete` with the reason where it is not proved whole.
+
+    Raises `ValueError` for infos, which are another family's, and for an asset that is no
+    address.
+    """
     if files.infos is not None:
         raise ValueError("infos: a block of this family has receipts")
+    for asset in files.assets:
+        if not HEX_ADDRESS.fullmatch(asset):
+            raise ValueError(f"asset: not an Ethereum address: {asset!r}")
     block = _typed(result_of(files.block, "block"), RawBlock, "block")
-    if files.receipts is None:
-        raise Incomplete("receipts: none given, and only they say what succeeded")
-    receipts = _typed(result_of(files.receipts, "receipts"), list[RawReceipt], "receipts")
+    receipts = _receipts(block, files.receipts)
     traced = None if files.traces is None else _executions(block, files.traces)
     height = decode_header(block).height if files.height is None else files.height
-    return decode_block(height, block, receipts, files.assets, traced)
+    return decode_block(height, block, receipts, files.assets, traced, recorded=True)
+
+
+def _receipts(block: RawBlock, document: bytes | None) -> list[RawReceipt]:
+    if document is not None:
+        return _typed(result_of(document, "receipts"), list[RawReceipt], "receipts")
+    if block.transactions:
+        raise Incomplete("receipts: none given, and only they say what succeeded")
+    return []
 
 
 def _executions(block: RawBlock, document: bytes) -> list[Execution]:

@@ -79,6 +79,22 @@ def prove_executions(
             raise Incomplete(f"trace and receipt of {sent.hash} disagree whether it succeeded")
 
 
+def prove_recorded_executions(
+    transactions: Sequence[RawTransaction], traced: Sequence[Execution]
+) -> None:
+    """Raise `Incomplete` unless there is one trace for each transaction, hash and sender alike.
+
+    Of edited copies: amount, recipient and success are what the block and its receipts say.
+    """
+    if len(traced) != len(transactions):
+        raise Incomplete(f"{len(traced)} traces, {len(transactions)} transactions")
+    for sent, ran in zip(transactions, traced, strict=True):
+        if ran.tx_hash is not None and ran.tx_hash != sent.hash.lower():
+            raise Incomplete(f"trace of {ran.tx_hash} at {sent.hash}")
+        if ran.sender != sent.from_.lower():
+            raise Incomplete(f"the trace at {sent.hash} is of another transaction")
+
+
 def move(
     kind: str, sender: str | None, recipient: str | None, value: str | None
 ) -> Move | None:

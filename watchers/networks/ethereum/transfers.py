@@ -62,14 +62,18 @@ def native(tx_hash: str, sent: RawTransaction) -> Transfer | None:
 def tokens_in(
     tx_hash: str, logs: Sequence[RawLog], tokens: frozenset[str]
 ) -> Iterator[Transfer]:
-    """Yield the transfers of listed contracts; what EIP-7708 logs is no token."""
+    """Yield the transfers of listed contracts; what EIP-7708 logs is no token.
+
+    Only a recorded block may have logs that its node took back: they move nothing.
+    """
     for ordinal, log in enumerate(logs):
         asset = log.address
         if asset not in tokens:
             asset = asset.lower()
             if asset not in tokens:
                 continue
-        found = None if asset == SYSTEM else _token(tx_hash, ordinal, asset, log)
+        no_token = asset == SYSTEM or log.removed
+        found = None if no_token else _token(tx_hash, ordinal, asset, log)
         if found is not None:
             yield found
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway.settings import NetworkSettings
-from watchers.balances import Holding, Observation
 from watchers.network import NATIVE, NodeUnavailable
 from watchers.networks.solana.accounts import associated_token_account, token_holding
 from watchers.networks.solana.wire import AccountDocument, ask
+from watchers.reconcile.balances import Holding, Observation
 from watchers.rpc import Endpoints, JsonRpc
 
 ACCOUNTS_MAX = 100

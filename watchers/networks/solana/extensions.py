@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
 
-from watchers.assets import EXTENSION, FEE_ON_TRANSFER, Finding
+from watchers.assets.rules import EXTENSION, FEE_ON_TRANSFER, Finding
 
 MINT_BYTES = 82
 ACCOUNT_TYPE_OFFSET = 165

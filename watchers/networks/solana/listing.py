@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.settings import NetworkSettings
-from watchers.assets import Finding, Inspection
+from watchers.assets.rules import Finding, Inspection
 from watchers.networks.solana.accounts import (
     TOKEN_PROGRAMS,
     associated_token_account,

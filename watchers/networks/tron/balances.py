@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway.settings import NetworkSettings
-from watchers.balances import Holding, Observation
 from watchers.network import NATIVE, NodeUnavailable
 from watchers.networks.tron.address import to_hex
 from watchers.networks.tron.answers import Answer, CallAnswer
 from watchers.networks.tron.node import TronNode, address_word, call_failure
+from watchers.reconcile.balances import Holding, Observation
 from watchers.rpc import Endpoints
 
 SIDE_BY_SIDE = 4

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.settings import NetworkSettings
-from watchers.assets import Finding, Inspection
+from watchers.assets.rules import Finding, Inspection
 from watchers.network import NodeUnavailable
 from watchers.networks.tron.address import to_hex
 from watchers.networks.tron.answers import Answer

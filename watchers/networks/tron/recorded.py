@@ -3,6 +3,7 @@
 import msgspec
 
 from watchers.network import Block, Incomplete, NodeUnavailable
+from watchers.networks.tron.address import canonical
 from watchers.networks.tron.decode import decode_block, lists_transactions, token_spellings
 from watchers.recorded import Recorded
 
@@ -18,19 +19,30 @@ class _Envelope(msgspec.Struct, gc=False):
 def decode_recorded(files: Recorded) -> Block:
     """Decode what a node answered to `getblock...` and `gettransactioninfobyblocknum`.
 
-    Assets are contracts, in base58 or hex, or numeric TRC-10 ids. Nobody can be asked again
-    here, hence a transaction of which block and info disagree counts as failed. Raises
-    `Incomplete` for files that are no such answers or do not belong together.
+    Assets are contracts, in base58 or hex, or numeric TRC-10 ids; `ValueError` for another one.
+    Nobody can be asked again here, hence a transaction of which block and info disagree counts
+    as failed. Raises `Incomplete` for files that are no such answers or do not belong together.
     """
+    try:
+        tokens = token_spellings(asset.removeprefix("0x") for asset in files.assets)
+    except ValueError as trouble:
+        raise ValueError(f"asset: {trouble}") from trouble
     block = _bare(files.block)
     try:
         if files.infos is None and lists_transactions(block):
             raise Incomplete("the block has transactions, their infos are missing")
         infos = NO_INFOS if files.infos is None else _bare(files.infos)
-        tokens = token_spellings(asset.removeprefix("0x") for asset in files.assets)
         return decode_block(files.height, block, infos, tokens, doubtful_fails=True)
     except (NodeUnavailable, ValueError) as trouble:
         raise Incomplete(str(trouble)) from trouble
+
+
+def spelled(address: str) -> str:
+    """Return an address in base58, whichever spelling of a node it has; other text as it is."""
+    try:
+        return canonical(address.removeprefix("0x"))
+    except ValueError:
+        return address
 
 
 def _bare(body: bytes) -> bytes:

@@ -170,7 +170,7 @@ def _add_logged(
     if len(topics) == 3 and topics[0] == TRANSFER_TOPIC and len(log.data) == WORD:
         units = int.from_bytes(bytes.fromhex(log.data), "big")
         sender, recipient = topic_address(topics[1]), topic_address(topics[2])
-        if units > 0 and sender and recipient:
+        if units > 0 and recipient:
             found.append(Transfer(tx_hash, "token", ordinal, token, sender, recipient, units))
 
 

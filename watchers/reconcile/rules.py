@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from watchers.balances import Holding, Observation
+from watchers.reconcile.balances import Holding, Observation
 
 
 class State(StrEnum):

@@ -23,10 +23,11 @@ from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.moves import move
 from keystore.api import Remembered, Signed
 from keystore.client import KeystoreClient
-from watchers import settler, store
+from watchers import store
 from watchers.chain import Chain
-from watchers.claims import contradiction
 from watchers.clock import now
+from watchers.pay import settler
+from watchers.pay.claims import contradiction
 from watchers.store import Position
 
 log = structlog.get_logger()

@@ -18,10 +18,11 @@ from gateway.models import ApplicationWallet, Attempt, Currency, Journal, Withdr
 from gateway.settings import NetworkSettings
 from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.moves import move
-from watchers import holds, store
+from watchers import store
 from watchers.chain import Chain, asset_key
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused, Slot
+from watchers.pay import holds
 from watchers.store import Position
 
 BLOCKED_RETRY = timedelta(seconds=5)

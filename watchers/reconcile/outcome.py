@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.models import AddressDrift, Currency, Cursor, Reconciliation
-from watchers import holds
-from watchers import reconciliation_books as books
-from watchers.balances import Holding
 from watchers.clock import now
-from watchers.reconciliation import Borne, Figures, State, Tally, standing
-from watchers.reconciliation_moves import asset_of
+from watchers.pay import holds
+from watchers.reconcile import books
+from watchers.reconcile.balances import Holding
+from watchers.reconcile.moves import asset_of
+from watchers.reconcile.rules import Borne, Figures, State, Tally, standing
 
 log = structlog.get_logger()
 

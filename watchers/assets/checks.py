@@ -15,9 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.db import CROSS_TENANT, Database
 from gateway.models import AssetCheck, Currency
 from gateway.settings import AssetSettings, NetworkSettings
-from watchers import holds
-from watchers import reconciliation_books as books
-from watchers.assets import (
+from watchers.assets.rules import (
     AssetInspector,
     Finding,
     Inspection,
@@ -27,7 +25,9 @@ from watchers.assets import (
     refusals,
 )
 from watchers.clock import now
-from watchers.reconciliation_moves import asset_of
+from watchers.pay import holds
+from watchers.reconcile import books
+from watchers.reconcile.moves import asset_of
 
 log = structlog.get_logger()
 HOLDERS_MAX = 500

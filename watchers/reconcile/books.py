@@ -16,9 +16,9 @@ from gateway.models import (
     ReconciliationMark,
     Wallet,
 )
-from watchers.balances import Holding
-from watchers.reconciliation import Expectation, Move
-from watchers.reconciliation_moves import asset_of, every_move
+from watchers.reconcile.balances import Holding
+from watchers.reconcile.moves import asset_of, every_move
+from watchers.reconcile.rules import Expectation, Move
 
 OPEN = ("pending", "processing")
 

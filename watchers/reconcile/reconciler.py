@@ -15,15 +15,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gateway.db import CROSS_TENANT
 from gateway.models import Currency, Cursor, ReconciliationMark
-from watchers import reconciliation_books as books
-from watchers import reconciliation_outcome as outcome
 from watchers import store
-from watchers.balances import Holding, Observation
 from watchers.clock import now
 from watchers.network import NATIVE
-from watchers.reconciliation import Difference, Tally, compare
-from watchers.reconciliation_credit import Credits
-from watchers.reconciliation_moves import asset_of
+from watchers.reconcile import books, outcome
+from watchers.reconcile.balances import Holding, Observation
+from watchers.reconcile.credit import Credits
+from watchers.reconcile.moves import asset_of
+from watchers.reconcile.rules import Difference, Tally, compare
 
 log = structlog.get_logger()
 PORTION = 400

@@ -20,10 +20,10 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.domain.actor import Actor
 from gateway.models import AddressDrift, AssetHold, Currency, Reconciliation
 from gateway.settings import Settings, SettingsError
-from watchers import holds
 from watchers.clock import now
-from watchers.reconciliation import Borne, standing
-from watchers.reconciliation_outcome import acknowledge, drifting
+from watchers.pay import holds
+from watchers.reconcile.outcome import acknowledge, drifting
+from watchers.reconcile.rules import Borne, standing
 
 UNKNOWN = "unknown"
 SIGNED_BY = "attempts"

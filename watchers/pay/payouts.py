@@ -20,14 +20,14 @@ from gateway.withdrawals.moves import move
 from keystore.api import Signed
 from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
 from watchers import store
-from watchers.adoption import Adoption, Locate, highest_known, note
 from watchers.chain import Chain
-from watchers.claims import Claims, contradiction
 from watchers.clock import now
 from watchers.network import (
     BroadcastRejected,
     NodeUnavailable,
 )
+from watchers.pay.adoption import Adoption, Locate, highest_known, note
+from watchers.pay.claims import Claims, contradiction
 from watchers.store import Position
 
 log = structlog.get_logger()

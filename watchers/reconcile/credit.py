@@ -13,13 +13,13 @@ from gateway.deposits.service import Desk
 from gateway.invoices.standing import Confirmations
 from gateway.models import Block as BlockRow
 from gateway.models import Currency, Cursor
-from watchers import reconciliation_books as books
 from watchers import store
 from watchers.addresses import AddressBook, arrivals
-from watchers.balances import BalanceReader, Holding, NoHistory
 from watchers.clock import now
 from watchers.network import NATIVE, Block, BlockRef, NodeUnavailable, Transfer
-from watchers.reconciliation import Move, first_wrong, known_at, steps_back
+from watchers.reconcile import books
+from watchers.reconcile.balances import BalanceReader, Holding, NoHistory
+from watchers.reconcile.rules import Move, first_wrong, known_at, steps_back
 from watchers.store import Position
 
 log = structlog.get_logger()

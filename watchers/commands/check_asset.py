@@ -13,13 +13,13 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.domain.actor import Actor
 from gateway.models import AssetCheck, Currency
 from gateway.settings import AssetSettings, NetworkSettings, Settings, SettingsError
-from watchers import reconciliation_books as books
-from watchers.asset_checks import HOLDERS_MAX, accept, documents, terms
-from watchers.assets import Finding, Inspection, Terms, changes, judged, refusals
+from watchers.assets.checks import HOLDERS_MAX, accept, documents, terms
+from watchers.assets.rules import Finding, Inspection, Terms, changes, judged, refusals
 from watchers.chain import asset_key
 from watchers.clock import now
 from watchers.families import asset_inspector, connect
 from watchers.network import Incomplete, NodeUnavailable
+from watchers.reconcile import books
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
