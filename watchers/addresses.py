@@ -31,9 +31,9 @@ class AddressBook:
     wallets: set[str] = field(default_factory=set)
     count: int = 0
     """How many pool rows were read."""
-    watermark: int = 0
-    """Highest pool row read. Rows are written under the network's lease, one transaction after
-    the other: none with a lower id commits later."""
+    watermark: int = -1
+    """Highest derivation index read. Rows are written under the network's lease, each batch above
+    the last: none with a lower index commits later."""
 
     async def load(self, session: AsyncSession, network: str) -> None:
         """Read the addresses above the watermark, in slices; memory stays bounded.
@@ -55,14 +55,14 @@ class AddressBook:
     async def _slice(self, session: AsyncSession, network: str) -> int:
         """Add one slice of rows as a single text: a row apiece would take four times as long."""
         rows = (
-            select(AddressPool.id, AddressPool.address)
-            .where(AddressPool.network_id == network, AddressPool.id > self.watermark)
-            .order_by(AddressPool.id)
+            select(AddressPool.index, AddressPool.address)
+            .where(AddressPool.network_id == network, AddressPool.index > self.watermark)
+            .order_by(AddressPool.index)
             .limit(LOAD_ROWS)
             .subquery()
         )
         joined = func.string_agg(rows.c.address, " ", type_=Text)
-        query = select(func.count(), func.max(rows.c.id), joined).select_from(rows)
+        query = select(func.count(), func.max(rows.c.index), joined).select_from(rows)
         count, last, addresses = (await session.execute(query)).one()
         if count:
             self.pool.update(addresses.split(" "))

@@ -81,15 +81,19 @@ def _read(args: argparse.Namespace) -> Recorded:
 def _document(path: Path) -> bytes:
     content = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
     try:
+        content.decode()
         msgspec.json.decode(content, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError) as trouble:
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as trouble:
         raise Incomplete(f"{path}: {trouble}") from trouble
     return content
 
 
 def _addresses(path: Path, family: str) -> frozenset[str]:
     spell = speller_of(family)
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as trouble:
+        raise ValueError(f"{path}: {trouble}") from trouble
     return frozenset(spell(_spelling(line.strip())) for line in lines if line.strip())
 
 

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
-from sqlalchemy import Select, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from gateway.catalog.repository import suspended_currencies
 from gateway.domain.errors import Invalid, NotFound
@@ -108,21 +109,34 @@ async def add_sightings(
     session: AsyncSession, seen: Sequence[tuple[Deposit, str, int]], at: datetime
 ) -> None:
     """Note in which block (hash, height) each deposit stands."""
-    rows = [
+    places = {
+        (deposit.id, block_hash): (deposit, height) for deposit, block_hash, height in seen
+    }
+    await session.execute(
+        _ADD_SIGHTINGS,
         {
-            "deposit_id": deposit.id,
-            "block_hash": block_hash,
-            "block_height": block_height,
-            "units": deposit.units,
-            "orphaned": False,
-            "seen_at": at,
-        }
-        for deposit, block_hash, block_height in seen
-    ]
-    statement = insert(DepositSighting).on_conflict_do_update(
-        index_elements=["deposit_id", "block_hash"], set_={"orphaned": False}
+            "deposits": [deposit_id for deposit_id, _ in places],
+            "hashes": [block_hash for _, block_hash in places],
+            "heights": [height for _, height in places.values()],
+            "units": [Decimal(deposit.units) for deposit, _ in places.values()],
+            "at": at,
+        },
     )
-    await session.execute(statement, rows)
+
+
+async def mark_confirmed(
+    session: AsyncSession, deposits: Sequence[Deposit], at: datetime
+) -> None:
+    """Write that these deposits are final, with one statement."""
+    await session.execute(
+        update(Deposit)
+        .where(Deposit.id.in_([deposit.id for deposit in deposits]))
+        .values(status="confirmed", confirmed_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    for deposit in deposits:
+        set_committed_value(deposit, "status", "confirmed")
+        set_committed_value(deposit, "confirmed_at", at)
 
 
 async def use_addresses(session: AsyncSession, pool_ids: Collection[int]) -> None:
@@ -249,3 +263,12 @@ async def waiting_for_depth(session: AsyncSession, network: str) -> Sequence[str
         .order_by(Invoice.id)
     )
     return (await session.scalars(query)).all()
+
+
+_ADD_SIGHTINGS = text("""
+INSERT INTO deposit_sighting (deposit_id, block_hash, block_height, units, orphaned, seen_at)
+SELECT deposit_id, block_hash, block_height, units, false, :at
+FROM unnest(CAST(:deposits AS text[]), CAST(:hashes AS text[]), CAST(:heights AS bigint[]),
+            CAST(:units AS numeric[])) AS seen (deposit_id, block_hash, block_height, units)
+ON CONFLICT (deposit_id, block_hash) DO UPDATE SET orphaned = false
+""")

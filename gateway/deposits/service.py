@@ -92,9 +92,7 @@ async def confirm(
     # Invoices are locked before wallets: one lock order everywhere.
     paid = {deposit.invoice_id for deposit in deposits if deposit.invoice_id is not None}
     await invoices.locked_many(session, paid)
-    for deposit in deposits:
-        deposit.status, deposit.confirmed_at = "confirmed", moment.at
-    await session.flush()
+    await repository.mark_confirmed(session, deposits, moment.at)
     places = {(deposit.address, deposit.currency_id) for deposit in deposits}
     fresh = {deposit.id for deposit in deposits}
     weighed = await attribution.weigh(session, network, places, moment, fresh=fresh)

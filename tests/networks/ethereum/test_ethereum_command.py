@@ -148,6 +148,19 @@ def test_what_is_not_proved_whole_ends_with_three(
     assert err.count("\n") == 1
 
 
+def test_bytes_that_are_no_text_are_named_with_their_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A damaged recording proves nothing; a damaged list of recipients is no list."""
+    damaged, block = tmp_path / "damaged", tmp_path / "block"
+    block.write_text(json.dumps(BLOCK))
+    damaged.write_bytes(json.dumps(BLOCK).encode().replace(b"0x", b"\xff\xfe"))
+    assert main(["decode", "ethereum", "--block", str(damaged)]) == 3
+    assert str(damaged) in capsys.readouterr().err
+    assert main(["decode", "ethereum", "--block", str(block), "--to", str(damaged)]) == 2
+    assert str(damaged) in capsys.readouterr().err
+
+
 def test_a_byte_order_mark_is_no_content(decode: Decode, tmp_path: Path) -> None:
     """Some editors begin a file with one."""
     wanted = tmp_path / "to.txt"

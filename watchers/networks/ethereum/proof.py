@@ -28,10 +28,7 @@ def prove_complete(
 
     `tokens` are the listed contracts: where a bloom claims one of them, its log must be there.
     """
-    if len(receipts) != len(block.transactions):
-        raise Incomplete(f"{len(receipts)} receipts, {len(block.transactions)} transactions")
-    if block.transactions_root is not None:
-        _prove_root(block.transactions_root, len(receipts))
+    _prove_counts(block, receipts)
     position = 0
     for sent, receipt in zip(block.transactions, receipts, strict=True):
         # Nearly every node spells hashes in lower case: compare first, convert on difference.
@@ -54,10 +51,7 @@ def prove_recorded(
     Files may be cut or edited copies and no other node can be asked: numbers of logs and blooms
     need not add up. What blooms still have to be true about is what a lost payment would hide.
     """
-    if len(receipts) != len(block.transactions):
-        raise Incomplete(f"{len(receipts)} receipts, {len(block.transactions)} transactions")
-    if block.transactions_root is not None:
-        _prove_root(block.transactions_root, len(receipts))
+    _prove_counts(block, receipts)
     for sent, receipt in zip(block.transactions, receipts, strict=True):
         _prove_block(block_hash, sent, receipt)
         _prove_hash(sent, receipt)
@@ -68,6 +62,13 @@ def prove_recorded(
     present = {log.address.lower() for each in receipts for log in each.logs}
     for token in tokens - present:
         _prove_absent(token, block, receipts)
+
+
+def _prove_counts(block: RawBlock, receipts: Sequence[RawReceipt]) -> None:
+    if len(receipts) != len(block.transactions):
+        raise Incomplete(f"{len(receipts)} receipts, {len(block.transactions)} transactions")
+    if block.transactions_root is not None:
+        _prove_root(block.transactions_root, len(receipts))
 
 
 def _prove_absent(token: str, block: RawBlock, receipts: Sequence[RawReceipt]) -> None:
