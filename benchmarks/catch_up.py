@@ -44,10 +44,10 @@ from watchers import store
 from watchers.addresses import AddressBook
 from watchers.clock import now
 from watchers.networks.ethereum.reader import EthereumReader
-from watchers.prefetch import IN_FLIGHT_MAX
 from watchers.providers.endpoints import Endpoints
 from watchers.rpc import JsonRpc
-from watchers.scanner import Scanner
+from watchers.scan.prefetch import IN_FLIGHT_MAX
+from watchers.scan.scanner import Scanner
 
 ROUNDS = 5
 PONDER = "PONDER"

@@ -45,7 +45,7 @@ from watchers.addresses import AddressBook
 from watchers.clock import now
 from watchers.families import connect
 from watchers.networks.solana.accounts import TOKEN_PROGRAM
-from watchers.scanner import Scanner
+from watchers.scan.scanner import Scanner
 
 SECONDS_WARM, SECONDS = 4.0, 16.0
 GOAL_PERCENT = 6

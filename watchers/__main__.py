@@ -25,7 +25,7 @@ from gateway.postgres.migrate import require_database
 from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
-from watchers import coverage, decode, health, rescan, store
+from watchers import decode, health, store
 from watchers.clock import now
 from watchers.commands import check_asset as asset_command
 from watchers.commands import reconcile
@@ -33,6 +33,7 @@ from watchers.explain import command as explain
 from watchers.families import connect
 from watchers.network import WrongChain
 from watchers.pay import holds
+from watchers.scan import coverage, rescan
 from watchers.service import Watcher
 from watchers.store import CatalogChanged, LeaseLost
 

@@ -25,18 +25,18 @@ from watchers.addresses import AddressBook
 from watchers.assets.checks import EVERY_SECONDS, AssetChecks
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.desk import Decisions
-from watchers.evidence import large_units
+from watchers.desk.decisions import Decisions
+from watchers.desk.questions import Answers
 from watchers.explain.explainer import Explainer
 from watchers.families import asset_inspector, balance_readers, locator
 from watchers.health import Health
 from watchers.network import Incomplete, NodeUnavailable, Refused
 from watchers.pay import lanes, payouts
-from watchers.questions import Answers
 from watchers.reconcile.credit import Credits
 from watchers.reconcile.reconciler import Reconciler
-from watchers.reorg import FinalityBroken
-from watchers.scanner import Scanner
+from watchers.scan.evidence import large_units
+from watchers.scan.reorg import FinalityBroken
+from watchers.scan.scanner import Scanner
 from watchers.store import Position
 
 TROUBLE = (

@@ -37,8 +37,8 @@ from watchers.addresses import AddressBook
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import Incomplete
-from watchers.reorg import Hysteresis
-from watchers.scanner import Scanner
+from watchers.scan.reorg import Hysteresis
+from watchers.scan.scanner import Scanner
 
 ETH, USDT = "ETH-ETHEREUM", "USDT-ETHEREUM"
 DUE_UNITS = 10**18

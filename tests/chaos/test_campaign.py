@@ -26,7 +26,7 @@ from tests.chaos.proxy import Chaos, chaos
 from tests.chaos.world import Watched, watched
 from tests.conftest import FreshDatabase
 from watchers.networks.tron.address import to_hex
-from watchers.rescan import Rescan
+from watchers.scan.rescan import Rescan
 
 pytestmark = pytest.mark.anyio
 

@@ -31,10 +31,10 @@ from watchers import store
 from watchers.addresses import AddressBook
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.evidence import large_units
 from watchers.network import Incomplete, NodeUnavailable
-from watchers.reorg import Hysteresis
-from watchers.scanner import Scanner
+from watchers.scan.evidence import large_units
+from watchers.scan.reorg import Hysteresis
+from watchers.scan.scanner import Scanner
 
 MERCHANT = "mer_1"
 DUE_UNITS = 10**6

@@ -19,7 +19,7 @@ REORGS = "tests/watchers/test_scan_reorgs.py"
 ENGINE = (
     Mutation(
         guard="link rule",
-        path="watchers/reorg.py",
+        path="watchers/scan/reorg.py",
         old="        if block.ref.parent_hash != parent_hash:\n            break\n",
         new="",
         tests=(
@@ -29,35 +29,35 @@ ENGINE = (
     ),
     Mutation(
         guard="finality",
-        path="watchers/final_lane.py",
+        path="watchers/scan/final_lane.py",
         old="min(agreed, track.position.height)",
         new="track.position.height",
         tests=(f"{DEPOSITS}::test_payment_is_seen_at_once_and_credited_only_when_final",),
     ),
     Mutation(
         guard="nothing below finality is rolled back",
-        path="watchers/branches.py",
+        path="watchers/scan/branches.py",
         old="        if final is not None and await self._stands(final.height, final.hash):",
         new="        if final is not None:",
         tests=(f"{DEPOSITS}::test_a_changed_final_block_stops_the_network",),
     ),
     Mutation(
         guard="a node behind us has no say",
-        path="watchers/branches.py",
+        path="watchers/scan/branches.py",
         old="        if self.track.tip.head < self.track.position.height:\n            return\n",
         new="",
         tests=(f"{ONE}::test_a_node_that_is_behind_us_on_another_branch_has_no_say",),
     ),
     Mutation(
         guard="hysteresis",
-        path="watchers/reorg.py",
+        path="watchers/scan/reorg.py",
         old="        return votes.new >= WITNESSES or now - doubt.since >= self.seconds\n",
         new="        return True\n",
         tests=(f"{SCAN}::test_a_branch_is_believed_by_two_providers_or_by_two_sightings",),
     ),
     Mutation(
         guard="hysteresis: an equal number on our branch",
-        path="watchers/reorg.py",
+        path="watchers/scan/reorg.py",
         old="        if votes.ours and votes.new <= votes.ours:\n            return False\n",
         new="",
         tests=(f"{SCAN}::test_a_branch_is_believed_by_two_providers_or_by_two_sightings",),
@@ -164,7 +164,7 @@ ENGINE = (
     ),
     Mutation(
         guard="spam: a ration of rows",
-        path="watchers/strays.py",
+        path="watchers/scan/strays.py",
         old="        if rows[ration] < limit:\n",
         new="        if True:\n",
         tests=(
@@ -195,7 +195,7 @@ ENGINE = (
     ),
     Mutation(
         guard="quorum of providers",
-        path="watchers/evidence.py",
+        path="watchers/scan/evidence.py",
         old="            if shown[claim.id] >= needed:\n",
         new="            if True:\n",
         tests=(f"{CHAOS}::test_case_36_what_one_node_invents_is_not_credited",),
@@ -211,21 +211,21 @@ ENGINE = (
     ),
     Mutation(
         guard="quorum: as many call it final",
-        path="watchers/finality.py",
+        path="watchers/scan/finality.py",
         old="    return highest[quorum - 1] if len(highest) >= quorum else None\n",
         new="    return highest[0]\n",
         tests=(f"{SCAN}::test_final_needs_the_quorum_and_says_who_is_missing",),
     ),
     Mutation(
         guard="quorum: as many show our block",
-        path="watchers/finality.py",
+        path="watchers/scan/finality.py",
         old="    if agree >= quorum:\n        return None\n",
         new="    if agree >= 0:\n        return None\n",
         tests=(f"{SCAN}::test_a_provider_that_shows_another_final_block_is_named",),
     ),
     Mutation(
         guard="quorum: a second node shows the same transfer",
-        path="watchers/evidence.py",
+        path="watchers/scan/evidence.py",
         old="    if block.ref.hash != claim.block_hash:\n",
         new="    return None\n    if block.ref.hash != claim.block_hash:\n",
         tests=(
@@ -234,21 +234,21 @@ ENGINE = (
     ),
     Mutation(
         guard="a process begins on the chain that was final",
-        path="watchers/final_lane.py",
+        path="watchers/scan/final_lane.py",
         old="            if theirs.hash != ours.hash:\n                await self.branches.contradicted(theirs, ours.hash)\n                return False\n",
         new="",
         tests=(f"{SCAN}::test_a_process_that_begins_on_another_chain_pays_nothing",),
     ),
     Mutation(
         guard="blocks from the future are dated by our clock",
-        path="watchers/edge.py",
+        path="watchers/scan/edge.py",
         old="    if block.ref.time <= now:\n        return block\n",
         new="    return block\n",
         tests=(f"{LANES}::test_case_40_block_from_the_future_does_not_make_a_payment_late",),
     ),
     Mutation(
         guard="a rescan records our own branch only",
-        path="watchers/rescan.py",
+        path="watchers/scan/rescan.py",
         old="                if block.ref.hash not in standing:\n",
         new="                if False:\n",
         tests=(f"{SCAN}::test_rescan_records_nothing_of_a_branch_that_is_not_ours",),

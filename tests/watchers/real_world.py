@@ -40,9 +40,9 @@ from watchers.clock import now
 from watchers.network import ChainReader
 from watchers.networks.ethereum.reader import EthereumReader
 from watchers.networks.tron.reader import TronReader
-from watchers.reorg import Hysteresis
 from watchers.rpc import Endpoints, JsonRpc
-from watchers.scanner import Scanner
+from watchers.scan.reorg import Hysteresis
+from watchers.scan.scanner import Scanner
 
 POOL = 20
 STEPS_MAX = 400

@@ -33,9 +33,9 @@ from watchers.networks.ethereum.reader import EthereumReader
 from watchers.reconcile.balances import BalanceReader
 from watchers.reconcile.credit import Credits
 from watchers.reconcile.reconciler import Reconciler
-from watchers.reorg import Hysteresis
 from watchers.rpc import Endpoints, JsonRpc
-from watchers.scanner import Scanner
+from watchers.scan.reorg import Hysteresis
+from watchers.scan.scanner import Scanner
 
 FINAL_LAG = 4
 ROUNDS_MAX = 200

@@ -14,7 +14,7 @@ from tests.fakes.chain import GENESIS_TIME, Move
 from tests.watchers.world import DUE_UNITS, ETH, NETWORK, USDC, currency_row, world
 from watchers.clock import now
 from watchers.network import Incomplete
-from watchers.reorg import FinalityBroken
+from watchers.scan.reorg import FinalityBroken
 from watchers.store import CatalogChanged, LeaseLost
 
 pytestmark = pytest.mark.anyio

@@ -19,7 +19,7 @@ from tests.fakes.chain import JUNK
 from tests.gateway.conftest import TestApi
 from tests.watchers.asking import asking
 from tests.watchers.world import DUE_UNITS, ETH, NETWORK, PUBLIC_URL, USDC, World, world
-from watchers.desk import Decisions
+from watchers.desk.decisions import Decisions
 
 pytestmark = pytest.mark.anyio
 SOMEWHERE = "0x" + "c0" * 20

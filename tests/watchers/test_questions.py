@@ -18,7 +18,7 @@ from tests.gateway.conftest import TestApi
 from tests.watchers.asking import asking
 from tests.watchers.explaining import explainer
 from tests.watchers.world import DUE_UNITS, NETWORK, World, world
-from watchers.questions import Answers
+from watchers.desk.questions import Answers
 
 pytestmark = pytest.mark.anyio
 NOWHERE = "0x" + "cd" * 32

@@ -14,11 +14,11 @@ from tests.fakes.chain import FakeChain
 from tests.fakes.network import FakeReader
 from tests.fakes.slots import SlotReader, slot_of
 from tests.watchers.world import DUE_UNITS, ETH, NETWORK, World, world
-from watchers.coverage import Gap, coverage
 from watchers.network import Block, BlockRef, Incomplete, NodeUnavailable, Tip, Transfer
-from watchers.prefetch import IN_FLIGHT_MAX, RUN_BLOCKS_MAX, Pace, Prefetch
-from watchers.reorg import FinalityBroken, Hysteresis, Votes
-from watchers.rescan import CannotRescan, Rescan
+from watchers.scan.coverage import Gap, coverage
+from watchers.scan.prefetch import IN_FLIGHT_MAX, RUN_BLOCKS_MAX, Pace, Prefetch
+from watchers.scan.reorg import FinalityBroken, Hysteresis, Votes
+from watchers.scan.rescan import CannotRescan, Rescan
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from devnet.contracts.assembly import assemble
 from tests.conftest import FreshDatabase
 from tests.watchers.real_world import RealWorld, ethereum_world
 from tests.watchers.world import DUE_UNITS, ETH
-from watchers.reorg import FinalityBroken
+from watchers.scan.reorg import FinalityBroken
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
 

@@ -14,7 +14,7 @@ from tests.fakes.chain import JUNK, Move
 from tests.fakes.network import FakeReader
 from tests.watchers.world import DUE_UNITS, World, currency_row, world
 from watchers.network import Block, BlockRef, Transfer
-from watchers.strays import ROWS_PER_DAY, rationed
+from watchers.scan.strays import ROWS_PER_DAY, rationed
 
 pytestmark = pytest.mark.anyio
 

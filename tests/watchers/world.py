@@ -32,8 +32,8 @@ from tests.fakes.network import FakeReader
 from watchers import store
 from watchers.addresses import AddressBook
 from watchers.clock import now
-from watchers.reorg import Hysteresis
-from watchers.scanner import Scanner
+from watchers.scan.reorg import Hysteresis
+from watchers.scan.scanner import Scanner
 
 NETWORK = "ethereum"
 ETH, USDC = "ETH-ETHEREUM", "USDC-ETHEREUM"

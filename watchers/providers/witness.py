@@ -14,10 +14,10 @@ from watchers.network import (
     Tip,
     WrongChain,
 )
-from watchers.prefetch import SlotLister
 from watchers.providers.capabilities import INTERNAL, TRACES, Found, leaving_out, merged
 from watchers.providers.endpoint import Endpoint
 from watchers.providers.endpoints import Endpoints
+from watchers.scan.prefetch import SlotLister
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ Only those who answer have a say. One provider alone could otherwise make money 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from watchers.edge import proved_tip
 from watchers.network import BlockRef, ChainReader, Tip
-from watchers.track import Track
-from watchers.witnesses import answers
+from watchers.scan.edge import proved_tip
+from watchers.scan.track import Track
+from watchers.scan.witnesses import answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,16 @@ from sqlalchemy import Row
 from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
-from watchers import store, strays
+from watchers import store
 from watchers.clock import now
 from watchers.network import Block, BlockRef
 from watchers.pay import settler
-from watchers.prefetch import Prefetch
-from watchers.reorg import FinalityBroken, Hysteresis
+from watchers.scan import strays
+from watchers.scan.prefetch import Prefetch
+from watchers.scan.reorg import FinalityBroken, Hysteresis
+from watchers.scan.track import Track, heads_at
+from watchers.scan.witnesses import votes
 from watchers.store import Position
-from watchers.track import Track, heads_at
-from watchers.witnesses import votes
 
 log = structlog.get_logger()
 

@@ -24,14 +24,14 @@ from watchers import store
 from watchers.addresses import AddressBook
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.edge import dated
 from watchers.families import connect, locator
-from watchers.head_lane import record
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable
-from watchers.prefetch import Prefetch
 from watchers.providers.witness import Witness
-from watchers.track import Track
-from watchers.witnesses import answers
+from watchers.scan.edge import dated
+from watchers.scan.head_lane import record
+from watchers.scan.prefetch import Prefetch
+from watchers.scan.track import Track
+from watchers.scan.witnesses import answers
 
 PROGRESS_SECONDS = 2.0
 PATIENCE = 5

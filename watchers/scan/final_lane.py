@@ -10,13 +10,14 @@ from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
 from gateway.models import Block as BlockRow
-from watchers import store, strays
-from watchers.branches import Branches
+from watchers import store
 from watchers.clock import now
-from watchers.evidence import Evidence
-from watchers.finality import Finality, Ours
 from watchers.pay import settler
-from watchers.track import Track
+from watchers.scan import strays
+from watchers.scan.branches import Branches
+from watchers.scan.evidence import Evidence
+from watchers.scan.finality import Finality, Ours
+from watchers.scan.track import Track
 
 STALL_SECONDS = 1800.0
 """Ethereum's blocks become final in steps of some six minutes."""

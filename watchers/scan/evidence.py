@@ -14,8 +14,8 @@ from gateway.models import Currency, Deposit
 from gateway.settings import NetworkSettings
 from watchers.chain import asset_key
 from watchers.network import NATIVE, Block, Transfer
-from watchers.track import Track
-from watchers.witnesses import answers
+from watchers.scan.track import Track
+from watchers.scan.witnesses import answers
 
 RETRY_SECONDS = 10.0
 BALANCE = "balance"

@@ -3,13 +3,13 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from watchers.branches import Branches
-from watchers.edge import proved_tip
-from watchers.final_lane import FinalLane
-from watchers.head_lane import HeadLane
-from watchers.prefetch import RUN_BLOCKS_MAX, Prefetch
-from watchers.reorg import Hysteresis
-from watchers.track import Track
+from watchers.scan.branches import Branches
+from watchers.scan.edge import proved_tip
+from watchers.scan.final_lane import FinalLane
+from watchers.scan.head_lane import HeadLane
+from watchers.scan.prefetch import RUN_BLOCKS_MAX, Prefetch
+from watchers.scan.reorg import Hysteresis
+from watchers.scan.track import Track
 
 TIP_SECONDS = 5.0
 

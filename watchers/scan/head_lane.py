@@ -11,16 +11,17 @@ from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
 from gateway.invoices.standing import Confirmations
-from watchers import store, strays
+from watchers import store
 from watchers.addresses import arrivals
-from watchers.branches import Branches
 from watchers.clock import now
-from watchers.edge import dated, proved_block, proved_hits, proved_outcome
 from watchers.network import Block, Transfer
 from watchers.pay import settler
-from watchers.prefetch import Prefetch
-from watchers.reorg import linked
-from watchers.track import Track, heads_at
+from watchers.scan import strays
+from watchers.scan.branches import Branches
+from watchers.scan.edge import dated, proved_block, proved_hits, proved_outcome
+from watchers.scan.prefetch import Prefetch
+from watchers.scan.reorg import linked
+from watchers.scan.track import Track, heads_at
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from watchers.edge import proved_block
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable
+from watchers.scan.edge import proved_block
 
 RUN_BLOCKS_MAX = 64
 RUN_TRANSACTIONS_MAX = 20_000

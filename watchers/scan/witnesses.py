@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from watchers.network import BlockRef, ChainReader, Incomplete, NodeUnavailable, WrongChain
-from watchers.reorg import Votes
+from watchers.scan.reorg import Votes
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""What people ask of a watcher: their questions, and what operators decided."""
