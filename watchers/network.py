@@ -7,10 +7,10 @@ lower-case `0x` hex on Ethereum, lower-case hex hashes and base58 addresses on T
 Solana.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -132,6 +132,15 @@ class ChainReader(Protocol):
 
     async def aclose(self) -> None:
         """Close the connections."""
+        ...
+
+
+@runtime_checkable
+class SlotLister(Protocol):
+    """A reader of a network with empty slots that can say which are not; only a hint."""
+
+    async def produced(self, first: int, last: int) -> Sequence[int]:
+        """Return the slots from `first` to `last` that hold a block, ascending."""
         ...
 
 

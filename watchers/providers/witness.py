@@ -11,13 +11,13 @@ from watchers.network import (
     ChainReader,
     Incomplete,
     NodeUnavailable,
+    SlotLister,
     Tip,
     WrongChain,
 )
 from watchers.providers.capabilities import INTERNAL, TRACES, Found, leaving_out, merged
 from watchers.providers.endpoint import Endpoint
 from watchers.providers.endpoints import Endpoints
-from watchers.scan.prefetch import SlotLister
 
 T = TypeVar("T")
 

@@ -8,9 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
-from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable
+from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable, SlotLister
 from watchers.scan.edge import proved_block
 
 RUN_BLOCKS_MAX = 64
@@ -20,15 +19,6 @@ RUN_SECONDS_MAX = 2.0
 SLOTS_LISTED = 256
 IN_FLIGHT_FIRST, IN_FLIGHT_MAX = 4, 16
 SLOW_SECONDS = 10.0
-
-
-@runtime_checkable
-class SlotLister(Protocol):
-    """A reader of a network with empty slots that can say which are not; only a hint."""
-
-    async def produced(self, first: int, last: int) -> Sequence[int]:
-        """Return the slots from `first` to `last` that hold a block, ascending."""
-        ...
 
 
 @dataclass(slots=True)
