@@ -43,7 +43,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--slot",
         type=int,
-        help="Solana: the block's slot, which getBlock does not say; else parentSlot + 1",
+        help="Solana: the block's slot, which getBlock does not say; else the number that the "
+        "file's name begins with, where it fits the parent's, else parentSlot + 1",
     )
 
 
@@ -74,6 +75,7 @@ def _read(args: argparse.Namespace) -> Recorded:
         block=_document(args.block),
         assets=frozenset(_spelling(each) for each in args.asset),
         height=args.slot,
+        name=args.block.name,
         **{name: None if path is None else _document(path) for name, path in paths.items()},
     )
 

@@ -23,7 +23,8 @@ class Recorded:
     `receipts` and `traces` are Ethereum's, `infos` Tron's; None where no file was given.
     `assets` are the contracts or mints that count: hex in lower case, base58 and Tron's numeric
     ids as they stand. `height` is what the caller knows of the block's height (Solana: slot)
-    beside the files; None leaves it to them.
+    beside the files; None leaves it to them. `name` is the name of the block's file: recorders
+    put there what the answer does not say.
     """
 
     block: bytes
@@ -32,6 +33,7 @@ class Recorded:
     infos: bytes | None = None
     assets: frozenset[str] = frozenset()
     height: int | None = None
+    name: str = ""
 
 
 def decoder_of(family: str) -> Callable[[Recorded], Block]:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -171,3 +172,62 @@ def test_a_block_from_before_blocks_had_a_time_is_read() -> None:
     """A recording needs no clock; only the head of the chain waits for one."""
     body = b'{"blockhash":"a","previousBlockhash":"b","parentSlot":4,"blockTime":null,"transactions":[]}'
     assert decode_recorded(Recorded(body)).ref.height == 5
+
+
+def hand_made(**changes: Any) -> dict[str, Any]:
+    """Return a block of one transaction that pays, in the shape `accounts`."""
+    meta = {"err": None, "preBalances": [10, 0], "postBalances": [4, 5]}
+    keys = [{"pubkey": str(Pubkey([n] * 32))} for n in (1, 2)]
+    entry = {"transaction": {"signatures": ["s1"], "accountKeys": keys}, "meta": meta}
+    block = {
+        "blockhash": "b", "previousBlockhash": "a", "parentSlot": 100, "blockTime": 1,
+        "transactions": [entry],
+    }  # fmt: skip
+    return {**block, **changes}
+
+
+@pytest.mark.parametrize(
+    ("name", "height", "slot"),
+    [
+        ("", None, 101),
+        ("103.block.json", None, 103),
+        ("103.block.json", 105, 105),
+        ("7.json", None, 101),
+        ("block-103.json", None, 101),
+        ("20261121.json", None, 101),
+    ],
+)
+def test_the_slot_is_said_by_the_caller_the_name_or_the_parent(
+    name: str, height: int | None, slot: int
+) -> None:
+    """A number in the name counts only where it can follow the parent's slot."""
+    files = Recorded(json.dumps(hand_made()).encode(), height=height, name=name)
+    assert decode_recorded(files).ref.height == slot
+
+
+def test_a_transaction_without_its_result_counts_nothing() -> None:
+    """And the others of its block count."""
+    block = hand_made()
+    block["transactions"].append({**block["transactions"][0], "meta": None})
+    decoded = decode_recorded(Recorded(json.dumps(block).encode()))
+    assert [each.units for each in decoded.transfers] == [5]
+
+
+def test_accounts_of_old_blocks_without_an_owner_are_nobodys() -> None:
+    """Blocks from before 2022 do not name owners; the rest of the block is read."""
+    mint = str(Pubkey([9] * 32))
+    block = hand_made()
+    block["transactions"][0]["meta"] |= {
+        "preTokenBalances": [],
+        "postTokenBalances": [
+            {"accountIndex": 1, "mint": mint, "uiTokenAmount": {"amount": "7"}}
+        ],
+    }
+    files = Recorded(json.dumps(block).encode(), assets=frozenset({mint}))
+    assert [each.kind for each in decode_recorded(files).transfers] == ["native"]
+
+
+def test_an_asset_that_is_no_mint_is_named() -> None:
+    """Rather than matching nothing in silence."""
+    with pytest.raises(ValueError, match="asset: not a Solana mint: 'usdc'"):
+        decode_recorded(Recorded(json.dumps(hand_made()).encode(), assets=frozenset({"usdc"})))

@@ -54,7 +54,7 @@ def decode(document: BlockDocument, slot: int, tokens: Mapping[str, str]) -> Blo
 
 def decode_wholly(document: BlockDocument, slot: int, mints: Collection[str]) -> Block:
     """Read one block, every gain of the listed `mints` in full, whatever account it reached."""
-    return _decoded(document, slot, _Listing(mints, lambda gain: gain.units))
+    return _decoded(document, slot, _Listing(mints, lambda gain: gain.units, ownerless=True))
 
 
 def _decoded(document: BlockDocument, slot: int, listing: "_Listing") -> Block:
@@ -85,8 +85,15 @@ def _decoded(document: BlockDocument, slot: int, listing: "_Listing") -> Block:
 class _Listing:
     """The listed mints, and how much of one's gain is a payment."""
 
-    def __init__(self, mints: Collection[str], counted: Callable[[Gain], int]) -> None:
+    def __init__(
+        self,
+        mints: Collection[str],
+        counted: Callable[[Gain], int],
+        *,
+        ownerless: bool = False,
+    ) -> None:
         self._mints = mints
+        self._ownerless = ownerless
         self._texts = [mint.encode() for mint in mints]
         self._counted = counted
 
@@ -97,7 +104,7 @@ class _Listing:
         after = bytes(transaction.meta.postTokenBalances)
         if not any(mint in after for mint in self._texts):
             return
-        for gain in gains(transaction):
+        for gain in gains(transaction, ownerless=self._ownerless):
             if gain.mint in self._mints and (units := self._counted(gain)):
                 yield gain.transfer("token", units)
 
@@ -105,7 +112,7 @@ class _Listing:
         """Yield what `payments` leaves."""
         if not transaction.meta.moved_tokens():
             return
-        for gain in gains(transaction):
+        for gain in gains(transaction, ownerless=self._ownerless):
             if gain.mint not in self._mints:
                 yield gain.transfer("token", gain.units)
             elif rest := gain.units - self._counted(gain):

@@ -56,11 +56,11 @@ class Gain:
         return max(0, min(self.units, arrived))
 
 
-def gains(transaction: Landed) -> Iterator[Gain]:
+def gains(transaction: Landed, *, ownerless: bool = False) -> Iterator[Gain]:
     """Yield every pair that gained, in the order of their ordinals.
 
-    Raises `Incomplete` where a balance has no owner, belongs to no account of the transaction,
-    or is no number.
+    Raises `Incomplete` where a balance belongs to no account of the transaction or is no number,
+    or has no owner; with `ownerless` such accounts (blocks from before 2022) are nobody's.
     """
     meta, count = transaction.meta, transaction.count()
     read = [(-1, held) for held in TOKEN_BALANCES.decode(meta.preTokenBalances) or ()]
@@ -72,6 +72,8 @@ def gains(transaction: Landed) -> Iterator[Gain]:
             raise Incomplete(f"token amount {amount!r} is not a number")
         if not 0 <= held.accountIndex < count:
             raise Incomplete(f"token balance of unknown account {held.accountIndex}")
+        if owner is None and ownerless:
+            continue
         if owner is None:
             raise Incomplete(f"token account {held.accountIndex} has no owner")
         pair = owner, held.mint

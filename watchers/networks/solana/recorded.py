@@ -1,11 +1,18 @@
 """Pure: a recorded `getBlock` answer, as a file holds it -> `Block`."""
 
+import re
+
 import msgspec
+from solders.pubkey import Pubkey
 
 from watchers.network import Block, Incomplete
 from watchers.networks.solana.decode import decode_wholly
 from watchers.networks.solana.document import BlockDocument
 from watchers.recorded import Recorded
+
+_NUMBER = re.compile(r"\d+", re.ASCII)
+SKIPPED_MAX = 10_000
+"""More slots in a row than were ever skipped: a larger number in a name is something else."""
 
 
 class _Envelope(msgspec.Struct):
@@ -18,14 +25,25 @@ class _Envelope(msgspec.Struct):
 def decode_recorded(files: Recorded) -> Block:
     """Read the block with every gain of the listed mints, whichever token program they have.
 
-    The answer does not name its slot: it is `height`, else the one after the parent's. Raises
-    `Incomplete` where the answer is short, an error, or for another slot.
+    The answer does not name its slot: it is `height`, else what the file's name begins with
+    where that fits, else the one after the parent's. A transaction without its result is none.
+    Raises `Incomplete` where the answer is short, an error, or for another slot, `ValueError`
+    for an asset that is no mint.
     """
+    for asset in files.assets:
+        _require_mint(asset)
     try:
         document = _document(files.block)
     except (msgspec.MsgspecError, UnicodeDecodeError) as trouble:
         raise Incomplete(f"block: {trouble}") from trouble
-    return decode_wholly(document, _slot(document, files.height), files.assets)
+    return decode_wholly(document, _slot(document, files), files.assets)
+
+
+def _require_mint(text: str) -> None:
+    try:
+        Pubkey.from_string(text)
+    except ValueError as trouble:
+        raise ValueError(f"asset: not a Solana mint: {text!r}") from trouble
 
 
 def _document(content: bytes) -> BlockDocument:
@@ -38,14 +56,20 @@ def _document(content: bytes) -> BlockDocument:
     if document.blockTime is None:
         # The first blocks of the chain have no time, and none is printed.
         document.blockTime = 0
+    if document.transactions is not None:
+        document.transactions = [
+            each for each in document.transactions if each.meta is not None
+        ]
     return document
 
 
-def _slot(document: BlockDocument, height: int | None) -> int:
-    if height is not None:
-        return height
+def _slot(document: BlockDocument, files: Recorded) -> int:
+    if files.height is not None:
+        return files.height
     if document.blockHeight == 0:
         return 0
-    if document.parentSlot is None:
+    parent, number = document.parentSlot, _NUMBER.match(files.name)
+    named = int(number[0]) if number else 0
+    if parent is None:
         raise Incomplete("block: it does not name its parent's slot, and no --slot is given")
-    return document.parentSlot + 1
+    return named if 0 < named - parent <= SKIPPED_MAX else parent + 1
