@@ -37,8 +37,7 @@ def _run(asked: argparse.Namespace) -> None:
         case "serve":
             from keystore import commands, hardening  # noqa: PLC0415 pool loads no key code
 
-            hardening.forbid_dumps()
-            commands.serve(asked.config)
+            commands.serve(asked.config, hardening.harden())
         case "pool":
             rows = asyncio.run(_pool(asked.config, asked.network, asked.first, asked.count))
             print(msgspec.json.encode(api.PoolRows(rows=rows)).decode())

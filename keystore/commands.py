@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from keystore import api, disk, hardening, policy_file, settings, vault
+from keystore import api, disk, policy_file, settings, vault
 from keystore.door import listening
 from keystore.journal import Journal
 from keystore.keyring import Keyring
@@ -63,14 +63,13 @@ def _seed_in(purpose: api.Purpose, file: Path) -> bytearray:
         raise Unfit(f"--words {purpose}: {file} cannot be read") from fault
 
 
-def serve(config: Path) -> None:
-    """Unlock, listen and answer until SIGTERM or SIGINT."""
+def serve(config: Path, held: Mapping[str, bool]) -> None:
+    """Unlock, listen and answer until SIGTERM or SIGINT; `held` is what the kernel keeps for us."""
     chosen = settings.load(config, own_uid=os.geteuid())
     log = Log(utc_now)
     rulebook = None
     if chosen.policy is not None:
         rulebook = policy_file.load(chosen.policy, frozenset(chosen.networks))
-    locked, no_new_code = hardening.lock_memory(), hardening.forbid_new_code()
     vault_id, secrets = vault.decode(disk.read(chosen.file), passphrase_of(chosen))
     keyring = Keyring(secrets)
     secrets.wipe()
@@ -86,8 +85,7 @@ def serve(config: Path) -> None:
             )
             server = Server(keystore.answer, allowed_uids=chosen.allowed_uids, log=log)
             facts: dict[str, bool | str] = {
-                "memory_locked": locked,
-                "new_code_forbidden": no_new_code,
+                **held,
                 "policy": rulebook.fingerprint if rulebook else "",
             }
             asyncio.run(

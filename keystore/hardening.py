@@ -44,3 +44,9 @@ def forbid_new_code() -> bool:
     """Refuse memory that was writable to become executable; tell whether the kernel can."""
     refused: int = _libc.prctl(_PR_SET_MDWE, _PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)
     return refused == 0
+
+
+def harden() -> dict[str, bool]:
+    """Do all three for this process and those it starts; return what held, for the log."""
+    forbid_dumps()
+    return {"memory_locked": lock_memory(), "new_code_forbidden": forbid_new_code()}

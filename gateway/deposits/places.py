@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.posting import deposit_ref
@@ -12,7 +12,10 @@ from gateway.models import AddressPool, Deposit, Invoice, Journal
 async def standing_at(
     session: AsyncSession, network: str, places: Collection[tuple[str, str]]
 ) -> Sequence[Deposit]:
-    """Return what stands at these (address, currency) for an invoice or is too small for one."""
+    """Return what stands at these (address, currency) for an invoice or is too small for one.
+
+    What is being refunded, or was, stands there no more.
+    """
     query = (
         select(Deposit)
         .where(
@@ -20,7 +23,8 @@ async def standing_at(
             Deposit.address.in_({address for address, _ in places}),
             tuple_(Deposit.address, Deposit.currency_id).in_(places),
             Deposit.status.in_(["pending", "confirmed"]),
-            (Deposit.purpose == "invoice") | (Deposit.reason == "below_minimum"),
+            (Deposit.purpose == "invoice")
+            | and_(Deposit.purpose == "unattributed", Deposit.reason == "below_minimum"),
         )
         .order_by(Deposit.id)
         .with_for_update()

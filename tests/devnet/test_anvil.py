@@ -19,11 +19,10 @@ async def chain() -> AsyncIterator[AnvilChain]:
         yield running
 
 
-def children() -> list[str]:
-    """Return the names of the processes below this one."""
-    # Other fixtures of the session have processes of their own, a database for one.
-    names = [child.name() for child in psutil.Process().children(recursive=True)]
-    return [name for name in names if "anvil" in name]
+def children() -> set[int]:
+    """Return the ids of the anvils below this one; other fixtures may have their own."""
+    found = psutil.Process().children(recursive=True)
+    return {child.pid for child in found if "anvil" in child.name()}
 
 
 async def height(chain: AnvilChain, tag: str) -> int:
@@ -34,25 +33,26 @@ async def height(chain: AnvilChain, tag: str) -> int:
 
 async def test_two_starts_give_the_same_token_and_leave_no_process() -> None:
     """Configuration may name the token before the chain runs, and stopping is complete."""
-    seen = []
+    seen, before = [], children()
     for _ in range(2):
         async with anvil.running() as chain:
-            assert "anvil" in children()
+            assert len(children() - before) == 1
             seen.append((chain.token, chain.payer, chain.identity))
             symbol = await chain.rpc.call(
                 "eth_call", {"to": chain.token, "data": "0x95d89b41"}, "latest"
             )
             assert bytes.fromhex(symbol[2:]).rstrip(b"\0").endswith(b"TUSD")
     assert seen == [(anvil.TOKEN, anvil.PAYER, "31337")] * 2
-    assert children() == []
+    assert children() == before
 
 
 async def test_failing_block_still_stops_the_chain() -> None:
     """The process goes when the body of the block raises."""
+    before = children()
     with pytest.raises(LookupError):
         async with anvil.running():
             raise LookupError
-    assert children() == []
+    assert children() == before
 
 
 async def test_chain_id_and_port_are_parameters() -> None:

@@ -28,7 +28,7 @@ def unfit(house: House) -> str:
     """Serve in this process; return the one line that it stops with."""
     before = house.file.read_bytes() if house.file.exists() else b""
     with pytest.raises(Unfit) as stopped:
-        serve(house.config)
+        serve(house.config, {})
     assert "\n" not in str(stopped.value)
     assert (house.file.read_bytes() if house.file.exists() else b"") == before
     return str(stopped.value)

@@ -23,6 +23,7 @@ from tests.keystore.house import House, build, init, serving
 from tests.watchers.world import ETH, NETWORK, USDC, World, world
 from watchers.chain import Chain
 from watchers.clock import now
+from watchers.network import NodeUnavailable
 from watchers.pay.payouts import Payouts
 from watchers.pool import register_wallets
 from watchers.rpc import Endpoints
@@ -415,6 +416,38 @@ async def test_a_payment_in_a_block_that_was_scanned_before_it_was_known_is_sett
         await d.bury()
         assert (await d.withdrawal(paid)).status == "completed"
         assert (await d.withdrawal(paid)).tx_hash == tx_hash
+        assert await d.world.chain.balance(DESTINATION) == AMOUNT
+
+
+async def test_a_forgotten_payment_is_looked_for_until_a_node_answers(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """A node that fails at that moment costs a round, not the payment's trace."""
+    async with desk(database, keystore_house) as d:
+        paid = await d.request(36)
+        await d.payouts.round()
+        await restored(d, paid, "approved")
+        await d.bury()
+
+        async def silent(tx: str) -> int | None:
+            raise NodeUnavailable(f"nobody says where {tx} is")
+
+        async def locate(tx: str) -> int | None:
+            for block in d.world.chain.blocks:
+                if any(each.tx_hash == tx for each, _ in block.transactions):
+                    return block.ref.height
+            return None
+
+        d.again()
+        d.payouts.adoption.locate = silent
+        with pytest.raises(NodeUnavailable):
+            await d.payouts.round()
+        assert (await d.withdrawal(paid)).status == "approved"
+        d.again()
+        d.payouts.adoption.locate = locate
+        await d.payouts.round()
+        await d.bury()
+        assert (await d.withdrawal(paid)).status == "completed"
         assert await d.world.chain.balance(DESTINATION) == AMOUNT
 
 

@@ -78,41 +78,57 @@ class Adoption:
             known = await highest_known(session, self.name)
         while payments := await self.keystore.history(self.name, known):
             for payment in payments:
-                if await self._take(payment):
-                    await self._look_back(payment.signed.tx_hash)
+                await self._take(payment)
                 known = payment.signed.number
 
-    async def _take(self, payment: Remembered) -> bool:
-        """Keep one payment; return whether the scan may have passed it unseen."""
+    async def _take(self, payment: Remembered) -> None:
+        """Keep one payment and see where it stands: both, or neither and it is asked for again.
+
+        The lease's lock holds the scan back meanwhile: it neither passes the payment unseen nor
+        calls it expired before this look.
+        """
         moment = now()
         intent: dict[str, Any] = msgspec.to_builtins(payment.intent)
-        raw, signed = bytes.fromhex(payment.signed.raw), payment.signed
+        signed = payment.signed
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
             await note(session, self.name, intent["withdrawal_id"], signed, moment)
             await self._raise_nonce(session, signed.sender, intent)
-            attempt = await self._attempt(session, intent["withdrawal_id"])
-            withdrawal = await withdrawals.locked(session, intent["withdrawal_id"])
-            if withdrawal is None:
-                self._report(intent, "no row asks for it: needs a person")
-                return False
-            fault = await self._fault(session, intent, withdrawal, attempt)
-            if fault is not None:
-                self._report(intent, fault)
-                return False
-            if attempt is not None and attempt.state != "prepared":
-                return False
-            self.chain.writer.verify(intent, raw)
-            if attempt is None:
-                attempt = self._forgotten(intent, signed, moment)
-                session.add(attempt)
-            attempt.raw, attempt.tx_hash, attempt.state = raw, signed.tx_hash, "signed"
-            await session.flush()
-            await self._move(session, withdrawal, signed, moment)
-        log.warning(
-            "taken over", network=self.name, withdrawal=withdrawal.id, tx=signed.tx_hash
-        )
-        return True
+            attempt = await self._kept(session, intent, signed, moment)
+            if attempt is not None:
+                await self._look_back(session, attempt, moment)
+        if attempt is not None:
+            log.warning(
+                "taken over",
+                network=self.name,
+                withdrawal=attempt.withdrawal_id,
+                tx=signed.tx_hash,
+            )
+
+    async def _kept(
+        self, session: AsyncSession, intent: dict[str, Any], signed: Signed, moment: Moment
+    ) -> Attempt | None:
+        """Keep the bytes as our own attempt; None where the rows have them or cannot carry them."""
+        raw = bytes.fromhex(signed.raw)
+        attempt = await self._attempt(session, intent["withdrawal_id"])
+        withdrawal = await withdrawals.locked(session, intent["withdrawal_id"])
+        if withdrawal is None:
+            self._report(intent, "no row asks for it: needs a person")
+            return None
+        fault = await self._fault(session, intent, withdrawal, attempt)
+        if fault is not None:
+            self._report(intent, fault)
+            return None
+        if attempt is not None and attempt.state != "prepared":
+            return None
+        self.chain.writer.verify(intent, raw)
+        if attempt is None:
+            attempt = self._forgotten(intent, signed, moment)
+            session.add(attempt)
+        attempt.raw, attempt.tx_hash, attempt.state = raw, signed.tx_hash, "signed"
+        await session.flush()
+        await self._move(session, withdrawal, signed, moment)
+        return attempt
 
     async def _fault(
         self,
@@ -172,20 +188,17 @@ class Adoption:
             .values(next_nonce=intent["nonce"] + 1)
         )
 
-    async def _look_back(self, tx_hash: str) -> None:
+    async def _look_back(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Observe a transaction in a block that was scanned before it was known to be ours."""
+        tx_hash = attempt.tx_hash or ""
         height = None if self.locate is None else await self.locate(tx_hash)
         if height is None:
             return
         block = await self.chain.reader.read(height)
-        moment = now()
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            await store.hold_lease(session, self.position)
-            standing = await store.block_at_or_below(session, self.name, height)
-            if standing is None or standing.hash != block.ref.hash:
-                return  # not scanned yet: the scanner will see it
-            own = await settler.own_hashes(session, self.name)
-            await settler.observe(session, [block], own, moment)
+        standing = await store.block_at_or_below(session, self.name, height)
+        if standing is None or standing.hash != block.ref.hash:
+            return  # not scanned yet: the scanner will see it
+        await settler.observe(session, [block], {tx_hash: attempt.id}, moment)
 
     def _report(self, intent: dict[str, Any], reason: str) -> None:
         log.error(

@@ -105,8 +105,13 @@ class FinalLane:
         self._moved_at, self._head_then = time.monotonic(), track.tip.head
 
     async def _credit_left_over(self) -> None:
-        """Credit what came to stand below the final height: found late, or held back before."""
+        """Credit what came to stand below the final height: found late, or held back before.
+
+        While the node contradicts what was final, nothing.
+        """
         track, height = self.track, self.track.position.final_height
+        if track.position.halted is not None:
+            return
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             left = await store.has_pending(session, track.network, height)
         if not left:

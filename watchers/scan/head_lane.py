@@ -4,8 +4,10 @@ A block is processed only if its parent is the last block processed. That one ru
 reorganisations and skipped slots; nothing else moves the cursor forward.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
@@ -69,6 +71,18 @@ class HeadLane:
         track.position = target
 
 
+async def _ours(
+    session: AsyncSession, track: Track, run: Sequence[Block], live: Iterable[str]
+) -> frozenset[str]:
+    """Return the hashes of our transactions in these blocks, those that have ended too."""
+    wallets = track.book.wallets
+    into = {
+        each.tx_hash for block in run for each in block.transfers if each.recipient in wallets
+    }
+    ended = await settler.sent_by_us(session, track.network, into)
+    return frozenset({*live, *ended})
+
+
 async def record(
     desk: Desk, track: Track, run: Sequence[Block], heads: Confirmations
 ) -> list[Transfer]:
@@ -78,7 +92,7 @@ async def record(
     """
     session, network = desk.session, track.network
     own = await settler.own_hashes(session, network)
-    hashes = frozenset(own)
+    hashes = await _ours(session, track, run, own)
     hits = [
         (block, hit)
         for block in run

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -118,6 +118,9 @@ class Rescan:
             ours = [dated(block, moment.at) for block in run]
             transfers = await record(desk, track, ours, track.heads)
             after = await _known(session, track.network, run)
+            await store.add_readers(
+                session, track.network, await _brought(session, run, after - before)
+            )
         found.blocks += len(run)
         found.transfers += len(transfers)
         found.deposits += len(after - before)
@@ -155,6 +158,15 @@ async def _known(session: AsyncSession, network: str, run: Sequence[Block]) -> s
         Deposit.status != "reorged",
     )
     return set(await session.scalars(query))
+
+
+async def _brought(
+    session: AsyncSession, run: Sequence[Block], new: Collection[str]
+) -> list[Block]:
+    """Return the blocks of this run that hold these deposits."""
+    query = select(Deposit.block_hash).where(Deposit.id.in_(new))
+    hashes = set(await session.scalars(query))
+    return [block for block in run if block.ref.hash in hashes]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
