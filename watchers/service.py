@@ -30,8 +30,10 @@ from watchers.desk.questions import Answers
 from watchers.explain.explainer import Explainer
 from watchers.families import asset_inspector, balance_readers, locator
 from watchers.health import Health
-from watchers.network import Incomplete, NodeUnavailable, Refused
+from watchers.network import ChainReader, Incomplete, NodeUnavailable, Refused
 from watchers.pay import lanes, payouts
+from watchers.pay.adoption import looked_up
+from watchers.providers.witness import Witness
 from watchers.reconcile.credit import Credits
 from watchers.reconcile.reconciler import Reconciler
 from watchers.scan.evidence import large_units
@@ -125,7 +127,7 @@ class Watcher:
             self.database,
             self.keystore,
             position,
-            locate=partial(locator(self.network.family).locate, self.chain.reader),
+            locate=partial(looked_up, locator(self.network.family).locate, self._nodes()),
         )
         lane = lanes.Lanes(self.name, self.chain, self.database, position)
         inspector = asset_inspector(self.network, self.chain.endpoints)
@@ -139,12 +141,15 @@ class Watcher:
             if scanner.may_pay:
                 await payer.round()
 
+        async def reconcile() -> bool:
+            return scanner.may_pay and await compare.round()
+
         async with aclosing(scanner), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("scan", scanner.step, poll))
             tasks.create_task(self._repeat("payouts", pay, poll))
             tasks.create_task(self._repeat("pool", refill.round, poll))
             tasks.create_task(self._repeat("lanes", lane.round, poll))
-            tasks.create_task(self._repeat("reconcile", compare.round, poll))
+            tasks.create_task(self._repeat("reconcile", reconcile, poll))
             tasks.create_task(self._repeat("assets", assets.round, EVERY_SECONDS))
             tasks.create_task(
                 self._repeat("health", lambda: self._publish(scanner), PUBLISH_SECONDS)
@@ -155,6 +160,14 @@ class Watcher:
             tasks.create_task(self._repeat("balances", self._balances, BALANCES_SECONDS))
             tasks.create_task(self._repeat("desk", decisions.round, DESK_SECONDS))
             tasks.create_task(self._repeat("questions", self._answers().serve, poll))
+
+    def _nodes(self) -> Sequence[ChainReader]:
+        """Return a reader of each node."""
+        readers = [
+            each.reader if isinstance(each, Witness) else each
+            for each in self.chain.witnesses.values()
+        ]
+        return readers or [self.chain.reader]
 
     def _answers(self) -> Answers:
         public_key = self.settings.keystore.pool_public_key
@@ -174,6 +187,7 @@ class Watcher:
             self.book,
             position,
             self.settings.api.public_url,
+            large_units(self.network, self.currencies),
         )
 
     async def _repeat(

@@ -192,21 +192,6 @@ async def add_blocks(
     )
 
 
-async def add_readers(session: AsyncSession, network: str, blocks: Sequence[Block]) -> None:
-    """Note who read these blocks again and saw more: neither is a second witness of it then."""
-    for block in blocks:
-        both = BlockRow.provider + ", " + block.provider
-        await session.execute(
-            update(BlockRow)
-            .where(
-                BlockRow.network_id == network,
-                BlockRow.hash == block.ref.hash,
-                BlockRow.provider != block.provider,
-            )
-            .values(provider=both)
-        )
-
-
 async def orphan_blocks(session: AsyncSession, network: str, above: int) -> None:
     """Mark our blocks above a height as no longer on the chain."""
     await session.execute(

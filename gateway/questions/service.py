@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 import psycopg
 
@@ -34,6 +35,8 @@ class Questions:
     database: Database
     patience_seconds: float = PATIENCE_SECONDS
     _waiting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITING_MAX))
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """One at a time per asker: nobody takes every place by asking again and again."""
 
     async def ask(
         self, actor: Actor, kind: str, network: str, body: Mapping[str, Any], moment: Moment
@@ -43,9 +46,12 @@ class Questions:
         The same question within seconds is one. Raises `TooMany` beyond 30 questions a minute,
         `Unavailable` where no watcher answers in time.
         """
+        asker = actor.merchant_id or actor.key_id
+        turn = self._turns.setdefault(asker, asyncio.Lock())
         try:
             async with (
                 asyncio.timeout(self.patience_seconds),
+                turn,
                 self._waiting,
                 self.database.listening(ANSWERED) as driver,
             ):

@@ -176,7 +176,7 @@ DECODING = (
     Mutation(
         guard="solana: allow-list",
         path=f"{SOLANA}/decode.py",
-        old="        if not any(mint in after for mint in self._texts):\n            return\n        for gain in gains(transaction):\n            if gain.mint in self._mints and (units := self._counted(gain)):\n",
+        old="        if not any(mint in after for mint in self._texts):\n            return\n        for gain in gains(transaction, ownerless=self._ownerless):\n            if gain.mint in self._mints and (units := self._counted(gain)):\n",
         new="        for gain in gains(transaction):\n            if units := gain.units:\n",
         tests=(f"{BALANCES}::test_case_65_another_mint_is_another_asset",),
     ),

@@ -292,7 +292,7 @@ ENGINE = (
     Mutation(
         guard="reconciler: one node cannot make money",
         path="watchers/reconcile/credit.py",
-        old="        if agreeing >= self.needed:\n",
+        old="        if agreeing >= needed:\n",
         new="        if True:\n",
         tests=("tests/watchers/test_recon_pause.py::test_one_lying_node_cannot_make_money",),
     ),

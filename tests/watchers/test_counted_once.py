@@ -200,3 +200,20 @@ async def test_a_provider_that_served_a_rescan_is_no_second_witness_of_it(
         async with w.owner.unit_of_work(CROSS_TENANT) as session:
             row = select(BlockRow.provider).where(BlockRow.height == 1)
             assert await session.scalar(row) == "a, b"
+
+
+async def test_a_provider_that_does_not_trace_is_named_as_such(
+    database: FreshDatabase,
+) -> None:
+    """It cannot confirm value inside a contract, and does not contradict it either."""
+    async with world(database) as w:
+        w.scanner.witnesses = {
+            "": w.scanner.reader,
+            "b": Untraced(w.chain, 1, frozenset({w.chain.token})),
+        }
+        w.scanner.quorum_above = {ETH: 1}
+        w.chain.submit([Move(w.assigned, DUE_UNITS, kind="internal")])
+        await w.chain.mine(1 + w.chain.final_lag)
+        await w.scan()
+        assert await w.wallet("mer_1") == (0, 0)
+        assert "b does not show value that moves inside contracts" in (w.scanner.waiting or "")

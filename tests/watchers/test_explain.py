@@ -254,3 +254,16 @@ async def test_a_text_that_is_no_hash_is_refused(database: FreshDatabase) -> Non
     async with world(database) as w:
         with pytest.raises(ValueError, match="64 hex digits"):
             await explained(w, "0x12")
+
+
+async def test_the_order_of_transfers_tells_a_stranger_nothing(database: FreshDatabase) -> None:
+    """Its own come first; whose the others are shows neither in the rows nor in their order."""
+    async with world(database) as w:
+        moves = [Move(f"0x{at:02x}" + "00" * 19, 1) for at in range(60)]
+        tx = w.chain.submit([*moves, Move(w.assigned, 2)])
+        await w.chain.mine(1 + w.chain.final_lag)
+        await w.scan()
+        own = await explained(w, tx, "mer_1")
+        assert [own["transfers"][0]["position"], own["verdict"]] == [60, "credited"]
+        other = await explained(w, tx, "mer_2")
+        assert [each["position"] for each in other["transfers"]] == list(range(50))

@@ -18,12 +18,14 @@ from gateway.models import ApplicationWallet, Attempt, Signature, Withdrawal
 from gateway.settings import AssetSettings, NetworkSettings
 from keystore.client import KeystoreClient
 from tests.conftest import FreshDatabase
+from tests.fakes.chain import FakeChain
 from tests.fakes.network import Broadcast, FakeReader, FakeWriter
 from tests.keystore.house import House, build, init, serving
 from tests.watchers.world import ETH, NETWORK, USDC, World, world
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.network import NodeUnavailable
+from watchers.network import ChainReader, NodeUnavailable
+from watchers.pay.adoption import looked_up
 from watchers.pay.payouts import Payouts
 from watchers.pool import register_wallets
 from watchers.rpc import Endpoints
@@ -449,6 +451,65 @@ async def test_a_forgotten_payment_is_looked_for_until_a_node_answers(
         await d.bury()
         assert (await d.withdrawal(paid)).status == "completed"
         assert await d.world.chain.balance(DESTINATION) == AMOUNT
+
+
+async def test_a_payment_is_missing_only_where_every_node_says_so() -> None:
+    """One that knows is enough; one that is silent might know."""
+    readers = [FakeReader(FakeChain(), 1, frozenset()) for _ in range(3)]
+    said: dict[int, int | None] = {}
+
+    async def find(reader: ChainReader, _tx: str) -> int | None:
+        at = next(at for at, each in enumerate(readers) if each is reader)
+        if at not in said:
+            raise NodeUnavailable("silent")
+        return said[at]
+
+    said |= {0: None, 2: 7}
+    assert await looked_up(find, readers, "tx") == 7
+    said[2] = None
+    with pytest.raises(NodeUnavailable):
+        await looked_up(find, readers, "tx")
+    said[1] = None
+    assert await looked_up(find, readers, "tx") is None
+
+
+async def test_an_unsigned_intent_of_an_older_copy_makes_room_for_what_was_signed(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """It was refused after the copy was made, and its nonce went to the next payment."""
+    async with desk(database, keystore_house) as d:
+        paid = await d.request(37)
+        await d.payouts.round()
+        [signed] = await d.attempts()
+        await restored(d, paid, "approved")
+        refused = await d.request(38)
+        intent = {**signed.intent, "withdrawal_id": refused}
+        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+            session.add(
+                Attempt(
+                    id="att_1",
+                    network_id=NETWORK,
+                    purpose="payout",
+                    withdrawal_id=refused,
+                    intent=intent,
+                    sender=signed.sender,
+                    nonce=signed.nonce,
+                    state="prepared",
+                    broadcasts=0,
+                    created_at=datetime.now(UTC),
+                )
+            )
+            signing = update(Withdrawal).where(Withdrawal.id == refused)
+            await session.execute(signing.values(status="signing"))
+        d.again()
+        await d.payouts.round()
+        await d.bury()
+        assert (await d.withdrawal(paid)).status == "completed"
+        gone = await d.withdrawal(refused)
+        assert (gone.status, "slot" in (gone.failure_reason or "")) == ("failed", True)
+        assert (await d.world.wallet("mer_1"))[1] == 0, "its hold is released"
+        assert await d.world.chain.balance(DESTINATION) == AMOUNT
+        assert await d.world.sum_is_zero()
 
 
 async def test_a_signed_payment_that_no_row_asks_for_is_told_and_its_nonce_kept(

@@ -172,3 +172,15 @@ async def test_a_broken_listening_connection_is_trouble_and_not_a_bug(
         with pytest.raises(ConnectionError, match="listening for questions"):
             await task
         assert replace(answers).network == NETWORK
+
+
+async def test_an_asker_that_insists_leaves_room_for_another(database: FreshDatabase) -> None:
+    """Nobody answers, one merchant asks the same again and again: the other's question is put."""
+    async with world(database) as w, asking(database, w) as api:
+        other = await api.merchant("Other")
+        key, others = await api.key("mer_1"), await api.key(other)
+        insisting = [explain(api, key, NOWHERE) for _ in range(4)]
+        answers = await asyncio.gather(*insisting, explain(api, others, NOWHERE))
+        assert {answer.status_code for answer in answers} == {503}
+        askers = await api.rows("SELECT asker FROM question ORDER BY asker")
+        assert {row.asker for row in askers} == {"mer_1", other}

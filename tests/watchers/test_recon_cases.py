@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 from eth_abi.abi import encode
+from sqlalchemy import update
 
 from devnet import anvil
 from devnet.anvil import AnvilChain
 from devnet.contracts import cases, multicall
+from gateway.db import CROSS_TENANT
+from gateway.models import Cursor
 from tests.conftest import FreshDatabase
 from tests.watchers.recon_world import Counted, counted
 from tests.watchers.world import DUE_UNITS, USDC
@@ -210,3 +213,18 @@ async def test_balance_is_not_credited_beside_a_transfer_found_before(
         [deposit] = await w.deposits()
         assert (deposit.kind, deposit.status) == ("internal", "confirmed")
         assert await w.wallet("mer_1") == (DUE_UNITS, 0)
+
+
+async def test_nothing_is_credited_from_balances_while_the_network_is_halted(
+    database: FreshDatabase, chain: AnvilChain
+) -> None:
+    """The nodes contradict what was final, so their balances are another chain's."""
+    async with counted(database, chain) as w:
+        await paid(w, cases.fixed_forwarder(w.assigned))
+        await w.bury()
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(update(Cursor).values(halted="it was final"))
+        await w.turn()
+        assert await w.deposits() == []
+        await w.settle()  # the next block builds on ours
+        assert [deposit.kind for deposit in await w.deposits()] == ["balance"]

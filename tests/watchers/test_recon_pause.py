@@ -169,11 +169,13 @@ class Generous:
         return await self.real.beneficiary(height)
 
 
+@pytest.mark.parametrize(("needed", "above"), [(2, {}), (1, {ETH: 4})], ids=["all", "large"])
 async def test_one_lying_node_cannot_make_money(
-    database: FreshDatabase, chain: AnvilChain
+    database: FreshDatabase, chain: AnvilChain, needed: int, above: dict[str, int]
 ) -> None:
     """A difference that a second node does not show is a drift, never a credit."""
-    async with counted(database, chain, needed=2) as w:
+    async with counted(database, chain, needed=needed) as w:
+        w.reconciler.credits.quorum_above = above
         await w.bury()
         honest = EthereumBalances(JsonRpc(w.endpoints))
         liar = Generous(honest, w.assigned, w.scanner.position.final_height)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gateway.db import CROSS_TENANT, Database
 from watchers.chain import Chain
-from watchers.explain.facts import Evidence, Explanation, seen_through
+from watchers.explain.facts import Evidence, Explanation, foremost, seen_through
 from watchers.explain.providers import testimonies, transfers_of
 from watchers.explain.rows import evidence
 from watchers.explain.verdict import explain
@@ -37,4 +37,4 @@ class Explainer:
             known = await evidence(session, self.public_key, heard, transfers_of(found, tx))
         if merchant_id is not None:
             known = seen_through(known, merchant_id)
-        return explain(known)
+        return explain(foremost(known))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+MOVES_MAX = 50
+"""So many transfers of one transaction are explained; those to us come first."""
 Answer = Literal["yes", "no", "unknown"]
 Verdict = Literal["credited", "waiting", "unattributed", "not_credited", "unknown"]
 
@@ -143,6 +145,17 @@ def seen_through(evidence: Evidence, merchant_id: str) -> Evidence:
         seen=tuple(_nameless(number, seen) for number, seen in enumerate(evidence.seen, 1)),
         moves=tuple(_own(move, merchant_id) for move in evidence.moves),
     )
+
+
+def foremost(evidence: Evidence) -> Evidence:
+    """Put the transfers that the asker may call ours first and leave out what is too much.
+
+    What it may not know must not show in the order either.
+    """
+    moves = sorted(
+        evidence.moves, key=lambda each: (each.owner is None, each.kind, each.position)
+    )
+    return replace(evidence, moves=tuple(moves[:MOVES_MAX]))
 
 
 def _nameless(number: int, seen: Seen) -> Seen:

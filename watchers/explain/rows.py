@@ -27,8 +27,6 @@ from watchers.network import NATIVE, Transfer
 
 Place = tuple[str, int]
 """Kind and ordinal inside the transaction."""
-MOVES_MAX = 50
-"""So many transfers of one transaction are explained; those to us come first."""
 
 
 async def evidence(
@@ -83,9 +81,7 @@ async def _moves(
     moves |= await _deposits(session, network, tx, currencies)
     owners = await _owners(session, network, {each.to for each in moves.values()}, public_key)
     accepted = await _accepted(session, owners.values())
-    known = [_owned(move, owners.get(move.to), accepted) for move in moves.values()]
-    known.sort(key=lambda move: (move.owner is None, move.kind, move.position))
-    return tuple(known[:MOVES_MAX])
+    return tuple(_owned(move, owners.get(move.to), accepted) for move in moves.values())
 
 
 def _owned(

@@ -6,7 +6,7 @@ is read and its bytes are kept as our own attempt, so that the settler follows i
 The same path takes over bytes whose commit was lost when a process died.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from keystore.client import KeystoreClient
 from watchers import store
 from watchers.chain import Chain
 from watchers.clock import now
+from watchers.network import ChainReader, Incomplete, NodeUnavailable
 from watchers.pay import settler
 from watchers.pay.claims import contradiction
 from watchers.store import Position
@@ -34,7 +35,32 @@ log = structlog.get_logger()
 APPROVER = "keystore-journal"
 """Who approved a payment whose approval the database has forgotten: it was signed."""
 ROAD = {"pending": ("approved", "signing"), "approved": ("signing",), "signing": ()}
+SLOT_GONE = "its slot on the chain was given to another payment before it was signed"
 Locate = Callable[[str], Awaitable[int | None]]
+
+
+async def looked_up(
+    find: Callable[[ChainReader, str], Awaitable[int | None]],
+    readers: Iterable[ChainReader],
+    tx_hash: str,
+) -> int | None:
+    """Return where a transaction stands, by the first node that knows; None where none does.
+
+    One that does not answer might know: its trouble is raised where no other does. What is
+    taken for missing may be called expired, and its money given back.
+    """
+    trouble: Exception | None = None
+    for reader in readers:
+        try:
+            height = await find(reader, tx_hash)
+        except (NodeUnavailable, Incomplete) as fault:
+            trouble = fault
+            continue
+        if height is not None:
+            return height
+    if trouble is not None:
+        raise trouble
+    return None
 
 
 async def highest_known(session: AsyncSession, network: str) -> int:
@@ -123,6 +149,7 @@ class Adoption:
             return None
         self.chain.writer.verify(intent, raw)
         if attempt is None:
+            await self._make_room(session, intent, signed.sender, moment)
             attempt = self._forgotten(intent, signed, moment)
             session.add(attempt)
         attempt.raw, attempt.tx_hash, attempt.state = raw, signed.tx_hash, "signed"
@@ -187,6 +214,28 @@ class Adoption:
             )
             .values(next_nonce=intent["nonce"] + 1)
         )
+
+    async def _make_room(
+        self, session: AsyncSession, intent: dict[str, Any], sender: str, moment: Moment
+    ) -> None:
+        """End an unsigned intent that holds this slot: the keystore gave it to what it signed."""
+        names = (
+            ("nonce",) if intent.get("nonce") is not None else ("nonce_account", "nonce_value")
+        )
+        slot = {name: intent.get(name) for name in names}
+        if None in slot.values():
+            return  # Tron has no slots
+        query = select(Attempt).filter_by(
+            network_id=self.name, state="prepared", purpose="payout", sender=sender, **slot
+        )
+        for other in (await session.scalars(query.with_for_update())).all():
+            other.nonce, other.nonce_value = None, None
+            other.state, other.last_answer, other.ended_at = "refused", SLOT_GONE, moment.at
+            await session.flush()
+            withdrawal = await withdrawals.locked(session, other.withdrawal_id or "")
+            if withdrawal is not None:
+                withdrawal.failure_reason = SLOT_GONE
+                await move(session, withdrawal, "failed", moment)
 
     async def _look_back(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Observe a transaction in a block that was scanned before it was known to be ours."""

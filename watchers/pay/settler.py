@@ -1,6 +1,6 @@
 """What became of our own transactions: only our own scan decides, and only at finality."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import and_, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -33,18 +33,6 @@ async def own_hashes(session: AsyncSession, network: str) -> dict[str, str]:
         or_(Attempt.state.in_(LIVE), given_up),
     )
     return {row.tx_hash: row.id for row in await session.execute(query)}
-
-
-async def sent_by_us(
-    session: AsyncSession, network: str, hashes: Collection[str]
-) -> Sequence[str]:
-    """Return which of these transactions are ours, whatever became of them."""
-    if not hashes:
-        return ()
-    query = select(Attempt.tx_hash).where(
-        Attempt.network_id == network, Attempt.tx_hash.in_(hashes)
-    )
-    return (await session.scalars(query)).all()
 
 
 async def observe(

@@ -1,7 +1,7 @@
 """Money that arrived without a transfer: find its block, have it confirmed, credit it once."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy import func, select
@@ -19,6 +19,7 @@ from watchers.clock import now
 from watchers.network import NATIVE, Block, BlockRef, NodeUnavailable, Transfer
 from watchers.reconcile import books
 from watchers.reconcile.balances import BalanceReader, Holding, NoHistory
+from watchers.reconcile.moves import asset_of
 from watchers.reconcile.rules import Move, first_wrong, known_at, steps_back
 from watchers.store import Position
 
@@ -39,8 +40,9 @@ class Found:
 class Credits:
     """Traces one network's differences and credits those that are money.
 
-    `witnesses` read from one node each; `needed` of them must show a difference before it is
-    money: one node alone could otherwise invent it.
+    `witnesses` read from one node each; `needed` of them, and two at least from more than
+    `quorum_above` units on (by currency id), must show a difference before it is money: one
+    node alone could otherwise invent it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Credits:
     book: AddressBook
     position: Position
     public_url: str
+    quorum_above: Mapping[str, int] = field(default_factory=dict)
 
     async def credit(self, holding: Holding, height: int, held: int) -> tuple[int, str]:
         """Credit what is `held` at `height` beyond our rows; return what is left, and why."""
@@ -125,7 +128,8 @@ class Credits:
 
     async def _doubt(self, holding: Holding, found: Found, moves: Sequence[Move]) -> str | None:
         """Say why too few nodes show this money; None where enough do."""
-        if self.needed <= 1:
+        needed = self._needed(holding, found.units)
+        if needed <= 1:
             return None
         agreeing = 0
         for label, witness in self.witnesses.items():
@@ -138,11 +142,15 @@ class Credits:
                 continue
             should = known_at(moves, seen.high) + found.units
             agreeing += seen.units.get(holding) == should
-        if agreeing >= self.needed:
+        if agreeing >= needed:
             return None
-        return (
-            f"{agreeing} of {self.needed} nodes show {found.units} more in block {found.height}"
-        )
+        return f"{agreeing} of {needed} nodes show {found.units} more in block {found.height}"
+
+    def _needed(self, holding: Holding, units: int) -> int:
+        """Return how many nodes must show so much."""
+        ids = [each.id for each in self.currencies if asset_of(each) == holding.asset]
+        large = any(units > self.quorum_above.get(each, units) for each in ids)
+        return max(2, self.needed) if large else self.needed
 
     async def _post(self, holding: Holding, found: Found, before: Sequence[Move]) -> bool:
         """Write the deposit, unless a row for this money has appeared meanwhile.

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.db import CROSS_TENANT
-from gateway.models import Currency, Cursor, ReconciliationMark
+from gateway.models import Currency, ReconciliationMark
 from watchers import store
 from watchers.clock import now
 from watchers.network import NATIVE
@@ -75,8 +74,14 @@ class Reconciler:
         return self._waiting is not None
 
     async def round(self) -> bool:
-        """Compare one portion; return whether there is more right away."""
-        height, time = await self._final()
+        """Compare one portion; return whether there is more right away.
+
+        While the nodes contradict what was final, their balances are those of another chain.
+        """
+        final = await self._final()
+        if final is None:
+            return False
+        height, time = final
         if self._waiting is None:
             portion = await self._next_portion(time)
             if portion is None:
@@ -91,12 +96,15 @@ class Reconciler:
         await self._advance(portion)
         return True
 
-    async def _final(self) -> tuple[int, datetime]:
-        """Return height and time of the newest final block that we have processed."""
+    async def _final(self) -> tuple[int, datetime] | None:
+        """Return height and time of our newest final block; None where the network is halted."""
         async with self.credits.database.unit_of_work(CROSS_TENANT) as session:
-            query = select(Cursor.final_height).where(Cursor.network_id == self.name)
-            height = await session.scalar(query)
-            block = await store.block_at_or_below(session, self.name, height or 0)
+            position = await store.position_of(session, self.name)
+            height = 0 if position is None else position.final_height
+            block = await store.block_at_or_below(session, self.name, height)
+        if position is not None and position.halted is not None:
+            self._waiting = None
+            return None
         if block is None:
             raise LookupError(f"{self.name}: no final block is stored")
         # A node may lie about time: nothing is over before our own clock agrees.

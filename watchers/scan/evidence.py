@@ -2,10 +2,11 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT
 from gateway.domain.money import to_units
@@ -36,15 +37,18 @@ class Claim:
 
 
 def differs(claim: Claim, block: Block) -> str | None:
-    """Name the field in which a second provider's block shows another transfer, if one does."""
+    """Say how a second provider's block differs from the transfer, if it does."""
     if block.ref.hash != claim.block_hash:
-        return "block"
+        return "shows another block"
     ours = claim.transfer
     for theirs in block.transfers:
         if _name(theirs) == _name(ours):
             fields = ("asset", "sender", "recipient", "units")
-            return next((f for f in fields if getattr(theirs, f) != getattr(ours, f)), None)
-    return "transfer"
+            other = (f for f in fields if getattr(theirs, f) != getattr(ours, f))
+            return next((f"shows another {name}" for name in other), None)
+    if ours.kind == "internal" and not block.internal:
+        return "does not show value that moves inside contracts"
+    return "shows another transfer"
 
 
 def _name(transfer: Transfer) -> Seen:
@@ -96,10 +100,10 @@ class Evidence:
         others = {name: each for name, each in track.witnesses.items() if name != provider}
         for name, block in (await answers(others, lambda each: each.read(height))).items():
             for claim in claims:
-                field_ = differs(claim, block)
-                shown[claim.id] += field_ is None
-                if field_ is not None:
-                    reason = f"{name} shows another {field_}"
+                difference = differs(claim, block)
+                shown[claim.id] += difference is None
+                if difference is not None:
+                    reason = f"{name} {difference}"
         for claim in claims:
             if shown[claim.id] >= needed:
                 self._proved.add((claim.id, claim.block_hash))
@@ -152,6 +156,27 @@ def _claim(deposit: Deposit, provider: str, assets: Mapping[str, str]) -> Claim:
         units=deposit.units,
     )
     return Claim(deposit.id, provider, deposit.block_height, deposit.block_hash, transfer)
+
+
+async def add_readers(
+    session: AsyncSession, blocks: Sequence[Block], new: Collection[str]
+) -> None:
+    """Note who read again the blocks of these new deposits: it is no second witness of them."""
+    providers = {block.ref.hash: block.provider for block in blocks}
+    query = (
+        select(BlockRow)
+        .join(
+            Deposit,
+            and_(
+                Deposit.network_id == BlockRow.network_id,
+                Deposit.block_hash == BlockRow.hash,
+            ),
+        )
+        .where(Deposit.id.in_(new))
+    )
+    for row in (await session.scalars(query)).unique():
+        if row.provider != providers[row.hash]:
+            row.provider = f"{row.provider}, {providers[row.hash]}"
 
 
 def large_units(network: NetworkSettings, currencies: Sequence[Currency]) -> dict[str, int]:

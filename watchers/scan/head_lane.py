@@ -7,12 +7,14 @@ reorganisations and skipped slots; nothing else moves the cursor forward.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
 from gateway.invoices.standing import Confirmations
+from gateway.models import Attempt
 from watchers import store
 from watchers.addresses import arrivals
 from watchers.clock import now
@@ -79,8 +81,12 @@ async def _ours(
     into = {
         each.tx_hash for block in run for each in block.transfers if each.recipient in wallets
     }
-    ended = await settler.sent_by_us(session, track.network, into)
-    return frozenset({*live, *ended})
+    if not into:
+        return frozenset(live)
+    ended = select(Attempt.tx_hash).where(
+        Attempt.network_id == track.network, Attempt.tx_hash.in_(into)
+    )
+    return frozenset({*live, *await session.scalars(ended)})
 
 
 async def record(

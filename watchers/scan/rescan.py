@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -28,6 +28,7 @@ from watchers.families import connect, locator
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable
 from watchers.providers.witness import Witness
 from watchers.scan.edge import dated
+from watchers.scan.evidence import add_readers
 from watchers.scan.head_lane import record
 from watchers.scan.prefetch import Prefetch
 from watchers.scan.track import Track
@@ -118,9 +119,7 @@ class Rescan:
             ours = [dated(block, moment.at) for block in run]
             transfers = await record(desk, track, ours, track.heads)
             after = await _known(session, track.network, run)
-            await store.add_readers(
-                session, track.network, await _brought(session, run, after - before)
-            )
+            await add_readers(session, run, after - before)
         found.blocks += len(run)
         found.transfers += len(transfers)
         found.deposits += len(after - before)
@@ -158,15 +157,6 @@ async def _known(session: AsyncSession, network: str, run: Sequence[Block]) -> s
         Deposit.status != "reorged",
     )
     return set(await session.scalars(query))
-
-
-async def _brought(
-    session: AsyncSession, run: Sequence[Block], new: Collection[str]
-) -> list[Block]:
-    """Return the blocks of this run that hold these deposits."""
-    query = select(Deposit.block_hash).where(Deposit.id.in_(new))
-    hashes = set(await session.scalars(query))
-    return [block for block in run if block.ref.hash in hashes]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
