@@ -134,11 +134,15 @@ class WalletsRequest(_Wire, frozen=True, tag="wallets", tag_field="method"):
 
 
 class DerivePoolRequest(_Wire, frozen=True, tag="derive_pool", tag_field="method"):
-    """Ask for signed pool rows `first .. first + count - 1` of one network."""
+    """Ask for signed pool rows `first .. first + count - 1` of one network.
+
+    With `issue` they are going to be shown to payers, and the keystore remembers how far it went.
+    """
 
     network: str
     first: int
     count: int
+    issue: bool = False
 
 
 class SignRequest(_Wire, frozen=True, tag="sign", tag_field="method"):
@@ -192,6 +196,8 @@ class NetworkStatus(_Wire, frozen=True):
     network: str
     family: Family
     test: bool
+    issued: int = 0
+    """Pool rows below this index have been issued: some payer may know them."""
 
 
 class Status(_Wire, frozen=True):

@@ -61,12 +61,19 @@ class KeystoreClient:
         answer = await self._ask(api.WalletsRequest(network=network), api.Wallets)
         return answer.wallets
 
-    async def derive_pool(self, network: str, first: int, count: int) -> list[api.PoolRow]:
-        """Return signed rows `first .. first + count - 1`, asked for in wire-sized portions."""
+    async def derive_pool(
+        self, network: str, first: int, count: int, *, issue: bool = False
+    ) -> list[api.PoolRow]:
+        """Return signed rows `first .. first + count - 1`, asked for in wire-sized portions.
+
+        `issue` says that payers are going to be shown them.
+        """
         rows: list[api.PoolRow] = []
         for start in range(first, first + max(count, 1), api.POOL_COUNT_MAX):
             portion = min(first + count - start, api.POOL_COUNT_MAX)
-            request = api.DerivePoolRequest(network=network, first=start, count=portion)
+            request = api.DerivePoolRequest(
+                network=network, first=start, count=portion, issue=issue
+            )
             rows += (await self._ask(request, api.PoolRows)).rows
         return rows
 

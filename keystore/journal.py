@@ -196,6 +196,24 @@ class Journal:
             )
         return newest
 
+    def issued(self, network: str) -> int:
+        """Return the index below which pool rows of a network have been issued."""
+        row = self._db.execute(
+            "select below from issued where network = ?", (network,)
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def issue(self, network: str, below: int) -> None:
+        """Remember, before anybody sees them, that rows up to `below` are issued."""
+        if below <= self.issued(network):
+            return
+        with self._writing():
+            self._db.execute(
+                "insert into issued values (?, ?) on conflict (network) "
+                "do update set below = max(below, excluded.below)",
+                (network, below),
+            )
+
     def now(self) -> datetime:
         """Return the time for limits and expiries: a clock set back does not turn it back."""
         row = self._db.execute("select max(at) from entry").fetchone()

@@ -13,6 +13,7 @@ from keystore.refusal import Unfit
 
 _SCHEMA = """
 create table origin (vault_id text not null) strict;
+create table issued (network text primary key, below integer not null) strict;
 create table entry (
     seq integer primary key,
     kind text not null check (kind in ('signed', 'replacement', 'refused', 'setup')),

@@ -62,7 +62,12 @@ class Keystore:
             unlocked=True,
             pool_public_key=self._keyring.pool_public_key,
             networks=[
-                api.NetworkStatus(network=name, family=network.family, test=network.test)
+                api.NetworkStatus(
+                    network=name,
+                    family=network.family,
+                    test=network.test,
+                    issued=self._journal.issued(name),
+                )
                 for name, network in self._networks.items()
             ],
             signatures=self._journal.signatures,
@@ -78,6 +83,8 @@ class Keystore:
             raise Refused("bad_range", f"first: must lie between 0 and {INDEX_END - count}")
         rows = self._keyring.pool_rows(request.network, facts.family, first, count)
         found = api.PoolRows(rows=list(rows))
+        if request.issue:
+            self._journal.issue(request.network, first + count)
         self._log.info("pool_derived", network=request.network, first=first, count=count)
         return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +17,7 @@ from gateway.models import (
     FreeAddress,
 )
 from gateway.settings import NetworkSettings
-from keystore.api import PoolRow
+from keystore.api import POOL_COUNT_MAX, PoolRow
 from keystore.client import KeystoreClient
 from watchers import store
 from watchers.addresses import AddressBook
@@ -24,6 +25,8 @@ from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import NATIVE
 from watchers.store import Position
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -42,13 +45,37 @@ class Pool:
         free, first = await self._level()
         if free >= self.settings.pool_low_water:
             return 0
-        rows = await self.keystore.derive_pool(self.name, first, self.settings.pool_batch)
+        rows = await self.keystore.derive_pool(
+            self.name, first, self.settings.pool_batch, issue=True
+        )
+        await self._add(rows, free=True)
+        return len(rows)
+
+    async def recover(self) -> None:
+        """Watch what was issued and is not here: a database put back to an older copy forgot it.
+
+        Some payer may know these addresses, so they are watched and never given to another
+        invoice.
+        """
+        status = await self.keystore.status()
+        issued = {each.network: each.issued for each in status.networks}.get(self.name, 0)
+        _, first = await self._level()
+        for start in range(first, issued, POOL_COUNT_MAX):
+            count = min(POOL_COUNT_MAX, issued - start)
+            await self._add(
+                await self.keystore.derive_pool(self.name, start, count), free=False
+            )
+        if first < issued:
+            log.warning(
+                "addresses recovered", network=self.name, first=first, count=issued - first
+            )
+
+    async def _add(self, rows: Sequence[PoolRow], *, free: bool) -> None:
         # Watched before it can be shown: a payer may be quicker than our next block.
         self.book.pool.update(row.address for row in rows)
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
-            await _insert(session, rows)
-        return len(rows)
+            await _insert(session, rows, free=free)
 
     async def _level(self) -> tuple[int, int]:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
@@ -66,7 +93,7 @@ class Pool:
         return free or 0, 0 if last is None else last + 1
 
 
-async def _insert(session: AsyncSession, rows: Sequence[PoolRow]) -> None:
+async def _insert(session: AsyncSession, rows: Sequence[PoolRow], *, free: bool) -> None:
     moment = now()
     ids = await session.scalars(
         insert(AddressPool).returning(AddressPool.id),
@@ -84,8 +111,9 @@ async def _insert(session: AsyncSession, rows: Sequence[PoolRow]) -> None:
         ],
     )
     network = rows[0].network
-    free = [{"network_id": network, "address_id": id_} for id_ in ids]
-    await session.execute(insert(FreeAddress), free)
+    queue = [{"network_id": network, "address_id": id_} for id_ in ids]
+    if free:
+        await session.execute(insert(FreeAddress), queue)
 
 
 async def register_wallets(

@@ -92,6 +92,7 @@ class Watcher:
         position = await self._lease()
         try:
             await self._patiently("addresses", self._load_addresses)
+            await self._patiently("pool", self._pool(position).recover)
             log.info(
                 "watching",
                 network=self.name,
@@ -102,6 +103,11 @@ class Watcher:
             await self._loops(position)
         finally:
             await self._release(position)
+
+    def _pool(self, position: Position) -> pool.Pool:
+        return pool.Pool(
+            self.name, self.network, self.database, self.keystore, self.book, position
+        )
 
     async def _loops(self, position: Position) -> None:
         scanner = Scanner(
@@ -117,9 +123,7 @@ class Watcher:
             quorum=self.network.witnesses_needed,
             quorum_above=large_units(self.network, self.currencies),
         )
-        refill = pool.Pool(
-            self.name, self.network, self.database, self.keystore, self.book, position
-        )
+        refill = self._pool(position)
         payer = payouts.Payouts(
             self.name,
             self.network,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select
 
 from gateway.db import CROSS_TENANT
 from gateway.models import AddressPool, FreeAddress
@@ -86,3 +86,44 @@ def _texts(parameters: Any) -> Iterator[str]:
     elif isinstance(parameters, list | tuple):
         for each in parameters:
             yield from _texts(each)
+
+
+async def test_issued_addresses_that_the_database_forgot_are_watched_and_never_given_again(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """Put back to an older copy: their payers pay the forgotten invoices, not the next ones."""
+    async with world(database) as w, KeystoreClient(keystore_house.socket) as keystore:
+        book = w.scanner.book
+        pool = Pool(NETWORK, SETTINGS, w.database, keystore, book, w.scanner.position)
+        await pool.recover()
+        await pool.round()
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            forgotten = await session.scalar(
+                select(AddressPool).order_by(AddressPool.index.desc()).limit(1)
+            )
+            assert forgotten is not None
+            await session.execute(delete(FreeAddress))
+            await session.execute(delete(AddressPool).where(AddressPool.index >= 2))
+        await pool.recover()
+        await pool.round()
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            rows = {row.address: row for row in await session.scalars(select(AddressPool))}
+            free = set(await session.scalars(select(FreeAddress.address_id)))
+        assert rows[forgotten.address].index == forgotten.index
+        assert rows[forgotten.address].id not in free
+        assert book.pool.perhaps([forgotten.address])
+        given = [row.index for row in rows.values() if row.id in free]
+        assert sorted(given) == list(range(forgotten.index + 1, forgotten.index + 1 + BATCH))
+
+
+async def test_looking_at_addresses_issues_none(keystore_house: House) -> None:
+    """`keystore pool` and drills ask for rows that nobody is shown."""
+    async with KeystoreClient(keystore_house.socket) as keystore:
+        before = {each.network: each.issued for each in (await keystore.status()).networks}
+        await keystore.derive_pool("tron", 1_000_000, 3)
+        after = {each.network: each.issued for each in (await keystore.status()).networks}
+        assert after == before
+        await keystore.derive_pool("tron", 0, 3, issue=True)
+        await keystore.derive_pool("tron", 0, 1, issue=True)
+        status = await keystore.status()
+        assert {each.network: each.issued for each in status.networks}["tron"] == 3
