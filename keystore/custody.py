@@ -138,7 +138,10 @@ def _rows(export: Path) -> list[api.PoolRow]:
         answers = [msgspec.json.decode(line, type=api.PoolRows) for line in lines if line]
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as fault:
         raise Unfit(f"--pool: {export} is not what `keystore pool` prints: {fault}") from fault
-    return [row for answer in answers for row in answer.rows]
+    rows = [row for answer in answers for row in answer.rows]
+    if not rows:
+        raise Unfit(f"--pool: {export} holds no rows: a drill over nothing shows nothing")
+    return rows
 
 
 def _wrong_by_words(

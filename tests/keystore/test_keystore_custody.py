@@ -119,6 +119,16 @@ def test_a_drill_names_a_row_that_does_not_come_out(house: House, tmp_path: Path
     )
 
 
+def test_a_drill_over_nothing_is_refused(house: House, tmp_path: Path) -> None:
+    """An export without rows would be found whole by any backup."""
+    rows, kept = tmp_path / "pool.jsonl", tmp_path / "keystore.backup"
+    done(house, "backup", str(kept))
+    for text in ("", '{"rows":[]}\n'):
+        rows.write_text(text)
+        line = refused(house, "drill", "--backup", str(kept), "--pool", str(rows))
+        assert "holds no rows" in line
+
+
 def test_a_backup_is_written_once_and_restored_into_emptiness(
     house: House, tmp_path: Path
 ) -> None:
