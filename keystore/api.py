@@ -24,8 +24,15 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Closed schema: an unknown field is an error."""
 
 
-class EthereumIntent(_Wire, frozen=True, tag="ethereum", tag_field="family"):
-    """One EIP-1559 payment from the hot wallet. `asset` is `native` or the ERC-20 contract."""
+class EthereumIntent(
+    _Wire, frozen=True, tag="ethereum", tag_field="family", omit_defaults=True
+):
+    """One EIP-1559 payment. `asset` is `native` or the ERC-20 contract.
+
+    `source` is `hot`, `gas` or `pool/INDEX`; `pool_index` says which pool address `to` is where
+    the house tops one up. A payment of 0 native units to the sender itself cancels the one that
+    was signed for the same order and nonce.
+    """
 
     withdrawal_id: str
     network: str
@@ -37,10 +44,14 @@ class EthereumIntent(_Wire, frozen=True, tag="ethereum", tag_field="family"):
     gas_limit: int
     max_fee_per_gas: str
     max_priority_fee_per_gas: str
+    source: str = "hot"
+    pool_index: int | None = None
 
 
-class TronIntent(_Wire, frozen=True, tag="tron", tag_field="family"):
+class TronIntent(_Wire, frozen=True, tag="tron", tag_field="family", omit_defaults=True):
     """One TRX or TRC-20 payment. `asset` is `native` or the base58 contract.
+
+    `source` and `pool_index` are those of `EthereumIntent`.
 
     `ref_block_id` is the 32-byte hex id of a solid block; the keystore takes bytes 6-8 and 8-16.
     Times are Unix milliseconds; `fee_limit` is in sun and 0 for a native payment.
@@ -55,6 +66,57 @@ class TronIntent(_Wire, frozen=True, tag="tron", tag_field="family"):
     expiration_ms: int
     timestamp_ms: int
     fee_limit: int
+    source: str = "hot"
+    pool_index: int | None = None
+
+
+class TronResourceIntent(_Wire, frozen=True, tag="tron_resource", tag_field="family"):
+    """Stake the gas wallet's TRX, or lend what it yields to a pool address and take it back.
+
+    `action` is `stake` (FreezeBalanceV2Contract), `delegate` or `undelegate`
+    (DelegateResourceContract, UnDelegateResourceContract); `units` is staked TRX in sun. `to` is
+    pool address `pool_index`, empty and None for a stake. Never locked for a time.
+    """
+
+    withdrawal_id: str
+    network: str
+    action: Literal["stake", "delegate", "undelegate"]
+    resource: Literal["ENERGY", "BANDWIDTH"]
+    to: str
+    pool_index: int | None
+    units: str
+    ref_block_id: str
+    expiration_ms: int
+    timestamp_ms: int
+
+
+class SweepSource(_Wire, frozen=True):
+    """One pool address of a Solana sweep and the base units that leave it."""
+
+    index: int
+    address: str
+    units: str
+
+
+class SolanaSweepIntent(_Wire, frozen=True, tag="solana_sweep", tag_field="family"):
+    """Empty pool addresses into the hot wallet on a durable nonce; the hot wallet pays the fee.
+
+    `asset` is `native` or the mint. With `close` the emptied token accounts are closed and their
+    rent goes to the hot wallet. Every source signs, so their number is bounded by the 1,232
+    bytes of a transaction.
+    """
+
+    withdrawal_id: str
+    network: str
+    asset: str
+    decimals: int
+    token_program: str
+    sources: list[SweepSource]
+    close: bool
+    nonce_account: str
+    nonce_value: str
+    compute_unit_limit: int
+    compute_unit_price_micro_lamports: int
 
 
 class SolanaIntent(_Wire, frozen=True, tag="solana", tag_field="family"):

@@ -40,13 +40,19 @@ class Withdrawal(Table):
 
 
 class Attempt(Table):
-    """One transaction of ours: its intent, then its signed bytes, then its fate."""
+    """One transaction of ours: its intent, then its signed bytes, then its fate.
+
+    `order_id` is what the keystore knows it by: the withdrawal's id, or that of a house's own
+    order. Transactions of one order share one place on the chain; `place` counts them from 1.
+    """
 
     __tablename__ = "attempt"
     id: Mapped[TextKey]
     network_id: Mapped[str]
     purpose: Mapped[str]
     withdrawal_id: Mapped[str | None]
+    order_id: Mapped[str]
+    place: Mapped[int] = mapped_column(default=1)
     intent: Mapped[dict[str, Any]]
     sender: Mapped[str]
     nonce: Mapped[int | None]
@@ -78,7 +84,10 @@ class Signature(Table):
 
 
 class ApplicationWallet(Table):
-    """Public half of a wallet of the house: `hot` pays, `gas` tops up, `nonce` is a Solana lane."""
+    """Public half of a wallet of the house: `hot` pays, `gas` tops up, `nonce` is a Solana lane.
+
+    `cold` is the operator's own address: it only takes, and no key of it is here.
+    """
 
     __tablename__ = "application_wallet"
     id: Mapped[TextKey]

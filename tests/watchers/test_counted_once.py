@@ -123,6 +123,7 @@ async def test_a_rescan_makes_no_capital_of_our_own_ended_transaction(
             session.add(
                 Attempt(
                     id="att_1",
+                    order_id="att_1",
                     network_id=NETWORK,
                     purpose="setup",
                     intent={},

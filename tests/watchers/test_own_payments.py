@@ -54,6 +54,7 @@ async def test_case_72_our_own_transaction_into_our_wallet_is_no_capital(
             session.add(
                 Attempt(
                     id="att_1",
+                    order_id="att_1",
                     network_id=NETWORK,
                     purpose="setup",
                     intent={},

@@ -488,6 +488,7 @@ async def test_an_unsigned_intent_of_an_older_copy_makes_room_for_what_was_signe
             session.add(
                 Attempt(
                     id="att_1",
+                    order_id=refused,
                     network_id=NETWORK,
                     purpose="payout",
                     withdrawal_id=refused,

@@ -181,6 +181,7 @@ class Adoption:
             network_id=self.name,
             purpose="payout",
             withdrawal_id=intent["withdrawal_id"],
+            order_id=intent["withdrawal_id"],
             intent=intent,
             sender=signed.sender,
             nonce=intent.get("nonce"),

@@ -215,6 +215,7 @@ class Claims:
                     network_id=self.name,
                     purpose="payout",
                     withdrawal_id=withdrawal_id,
+                    order_id=withdrawal_id,
                     intent=dict(intent),
                     sender=hot.address,
                     nonce=slot.nonce,

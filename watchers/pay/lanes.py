@@ -46,11 +46,13 @@ class Lanes:
         if balance < int(facts["lamports"]) + FEE_RESERVE_UNITS:
             return
         moment = now()
+        attempt_id = moment.id("att")
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
             session.add(
                 Attempt(
-                    id=moment.id("att"),
+                    id=attempt_id,
+                    order_id=attempt_id,
                     network_id=self.name,
                     purpose="setup",
                     withdrawal_id=None,

@@ -1,0 +1,3 @@
+-- Orders that people approve, their proofs, the keystore policy as published, and what is paused.
+
+-- downgrade

@@ -1,0 +1,3 @@
+-- What merchants may ask for: quotes, batches, address book, automatic withdrawals, refunds.
+
+-- downgrade
