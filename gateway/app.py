@@ -41,11 +41,8 @@ from gateway.merchants.controller import (
 )
 from gateway.questions.service import Questions
 from gateway.settings import Settings
-from gateway.webhooks.controller import (
-    EventController,
-    WebhookDeliveryController,
-    WebhookEndpointController,
-)
+from gateway.webhooks.controller import WebhookEndpointController
+from gateway.webhooks.history_controller import EventController, WebhookDeliveryController
 from gateway.webhooks.outbox import API_VERSION
 from gateway.webhooks.secrets import EndpointSecrets
 from gateway.withdrawals.controller import WithdrawalController

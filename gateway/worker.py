@@ -24,6 +24,7 @@ from gateway.models import IdempotencyKey
 from gateway.postgres.url import role_url
 from gateway.prices.static import price_round, static_prices
 from gateway.settings import Settings
+from gateway.webhooks.feed import place_events
 from gateway.webhooks.guard import Guard, open_session
 from gateway.webhooks.outbox import DELIVERIES_CHANNEL
 from gateway.webhooks.secrets import EndpointSecrets
@@ -38,6 +39,7 @@ EXPIRY_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 CLOSING_SECONDS = 60.0
 SKIP_SECONDS = 5.0
+FEED_SECONDS = 0.5
 FORGET_SECONDS = 3600.0
 GRACE_SECONDS = 5.0
 """Beyond the webhook timeout, for writing the last results after SIGTERM."""
@@ -150,6 +152,7 @@ def _clock_loops(
             lambda: price_round(database, prices, clock()),
             settings.prices.max_age_seconds / 3,
         ),
+        Loop("feed", lambda: _place(database), FEED_SECONDS),
         Loop("forget", lambda: _forget_keys(database, clock()), FORGET_SECONDS),
     ]
 
@@ -164,6 +167,11 @@ async def _listen(database: Database, wake: asyncio.Event) -> None:
         wake.set()  # for what was committed while nobody listened
         async for _ in driver.notifies():
             wake.set()
+
+
+async def _place(database: Database) -> bool:
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        return await place_events(session)
 
 
 async def _forget_keys(database: Database, moment: Moment) -> None:

@@ -10,14 +10,20 @@ from gateway.models.columns import Table, TextKey
 
 
 class WebhookEndpoint(Table):
-    """Where a merchant wants its events. The secret is derived, never stored."""
+    """Where a merchant wants its events. Secrets are derived, never stored.
+
+    Until `previous_until` the secret before the newest signs as well.
+    """
 
     __tablename__ = "webhook_endpoint"
     id: Mapped[TextKey]
     merchant_id: Mapped[str]
     url: Mapped[str]
     events: Mapped[list[str]]
+    livemode: Mapped[bool]
     secret_version: Mapped[int]
+    previous_until: Mapped[datetime | None]
+    ed25519: Mapped[bool]
     api_version: Mapped[str]
     status: Mapped[str]
     exhausted_in_a_row: Mapped[int]
@@ -26,7 +32,7 @@ class WebhookEndpoint(Table):
 
 
 class Event(Table):
-    """One thing that happened; `sequence` counts per subject."""
+    """One thing that happened; `sequence` counts per subject, `feed` in the order of the feed."""
 
     __tablename__ = "event"
     id: Mapped[TextKey]
@@ -39,6 +45,7 @@ class Event(Table):
     api_version: Mapped[str]
     data: Mapped[dict[str, Any]]
     at: Mapped[datetime]
+    feed: Mapped[int | None]
 
 
 class WebhookDelivery(Table):

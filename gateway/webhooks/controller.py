@@ -1,38 +1,34 @@
 """Webhook endpoints, the event feed and the delivery log over HTTP."""
 
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Any
 
 from litestar import Controller, Response, delete, get, patch, post
-from litestar.params import Parameter
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.http.auth import requires
 from gateway.http.call import Call
-from gateway.http.paging import Page, page_of, whole
-from gateway.paging import PageRequest
+from gateway.http.paging import Page, whole
 from gateway.settings import Settings
-from gateway.webhooks import service
+from gateway.webhooks import replays, service
 from gateway.webhooks.documents import (
-    DeliveryDocument,
     EndpointDocument,
     EventDocument,
-    delivery_document,
+    ReplayDocument,
     endpoint_document,
     event_document,
 )
 from gateway.webhooks.repository import (
-    delivery_page,
     endpoint_of,
     endpoints_of,
     event_of,
-    event_page,
 )
 from gateway.webhooks.schemas import (
     ChangeEndpoint,
     CreateEndpoint,
-    DeliveryStatus,
-    IdParameter,
+    ReplayEvents,
+    RotateSecret,
 )
 from gateway.webhooks.secrets import EndpointSecrets
 from gateway.webhooks.service import Desk
@@ -55,7 +51,9 @@ class WebhookEndpointController(Controller):
 
         async def work(session: AsyncSession) -> EndpointDocument:
             desk = _desk(call, session, settings)
-            return await service.add_endpoint(desk, data.url, data.events, endpoint_secrets)
+            return await service.add_endpoint(
+                desk, data.url, data.events, endpoint_secrets, ed25519=data.ed25519
+            )
 
         return await call.once(work)
 
@@ -63,14 +61,18 @@ class WebhookEndpointController(Controller):
     async def index(self, call: Call) -> Page[EndpointDocument]:
         """List all endpoints, newest first."""
         async with call.transaction() as session:
-            found = await endpoints_of(session, call.actor.tenant)
+            actor = call.actor
+            found = await endpoints_of(session, actor.tenant, livemode=actor.livemode)
         return whole([endpoint_document(row) for row in found])
 
     @get("/{endpoint_id:str}", guards=[requires("webhooks:read")])
     async def show(self, call: Call, endpoint_id: str) -> EndpointDocument:
         """Show one endpoint."""
+        actor = call.actor
         async with call.transaction() as session:
-            return endpoint_document(await endpoint_of(session, call.actor.tenant, endpoint_id))
+            return endpoint_document(
+                await endpoint_of(session, actor.tenant, endpoint_id, livemode=actor.livemode)
+            )
 
     @patch("/{endpoint_id:str}", guards=[requires("webhooks:write")])
     async def change(
@@ -101,65 +103,38 @@ class WebhookEndpointController(Controller):
 
         return await call.once(work)
 
-
-class EventController(Controller):
-    """Everything that happened, for receivers that poll or have missed something."""
-
-    path = "/events"
-
-    @get("/", guards=[requires("events:read")])
-    async def index(
+    @post(
+        "/{endpoint_id:str}/rotate_secret", guards=[requires("webhooks:write")], status_code=200
+    )
+    async def rotate_secret(
         self,
         call: Call,
-        page: PageRequest,
-        type_: Annotated[str | None, Parameter(query="type", max_length=64)] = None,
-        subject: IdParameter = None,
-    ) -> Page[EventDocument]:
-        """List events, newest first."""
-        actor = call.actor
-        wanted = _given(type=type_, subject=subject)
-        async with call.transaction() as session:
-            found = await event_page(
-                session, actor.tenant, page, wanted, livemode=actor.livemode
-            )
-        return page_of(found, page, event_document, lambda row: row.id)
+        settings: Settings,
+        endpoint_secrets: EndpointSecrets,
+        endpoint_id: str,
+        data: RotateSecret,
+    ) -> Response[EndpointDocument]:
+        """Begin a new secret, shown only here; both sign until the overlap is over."""
 
-    @get("/{event_id:str}", guards=[requires("events:read")])
-    async def show(self, call: Call, event_id: str) -> EventDocument:
-        """Show one event, as its webhook carries it."""
-        actor = call.actor
-        async with call.transaction() as session:
-            found = await event_of(session, actor.tenant, event_id, livemode=actor.livemode)
-        return event_document(found)
+        async def work(session: AsyncSession) -> EndpointDocument:
+            overlap = timedelta(hours=data.overlap_hours)
+            desk = _desk(call, session, settings)
+            return await replays.rotate_secret(desk, endpoint_id, overlap, endpoint_secrets)
 
+        return await call.once(work, status=200)
 
-class WebhookDeliveryController(Controller):
-    """What was sent where, and what came back."""
+    @post("/{endpoint_id:str}/replay", guards=[requires("webhooks:write")], status_code=202)
+    async def replay(
+        self, call: Call, settings: Settings, endpoint_id: str, data: ReplayEvents
+    ) -> Response[ReplayDocument]:
+        """Queue the events of a time range once more; receivers will act on them again."""
 
-    path = "/webhook_deliveries"
+        async def work(session: AsyncSession) -> ReplayDocument:
+            until = data.until or call.moment.at
+            wanted = replays.Range(data.since, until, data.types, data.status == "failed")
+            return await replays.replay(_desk(call, session, settings), endpoint_id, wanted)
 
-    @get("/", guards=[requires("webhooks:read")])
-    async def index(
-        self,
-        call: Call,
-        page: PageRequest,
-        endpoint_id: IdParameter = None,
-        event_id: IdParameter = None,
-        status: DeliveryStatus | None = None,
-    ) -> Page[DeliveryDocument]:
-        """List deliveries, newest first."""
-        actor = call.actor
-        wanted = _given(endpoint_id=endpoint_id, event_id=event_id, status=status)
-        async with call.transaction() as session:
-            found, types = await delivery_page(
-                session, actor.tenant, page, wanted, livemode=actor.livemode
-            )
-        return page_of(
-            found,
-            page,
-            lambda row: delivery_document(row, types[row.event_id]),
-            lambda row: row.id,
-        )
+        return await call.once(work, status=202)
 
 
 def _desk(call: Call, session: AsyncSession, settings: Settings) -> Desk:
@@ -173,7 +148,3 @@ def _changes(data: ChangeEndpoint) -> dict[str, Any]:
         for name in data.__struct_fields__
         if getattr(data, name) is not UNSET
     }
-
-
-def _given(**filters: str | None) -> dict[str, str]:
-    return {name: value for name, value in filters.items() if value is not None}

@@ -22,7 +22,8 @@ GONE = 410
 class Delivery:
     """A leased delivery with everything an attempt needs; `attempts` were made before.
 
-    `passed` means that an older event of the same subject still waits for its retry.
+    `passed` means that an older event of the same subject still waits for its retry;
+    `previous_signs` that the secret before the newest one is valid still.
     """
 
     id: str
@@ -30,6 +31,8 @@ class Delivery:
     merchant_id: str
     url: str
     secret_version: int
+    previous_signs: bool
+    ed25519: bool
     event_id: str
     type: str
     subject: str

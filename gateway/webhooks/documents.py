@@ -12,7 +12,11 @@ RESPONSE_SHOWN = 1024
 
 
 class EndpointDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Where events go; `secret` is there in the answer to its creation only."""
+    """Where events go.
+
+    `secret` (and `public_key`, where `v1a` signatures are wanted) is there in the answer to its
+    creation and to a rotation only; until `previous_secret_until` the one before signs as well.
+    """
 
     id: str
     object: str
@@ -20,9 +24,13 @@ class EndpointDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
     events: list[str]
     status: str
     api_version: str
+    livemode: bool
     secret_version: int
+    ed25519: bool
     created_at: datetime
+    previous_secret_until: datetime | None = None
     secret: str | None = None
+    public_key: str | None = None
 
 
 class EventDocument(msgspec.Struct, kw_only=True):
@@ -44,8 +52,17 @@ class EventDocument(msgspec.Struct, kw_only=True):
     data: dict[str, Any]
 
 
-class DeliveryDocument(msgspec.Struct, kw_only=True):
-    """One event on its way to one endpoint."""
+class ReplayDocument(msgspec.Struct, kw_only=True):
+    """What a replay queued; `has_more` where its range holds more than one call takes."""
+
+    object: str
+    queued: int
+    has_more: bool
+    until: datetime
+
+
+class DeliveryDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One event on its way to one endpoint; `request_body` is shown with a single one."""
 
     id: str
     object: str
@@ -63,10 +80,11 @@ class DeliveryDocument(msgspec.Struct, kw_only=True):
     duration_ms: int | None
     created_at: datetime
     ended_at: datetime | None
+    request_body: str | None = None
 
 
 def endpoint_document(
-    endpoint: WebhookEndpoint, *, secret: str | None = None
+    endpoint: WebhookEndpoint, *, secret: str | None = None, public_key: str | None = None
 ) -> EndpointDocument:
     """Shape one endpoint."""
     return EndpointDocument(
@@ -76,9 +94,13 @@ def endpoint_document(
         events=list(endpoint.events),
         status=endpoint.status,
         api_version=endpoint.api_version,
+        livemode=endpoint.livemode,
         secret_version=endpoint.secret_version,
+        ed25519=endpoint.ed25519,
         created_at=endpoint.created_at,
+        previous_secret_until=endpoint.previous_until,
         secret=secret,
+        public_key=public_key,
     )
 
 
@@ -98,7 +120,9 @@ def event_document(event: Event) -> EventDocument:
     )
 
 
-def delivery_document(delivery: WebhookDelivery, event_type: str) -> DeliveryDocument:
+def delivery_document(
+    delivery: WebhookDelivery, event_type: str, *, request_body: str | None = None
+) -> DeliveryDocument:
     """Shape one delivery; when it has ended there is no next attempt."""
     waiting = delivery.status in ("scheduled", "retrying")
     answer = delivery.response_body
@@ -119,4 +143,5 @@ def delivery_document(delivery: WebhookDelivery, event_type: str) -> DeliveryDoc
         duration_ms=delivery.duration_ms,
         created_at=delivery.created_at,
         ended_at=delivery.ended_at,
+        request_body=request_body,
     )

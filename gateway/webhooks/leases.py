@@ -61,7 +61,8 @@ UPDATE webhook_delivery d SET leased_until = :until
 FROM mine, event v, webhook_endpoint e
 WHERE d.id = mine.id AND v.id = d.event_id AND e.id = d.endpoint_id
 RETURNING d.id, d.endpoint_id, d.merchant_id, d.event_id, d.subject, d.sequence, d.attempts,
-    d.leased_until, e.url, e.secret_version, v.type, v.livemode, v.api_version, v.data, v.at,
+    d.leased_until, e.url, e.secret_version, e.ed25519,
+    coalesce(e.previous_until > :at, false) AS previous_signs, v.type, v.livemode, v.api_version, v.data, v.at,
     EXISTS (SELECT 1 FROM webhook_delivery o
             WHERE o.endpoint_id = d.endpoint_id AND o.subject = d.subject
               AND o.sequence < d.sequence AND o.status IN ('scheduled', 'retrying')) AS passed
@@ -152,6 +153,8 @@ def _delivery(row: Row[tuple[object, ...]]) -> Delivery:
         merchant_id=row.merchant_id,
         url=row.url,
         secret_version=row.secret_version,
+        previous_signs=row.previous_signs,
+        ed25519=row.ed25519,
         event_id=row.event_id,
         type=row.type,
         subject=row.subject,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import ColumnElement, and_, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import notify
@@ -54,21 +54,24 @@ async def emit(
         "sequence": sequence,
     }
     wanted: ColumnElement[bool] = (
-        WebhookEndpoint.events.overlap(["*", type_])
+        and_(WebhookEndpoint.events.overlap(["*", type_]), WebhookEndpoint.livemode == livemode)
         if only_to is None
         else WebhookEndpoint.id == only_to
     )
-    await _queue(session, moment, delivery, wanted)
+    await queue(session, moment, delivery, wanted)
     return event_id
 
 
-async def _queue(
+async def queue(
     session: AsyncSession,
     moment: Moment,
     delivery: Mapping[str, Any],
     wanted: ColumnElement[bool],
-) -> None:
-    """Write one delivery per enabled endpoint of the merchant that is wanted; wake the sender."""
+) -> list[str]:
+    """Write one delivery per enabled endpoint of the merchant that is wanted; wake the sender.
+
+    `delivery` names merchant, event, subject and sequence. Returns the deliveries' ids.
+    """
     endpoints = await session.scalars(
         select(WebhookEndpoint.id).where(
             WebhookEndpoint.merchant_id == delivery["merchant_id"],
@@ -92,6 +95,7 @@ async def _queue(
     if rows:
         await session.execute(insert(WebhookDelivery), rows)
         await notify(session, DELIVERIES_CHANNEL, "")
+    return [row["id"] for row in rows]
 
 
 async def _last_sequence(session: AsyncSession, subject: str) -> int:

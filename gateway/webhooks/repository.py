@@ -1,13 +1,15 @@
 """Named queries for endpoints, events and deliveries."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import NotFound
 from gateway.models import Event, WebhookDelivery, WebhookEndpoint
-from gateway.paging import PageRequest, Slice, newest_first
+from gateway.paging import PageRequest, Slice, cut, newest_first
+from gateway.webhooks.catalogue import EVERYTHING
 
 EVENT_FILTERS = {"type": Event.type, "subject": Event.subject}
 DELIVERY_FILTERS = {
@@ -18,12 +20,18 @@ DELIVERY_FILTERS = {
 
 
 async def endpoint_of(
-    session: AsyncSession, merchant_id: str, endpoint_id: str, *, lock: bool = False
+    session: AsyncSession,
+    merchant_id: str,
+    endpoint_id: str,
+    *,
+    livemode: bool,
+    lock: bool = False,
 ) -> WebhookEndpoint:
     """Return the merchant's endpoint; raise `NotFound` where this caller has no such thing."""
     query = select(WebhookEndpoint).where(
         WebhookEndpoint.id == endpoint_id,
         WebhookEndpoint.merchant_id == merchant_id,
+        WebhookEndpoint.livemode == livemode,
         WebhookEndpoint.deleted_at.is_(None),
     )
     if lock:
@@ -34,11 +42,17 @@ async def endpoint_of(
     return row
 
 
-async def endpoints_of(session: AsyncSession, merchant_id: str) -> Sequence[WebhookEndpoint]:
+async def endpoints_of(
+    session: AsyncSession, merchant_id: str, *, livemode: bool
+) -> Sequence[WebhookEndpoint]:
     """Return all of the merchant's endpoints, newest first."""
     query = (
         select(WebhookEndpoint)
-        .where(WebhookEndpoint.merchant_id == merchant_id, WebhookEndpoint.deleted_at.is_(None))
+        .where(
+            WebhookEndpoint.merchant_id == merchant_id,
+            WebhookEndpoint.livemode == livemode,
+            WebhookEndpoint.deleted_at.is_(None),
+        )
         .order_by(WebhookEndpoint.id.desc())
     )
     return (await session.scalars(query)).all()
@@ -74,10 +88,81 @@ async def event_page(
     livemode: bool,
 ) -> Slice[Event]:
     """Return one page of the merchant's events."""
+    query = _events(merchant_id, wanted, livemode=livemode)
+    return await newest_first(session, query, Event.id, page)
+
+
+async def event_feed(
+    session: AsyncSession,
+    merchant_id: str,
+    after: int,
+    limit: int,
+    wanted: Mapping[str, str],
+    *,
+    livemode: bool,
+) -> Slice[Event]:
+    """Return the events behind place `after` of the feed, oldest first."""
+    query = _events(merchant_id, wanted, livemode=livemode).where(Event.feed > after)
+    found = (await session.scalars(query.order_by(Event.feed).limit(limit + 1))).all()
+    return cut(found, limit, backwards=False)
+
+
+def _events(merchant_id: str, wanted: Mapping[str, str], *, livemode: bool) -> Select[Event]:
     query = select(Event).where(Event.merchant_id == merchant_id, Event.livemode == livemode)
     for name, value in wanted.items():
         query = query.where(EVENT_FILTERS[name] == value)
-    return await newest_first(session, query, Event.id, page)
+    return query
+
+
+async def delivery_of(
+    session: AsyncSession, merchant_id: str, delivery_id: str, *, livemode: bool
+) -> tuple[WebhookDelivery, Event]:
+    """Return the merchant's delivery and its event; raise `NotFound`."""
+    query = (
+        select(WebhookDelivery, Event)
+        .join(Event, Event.id == WebhookDelivery.event_id)
+        .where(
+            WebhookDelivery.id == delivery_id,
+            WebhookDelivery.merchant_id == merchant_id,
+            Event.livemode == livemode,
+        )
+    )
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no webhook delivery {delivery_id[:64]}")
+    return row[0], row[1]
+
+
+async def events_to_replay(
+    session: AsyncSession,
+    endpoint: WebhookEndpoint,
+    since: datetime,
+    until: datetime,
+    types: Sequence[str],
+    *,
+    failed_only: bool,
+    limit: int,
+) -> Sequence[Event]:
+    """Return events of a time range that an endpoint wants, oldest first.
+
+    With `failed_only`, those of which no delivery to it succeeded or is under way.
+    """
+    names = [name for name in types or endpoint.events if name != EVERYTHING]
+    query = select(Event).where(
+        Event.merchant_id == endpoint.merchant_id,
+        Event.livemode == endpoint.livemode,
+        Event.at >= since,
+        Event.at < until,
+    )
+    if names:
+        query = query.where(Event.type.in_(names))
+    if failed_only:
+        done = select(WebhookDelivery.event_id).where(
+            WebhookDelivery.endpoint_id == endpoint.id,
+            WebhookDelivery.status.in_(["succeeded", "scheduled", "retrying"]),
+        )
+        query = query.where(Event.id.not_in(done))
+    return (await session.scalars(query.order_by(Event.position).limit(limit))).all()
 
 
 async def delivery_page(

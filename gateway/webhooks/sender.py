@@ -91,7 +91,8 @@ class Sender:
         self._tried: list[Tried] = []
         self._unsettled = 0
         self._log = structlog.get_logger().bind()
-        self._keys = lru_cache(CACHED_MAX)(self._derive_keys)
+        self._key = lru_cache(CACHED_MAX)(self._derive_key)
+        self._signer = lru_cache(CACHED_MAX)(line.secrets.signer)
         self._url_fault = lru_cache(CACHED_MAX)(line.guard.url_fault)
         self.wake = asyncio.Event()
         self.landed = asyncio.Event()
@@ -197,14 +198,19 @@ class Sender:
     async def _answer(self, delivery: Delivery, moment: Moment) -> Answer:
         if (fault := self._url_fault(delivery.url)) is not None:
             return Answer(0, error=fault)
-        keys = self._keys(delivery.endpoint_id, delivery.secret_version)
-        signature = headers(keys, delivery.event_id, moment.at, delivery.body)
+        last = delivery.secret_version
+        versions = (last, last - 1) if delivery.previous_signs and last > 1 else (last,)
+        keys = [self._key(delivery.endpoint_id, each) for each in versions]
+        signers = (
+            [self._signer(delivery.endpoint_id, each) for each in versions]
+            if delivery.ed25519
+            else ()
+        )
+        signature = headers(keys, delivery.event_id, moment.at, delivery.body, signers)
         return await attempt(self._line.session, delivery, signature, moment)
 
-    def _derive_keys(self, endpoint_id: str, version: int) -> tuple[bytes, ...]:
-        """Return the key now valid and its predecessor, which receivers may still hold."""
-        versions = (version, version - 1) if version > 1 else (version,)
-        return tuple(key_of(self._line.secrets.of(endpoint_id, each)) for each in versions)
+    def _derive_key(self, endpoint_id: str, version: int) -> bytes:
+        return key_of(self._line.secrets.of(endpoint_id, version))
 
     def _note_answer(self, tried: Tried) -> None:
         endpoint_id = tried.delivery.endpoint_id

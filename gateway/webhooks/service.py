@@ -34,7 +34,13 @@ class Desk:
 
     async def locked(self, endpoint_id: str) -> WebhookEndpoint:
         """Return the actor's endpoint with its row lock."""
-        return await endpoint_of(self.session, self.actor.tenant, endpoint_id, lock=True)
+        return await endpoint_of(
+            self.session,
+            self.actor.tenant,
+            endpoint_id,
+            livemode=self.actor.livemode,
+            lock=True,
+        )
 
     async def note(
         self,
@@ -57,11 +63,16 @@ class Desk:
 
 
 async def add_endpoint(
-    desk: Desk, url: str, events: Sequence[str], secrets: EndpointSecrets
+    desk: Desk,
+    url: str,
+    events: Sequence[str],
+    secrets: EndpointSecrets,
+    *,
+    ed25519: bool = False,
 ) -> EndpointDocument:
     """Write a new endpoint and return it with its secret, this once."""
     _check_url(desk, url)
-    _check_events(events)
+    check_events(events)
     tenant = desk.actor.tenant
     # The merchant's row lock makes counting and adding one step.
     await merchant_of(desk.session, tenant, lock=True)
@@ -74,7 +85,10 @@ async def add_endpoint(
         merchant_id=tenant,
         url=url,
         events=_normal(events),
+        livemode=desk.actor.livemode,
         secret_version=FIRST_VERSION,
+        previous_until=None,
+        ed25519=ed25519,
         api_version=API_VERSION,
         status="enabled",
         exhausted_in_a_row=0,
@@ -85,7 +99,7 @@ async def add_endpoint(
     await desk.session.flush()
     after = {"url": url, "events": row.events}
     await desk.note("webhook_endpoint.created", row.id, after=after)
-    return endpoint_document(row, secret=secrets.of(row.id, row.secret_version))
+    return with_secret(row, secrets)
 
 
 async def change_endpoint(
@@ -96,7 +110,7 @@ async def change_endpoint(
     if "url" in wanted:
         _check_url(desk, wanted["url"])
     if "events" in wanted:
-        _check_events(wanted["events"])
+        check_events(wanted["events"])
         wanted["events"] = _normal(wanted["events"])
     row = await desk.locked(endpoint_id)
     if wanted.get("status") == "enabled":
@@ -118,6 +132,13 @@ async def remove_endpoint(desk: Desk, endpoint_id: str) -> None:
     row.status = "disabled"
     await desk.session.flush()
     await desk.note("webhook_endpoint.deleted", row.id, before={"url": row.url})
+
+
+def with_secret(row: WebhookEndpoint, secrets: EndpointSecrets) -> EndpointDocument:
+    """Shape an endpoint with its newest secret and, where it wants one, its public key."""
+    version = row.secret_version
+    public_key = secrets.public_key(row.id, version) if row.ed25519 else None
+    return endpoint_document(row, secret=secrets.of(row.id, version), public_key=public_key)
 
 
 async def ping(desk: Desk, endpoint_id: str) -> str:
@@ -144,11 +165,12 @@ def _check_url(desk: Desk, url: str) -> None:
         raise Invalid.field("/url", "invalid_url", fault)
 
 
-def _check_events(events: Sequence[str]) -> None:
+def check_events(events: Sequence[str], pointer: str = "/events") -> None:
+    """Refuse names that no event has."""
     for index, name in enumerate(events):
         if name != EVERYTHING and name not in EVENT_TYPES:
             raise Invalid.field(
-                f"/events/{index}",
+                f"{pointer}/{index}",
                 "unknown_event",
                 f"{name}: `*` or one of {', '.join(sorted(EVENT_TYPES))}",
             )

@@ -1,11 +1,14 @@
 """Webhooks from the outbox to real receivers: signed, repeated until they arrive, shared fairly."""
 
 import asyncio
+import base64
+import hmac
 from datetime import timedelta
 
 import pytest
 from aiohttp import web
 
+from gateway.webhooks.secrets import EndpointSecrets
 from tests.conftest import FreshDatabase
 from tests.gateway.worker.world import (
     MERCHANT,
@@ -70,12 +73,55 @@ async def test_polling_finds_what_nobody_announced(database: FreshDatabase) -> N
 async def test_both_secrets_sign_after_a_rotation(database: FreshDatabase) -> None:
     """A receiver with the old secret and one with the new accept the same request."""
     async with world(database) as w, receiving() as shop:
-        await w.endpoint(shop.url, version=2)
+        await w.endpoint(shop.url, version=2, overlap=timedelta(hours=1))
         await w.emit("inv_1")
         async with w.working():
             await eventually(lambda: shop.requests)
         shop.requests[0].verify(w.secret(version=1))
         shop.requests[0].verify(w.secret(version=2))
+
+
+async def test_the_old_secret_signs_no_more_after_the_overlap(database: FreshDatabase) -> None:
+    """Whoever found it cannot make anybody believe anything."""
+    async with world(database) as w, receiving() as shop:
+        await w.endpoint(shop.url, version=2, overlap=timedelta(hours=1))
+        w.clock.put_forward(hours=1, minutes=1)
+        await w.emit("inv_1")
+        async with w.working():
+            await eventually(lambda: shop.requests)
+        [signature] = shop.requests[0].headers["webhook-signature"].split(" ")
+        key = base64.b64decode(w.secret(version=2).removeprefix("whsec_"))
+        sent = shop.requests[0]
+        text = f"{sent.event_id}.{sent.headers['webhook-timestamp']}.".encode() + sent.body
+        assert signature == "v1," + base64.b64encode(hmac.digest(key, text, "sha256")).decode()
+
+
+async def test_an_endpoint_that_asks_for_it_gets_ed25519_signatures(
+    database: FreshDatabase,
+) -> None:
+    """`v1a` over the same text; the reference library still finds its own `v1`."""
+    async with world(database) as w, receiving() as shop:
+        await w.endpoint(shop.url, ed25519=True)
+        await w.emit("inv_1")
+        async with w.working():
+            await eventually(lambda: shop.requests)
+        [sent] = shop.requests
+        sent.verify(w.secret())
+        kind, _, signature = sent.headers["webhook-signature"].split(" ")[1].partition(",")
+        text = f"{sent.event_id}.{sent.headers['webhook-timestamp']}.".encode() + sent.body
+        master = w.settings.secret("webhooks.master_secret_file")
+        public = EndpointSecrets(master).signer("whe_1", 1).public_key()
+        assert kind == "v1a"
+        public.verify(base64.b64decode(signature), text)
+
+
+async def test_an_endpoint_hears_its_own_mode_only(database: FreshDatabase) -> None:
+    """A live shop never books a test payment."""
+    async with world(database) as w, receiving() as shop:
+        await w.endpoint(shop.url)
+        await w.execute("UPDATE webhook_endpoint SET livemode = true")
+        await w.emit("inv_1")
+        assert await w.deliveries() == []
 
 
 async def test_a_failure_is_repeated_with_the_same_id(database: FreshDatabase) -> None:

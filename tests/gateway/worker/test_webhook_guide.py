@@ -1,16 +1,25 @@
 """What docs/webhooks.md tells a merchant to paste works on what we send."""
 
+import os
 import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devnet.tied import tied
 from tests.conftest import FreshDatabase
 from tests.gateway.worker.world import all_are, eventually, receiving, world
 
 pytestmark = pytest.mark.anyio
 
+MODULES = Path(__file__).parents[3] / "devnet" / "node_modules"
 GUIDE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 
 
@@ -37,3 +46,53 @@ async def test_the_python_example_accepts_ours_and_nothing_else(
         assert (status, event["id"]) == (204, event_id)
         assert receive(w.secret(), sent.headers, sent.body + b" ") == (401, None)
         assert receive(w.secret("whe_2"), sent.headers, sent.body) == (401, None)
+
+
+@contextmanager
+def served(home: Path, library: str, secret: str) -> Iterator[str]:
+    """Run the guide's JavaScript example with one of the two libraries; yield its URL."""
+    [code] = re.findall(r"```js\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    (home / "hook.mjs").write_text(code.replace('"standardwebhooks"', f'"{library}"'))
+    (home / "node_modules").symlink_to(MODULES)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "WEBHOOK_SECRET": secret, "PORT": str(port)}
+    process = subprocess.Popen(
+        tied(["node", str(home / "hook.mjs")]), env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    """Tell whether somebody listens there."""
+    host, port = url.removeprefix("http://").strip("/").split(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.parametrize("library", ["standardwebhooks", "svix"])
+async def test_the_javascript_example_accepts_ours_through_a_rotation(
+    database: FreshDatabase, tmp_path: Path, library: str
+) -> None:
+    """The receiver holds the old secret while both sign; afterwards it refuses."""
+    async with world(database) as w:
+        with served(tmp_path, library, w.secret(version=1)) as url:
+            await eventually(lambda: answers(url))
+            await w.endpoint(url, version=2, overlap=timedelta(hours=1), ed25519=True)
+            async with w.working():
+                await w.emit("inv_1")
+                await eventually(all_are(w, "succeeded"))
+                await w.execute("UPDATE webhook_endpoint SET previous_until = now()")
+                await w.emit("inv_2")
+
+                async def refused() -> bool:
+                    return [row.response_status for row in await w.deliveries()] == [204, 401]
+
+                await eventually(refused)

@@ -131,9 +131,16 @@ class World:
     clock: Clock
 
     async def endpoint(
-        self, url: str, *, id_: str = "whe_1", version: int = 1, merchant: str = MERCHANT
+        self,
+        url: str,
+        *,
+        id_: str = "whe_1",
+        version: int = 1,
+        merchant: str = MERCHANT,
+        overlap: timedelta | None = None,
+        ed25519: bool = False,
     ) -> None:
-        """Register an endpoint for every event."""
+        """Register an endpoint for every event; for `overlap` its previous secret signs too."""
         async with self.owner.unit_of_work(CROSS_TENANT) as session:
             await session.execute(
                 insert(WebhookEndpoint).values(
@@ -141,7 +148,10 @@ class World:
                     merchant_id=merchant,
                     url=url,
                     events=["*"],
+                    livemode=False,
                     secret_version=version,
+                    previous_until=None if overlap is None else self.clock().at + overlap,
+                    ed25519=ed25519,
                     api_version="2026-11-20",
                     status="enabled",
                     exhausted_in_a_row=0,
