@@ -3,7 +3,16 @@
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import catch_up, head_solana, pool, webhooks
+from benchmarks import (
+    catch_up,
+    head_solana,
+    payouts,
+    pool,
+    pool_generation,
+    signing,
+    sweeps,
+    webhooks,
+)
 
 if __name__ == "__main__":
     for path in sorted(Path(__file__).parent.glob("decode_*.py")):
@@ -12,3 +21,7 @@ if __name__ == "__main__":
     catch_up.main()
     head_solana.main()
     webhooks.main()
+    signing.main()
+    pool_generation.main()
+    sweeps.main()
+    payouts.main()

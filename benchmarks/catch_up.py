@@ -1,13 +1,13 @@
 """How much of a bare client's rate the scanner keeps while it catches up, every check on.
 
-Both read the same 500 full blocks of one anvil with the same two calls per block and as many at
-once; the bare client throws the answers away, ours proves, links, matches and commits them into
-the embedded PostgreSQL, credits included. In turns; the ratio of the medians counts.
+Both read the same 500 full blocks of one anvil with the same requests (block, logs, receipts that
+matter) and as many at once; the bare client throws the answers away, ours proves, links, matches
+and commits them into the embedded PostgreSQL, credits included. In turns; the ratio of the medians
+counts. A hundredth of all payments is ours; a last row shows a tenth, which writing deposits bounds.
 Run: `.venv/bin/python -m benchmarks.catch_up`; with `PONDER=1` in the environment also beside
 Ponder, which npm installs into `var/ponder`.
 """
 
-import asyncio
 import os
 import secrets
 import statistics
@@ -19,15 +19,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-import msgspec
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, insert, select
 
 from benchmarks import beside_ponder
 from benchmarks.beside_ponder import rounded
-from benchmarks.busy_chain import BLOCKS, TRANSACTIONS, BusyChain, busy_chain
+from benchmarks.busy_chain import BLOCKS, POOL, TRANSACTIONS, BusyChain, busy_chain
+from benchmarks.fetch_only import fetch, requests_of
 from benchmarks.timing import console, table
 from gateway import logs
 from gateway.commands.init import create_secrets
@@ -38,50 +37,24 @@ from gateway.postgres.connect import connected
 from gateway.postgres.migrate import migrate
 from gateway.postgres.roles import ensure_database, prepare_server
 from gateway.postgres.url import EMBEDDED_DATABASE, role_url
-from gateway.settings import Settings
+from gateway.settings import NetworkSettings, Settings
 from keystore.api import pool_message
 from watchers import store
 from watchers.addresses import AddressBook
 from watchers.clock import now
-from watchers.networks.ethereum.reader import EthereumReader
-from watchers.providers.endpoints import Endpoints
-from watchers.rpc import JsonRpc
+from watchers.families import connect
+from watchers.network import ChainReader
+from watchers.providers.capabilities import TRACES, leaving_out
 from watchers.scan.prefetch import IN_FLIGHT_MAX
 from watchers.scan.scanner import Scanner
 
 ROUNDS = 5
+FLOODS = 2
 PONDER = "PONDER"
 NOT_ASKED = "Ponder comparison skipped: ask for it with `make bench PONDER=1`"
 NETWORK = "ethereum"
 COIN, TOKEN = "ETH-ETHEREUM", "TUSD-ETHEREUM"
 KEY = Ed25519PrivateKey.from_private_bytes(b"pool key of the benchmark".ljust(32))
-RESULT = b'"result":{"hash":"'
-HASH_LETTERS = 66
-
-
-async def bare(chain: BusyChain) -> float:
-    """Fetch every block and its receipts, look at nothing; return blocks per second."""
-    left = iter(range(chain.first, chain.last + 1))
-
-    async def client(session: aiohttp.ClientSession) -> None:
-        for height in left:
-            block = await _post(session, "eth_getBlockByNumber", [hex(height), True])
-            at = block.index(RESULT) + len(RESULT)
-            await _post(
-                session, "eth_getBlockReceipts", [block[at : at + HASH_LETTERS].decode()]
-            )
-
-    async def _post(session: aiohttp.ClientSession, method: str, params: list[object]) -> bytes:
-        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        headers = {"content-type": "application/json"}
-        body = msgspec.json.encode(call)
-        async with session.post(chain.url, data=body, headers=headers) as response:
-            return await response.read()
-
-    async with aiohttp.ClientSession() as session:
-        begun = time.perf_counter()
-        await asyncio.gather(*(client(session) for _ in range(IN_FLIGHT_MAX)))
-        return _rate(chain, time.perf_counter() - begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +68,41 @@ class Ours:
 
 
 async def ours(settings: Settings, chain: BusyChain, name: str) -> Ours:
-    """Catch up from the first full block to the head in a database that knows the pool."""
+    """Catch up from the first full block to the head in a database that knows the pool.
+
+    Wired as the watcher is; traces, of which the other two know nothing, are left out.
+    """
     database = Database(role_url(settings, "watcher", database=name), pool_size=4)
-    endpoints = Endpoints([chain.url])
-    reader = EthereumReader(JsonRpc(endpoints), chain.chain_id, frozenset({chain.token}))
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        currencies = await store.currencies_of(session, NETWORK)
+    network = NetworkSettings(
+        family="ethereum",
+        display_name="Ethereum",
+        identity=str(chain.chain_id),
+        rpc_urls=[chain.url],
+        assets=[],
+    )
+    eyes = connect(NETWORK, network, currencies)
     try:
-        scanner = await _scanner(settings, database, reader, chain)
-        begun = time.perf_counter()
-        async with aclosing(scanner):
-            while scanner.position.height < chain.last:
-                await scanner.step()
-            seconds = time.perf_counter() - begun
+        with leaving_out(TRACES):
+            scanner = await _scanner(settings, database, eyes.reader, currencies, chain)
+            begun = time.perf_counter()
+            async with aclosing(scanner):
+                while scanner.position.height < chain.last:
+                    await scanner.step()
+                seconds = time.perf_counter() - begun
         return await _counted(database, _rate(chain, seconds))
     finally:
-        await endpoints.aclose()
+        await eyes.endpoints.aclose()
         await database.aclose()
 
 
 async def _scanner(
-    settings: Settings, database: Database, reader: EthereumReader, chain: BusyChain
+    settings: Settings,
+    database: Database,
+    reader: ChainReader,
+    currencies: Sequence[Currency],
+    chain: BusyChain,
 ) -> Scanner:
     start = (await reader.read(chain.first - 1)).ref
     async with database.unit_of_work(CROSS_TENANT) as session:
@@ -123,7 +112,6 @@ async def _scanner(
         position = await store.take_lease(session, NETWORK, "benchmark", now())
         assert position is not None
         await book.load(session, NETWORK)
-        currencies = await store.currencies_of(session, NETWORK)
     return Scanner(reader, database, currencies, book, position, settings.api.public_url)
 
 
@@ -169,56 +157,70 @@ def know_the_pool(connection: Connection, chain: BusyChain) -> None:
     connection.execute(insert(AddressPool), rows)
 
 
-def clone(settings: Settings, number: int) -> str:
-    """Copy the prepared database; return the copy's name."""
-    name = f"run_{number}"
+def database_for(settings: Settings, chain: BusyChain) -> str:
+    """Copy the empty database and let it know the chain's pool; return the copy's name."""
+    name = f"run_{secrets.token_hex(8)}"
     with connected(settings, "admin", database="postgres", autocommit=True) as admin:
         ensure_database(admin, name, template=EMBEDDED_DATABASE)
+    with connected(settings, "admin", database=name) as connection:
+        know_the_pool(connection, chain)
+        connection.commit()
     return name
 
 
-def show(limits: Sequence[float], runs: Sequence[Ours]) -> None:
+def show(limits: Sequence[float], runs: Sequence[Ours], flood: Sequence[Ours]) -> None:
     """Print both, and the ratio of the medians."""
     limit = statistics.median(limits)
-    rate = statistics.median(run.rate for run in runs)
-    last = runs[-1]
+    rate, flooded = (statistics.median(run.rate for run in each) for each in (runs, flood))
     table(
-        f"Catch-up on anvil: 500 blocks of {TRANSACTIONS} transactions, {IN_FLIGHT_MAX} reads "
-        "at once, into PostgreSQL",
+        f"Catch-up on anvil: {BLOCKS} blocks of {TRANSACTIONS} transactions, {IN_FLIGHT_MAX} "
+        "reads at once, into PostgreSQL",
         ["", "blocks/s, median", "runs", "of fetch-only"],
         [
-            ["fetch only (aiohttp)", f"{limit:.1f}", rounded(limits), "1.00"],
+            ["fetch only, the same requests", f"{limit:.1f}", rounded(limits), "1.00"],
             [
-                f"scanner: {last.deposits} deposits, {last.credited} credited",
+                _named(runs[-1]),
                 f"{rate:.1f}",
                 rounded([run.rate for run in runs]),
                 f"{rate / limit:.2f} (goal 0.60)",
             ],
+            [_named(flood[-1]), f"{flooded:.1f}", rounded([run.rate for run in flood]), "-"],
         ],
     )
+    console.print(
+        f"The last row writes {flooded * flood[-1].deposits / BLOCKS:.0f} deposits/s."
+    )
+
+
+def _named(run: Ours) -> str:
+    return f"scanner: {run.deposits} deposits, {run.credited} credited"
 
 
 async def measure(settings: Settings) -> None:
     """Fill a chain, run both in turns, print."""
-    async with busy_chain() as chain:
-        with connected(settings, "admin") as connection:
-            know_the_pool(connection, chain)
-            connection.commit()
+    async with busy_chain() as whole:
+        chain = whole.with_pool(POOL // 10)
         missing = beside_ponder.install() if PONDER in os.environ else NOT_ASKED
-        limits, runs, theirs = [], [], []
+        requests = await requests_of(chain)
+        limits, runs, flood, theirs = [], [], [], []
         for number in range(ROUNDS):
-            limits.append(await bare(chain))
-            run = await ours(settings, chain, clone(settings, number))
-            assert (run.blocks >= BLOCKS, run.deposits) == (True, chain.paid)
-            runs.append(run)
+            limits.append(await fetch(chain, requests, IN_FLIGHT_MAX))
+            runs.append(await _checked(settings, chain))
             if missing is None:
-                theirs.append(await beside_ponder.ponder(settings, chain, number))
-        show(limits, runs)
+                theirs.append(await beside_ponder.ponder(settings, chain))
+            if number < FLOODS:
+                flood.append(await _checked(settings, whole))
+        show(limits, runs, flood)
         if missing is None:
-            found = beside_ponder.indexed(settings, ROUNDS - 1)
-            beside_ponder.show([run.rate for run in runs], theirs, found)
+            beside_ponder.show([run.rate for run in runs], theirs)
         else:
             console.print(missing)
+
+
+async def _checked(settings: Settings, chain: BusyChain) -> Ours:
+    run = await ours(settings, chain, database_for(settings, chain))
+    assert (run.blocks >= BLOCKS, run.deposits) == (True, len(chain.paid))
+    return run
 
 
 def main() -> int:

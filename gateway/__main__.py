@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gateway.settings import SettingsError
 
-COMMANDS = ("admin", "api", "database", "init", "migrate", "worker")
+COMMANDS = ("admin", "api", "audit", "database", "init", "migrate", "worker")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

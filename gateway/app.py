@@ -16,6 +16,11 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from gateway.accounts.controller import KeyController
 from gateway.accounts.keys import hashed, is_well_formed
 from gateway.accounts.repository import actor_of
+from gateway.address_book.controller import (
+    AddressBookController,
+    WithdrawalSettingsController,
+)
+from gateway.approvals.controller import ApprovalController
 from gateway.catalog.controller import CatalogController
 from gateway.checkout.controller import CheckoutController, StyleController
 from gateway.db import Database
@@ -39,12 +44,17 @@ from gateway.merchants.controller import (
     MerchantKeyController,
     OwnMerchantController,
 )
+from gateway.pauses.controller import PauseController
+from gateway.payout_rules.controller import PayoutRuleController
+from gateway.prices.controller import RateController
 from gateway.questions.service import Questions
+from gateway.refunds.controller import RefundController
 from gateway.settings import Settings
 from gateway.webhooks.controller import WebhookEndpointController
 from gateway.webhooks.history_controller import EventController, WebhookDeliveryController
 from gateway.webhooks.outbox import API_VERSION
 from gateway.webhooks.secrets import EndpointSecrets
+from gateway.withdrawals.batch_controller import WithdrawalBatchController
 from gateway.withdrawals.controller import WithdrawalController
 
 Clock = Callable[[], Moment]
@@ -52,7 +62,9 @@ Clock = Callable[[], Moment]
 V1: Sequence[ControllerRouterHandler] = (
     health.alive,
     health.ready,
+    AddressBookController,
     ApplicationWalletController,
+    ApprovalController,
     CatalogController,
     DepositController,
     ResolutionController,
@@ -64,9 +76,15 @@ V1: Sequence[ControllerRouterHandler] = (
     MerchantController,
     MerchantKeyController,
     OwnMerchantController,
+    PauseController,
+    PayoutRuleController,
+    RateController,
+    RefundController,
     WebhookDeliveryController,
     WebhookEndpointController,
+    WithdrawalBatchController,
     WithdrawalController,
+    WithdrawalSettingsController,
 )
 """Everything under /v1: JSON in, JSON or a problem out."""
 
@@ -121,7 +139,9 @@ def create_api(settings: Settings, database: Database, clock: Clock = now) -> Ap
             {
                 "clock": clock,
                 "database": database,
-                "identify": _identify(database, pepper, clock),
+                "identify": _identify(
+                    database, pepper, clock, settings.api.requests_per_minute
+                ),
                 "metrics": metrics,
                 "seal": Seal(pepper),
             }
@@ -131,7 +151,7 @@ def create_api(settings: Settings, database: Database, clock: Clock = now) -> Ap
     return Api(envelope, litestar)
 
 
-def _identify(database: Database, pepper: str, clock: Clock) -> Identify:
+def _identify(database: Database, pepper: str, clock: Clock, quota: int) -> Identify:
     # One statement that is its own transaction: half the round trips of a unit of work.
     engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -139,6 +159,6 @@ def _identify(database: Database, pepper: str, clock: Clock) -> Identify:
         if not is_well_formed(secret):
             return None
         async with engine.connect() as connection:
-            return await actor_of(connection, hashed(pepper, secret), clock().at)
+            return await actor_of(connection, hashed(pepper, secret), clock().at, quota)
 
     return identify

@@ -17,11 +17,15 @@ from sqlalchemy import delete
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from gateway.audit.chain import link
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.invoices.expiry import close_round, expire_round
 from gateway.models import IdempotencyKey
+from gateway.payout_rules.runs import rules_round
 from gateway.postgres.url import role_url
+from gateway.prices.configured import market_of
+from gateway.prices.round import market_round
 from gateway.prices.static import price_round, static_prices
 from gateway.settings import Settings
 from gateway.webhooks.feed import place_events
@@ -39,8 +43,10 @@ EXPIRY_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 CLOSING_SECONDS = 60.0
 SKIP_SECONDS = 5.0
+AUDIT_SECONDS = 1.0
 FEED_SECONDS = 0.5
 FORGET_SECONDS = 3600.0
+RULES_SECONDS = 5.0
 GRACE_SECONDS = 5.0
 """Beyond the webhook timeout, for writing the last results after SIGTERM."""
 
@@ -144,7 +150,20 @@ def _clock_loops(
     settings: Settings, database: Database, clock: Callable[[], Moment]
 ) -> list[Loop]:
     prices = static_prices(settings)
+    market = market_of(settings)
+    asked = (
+        []
+        if market is None
+        else [
+            Loop(
+                "market",
+                lambda: market_round(database, market, clock()),
+                settings.prices.refresh_seconds,
+            )
+        ]
+    )
     return [
+        *asked,
         Loop("expiry", lambda: expire_round(database, settings, clock()), EXPIRY_SECONDS),
         Loop("closing", lambda: close_round(database, settings, clock()), CLOSING_SECONDS),
         Loop(
@@ -152,7 +171,9 @@ def _clock_loops(
             lambda: price_round(database, prices, clock()),
             settings.prices.max_age_seconds / 3,
         ),
+        Loop("audit", lambda: _link_audit(database), AUDIT_SECONDS),
         Loop("feed", lambda: _place(database), FEED_SECONDS),
+        Loop("rules", lambda: rules_round(database, clock()), RULES_SECONDS),
         Loop("forget", lambda: _forget_keys(database, clock()), FORGET_SECONDS),
     ]
 
@@ -167,6 +188,15 @@ async def _listen(database: Database, wake: asyncio.Event) -> None:
         wake.set()  # for what was committed while nobody listened
         async for _ in driver.notifies():
             wake.set()
+
+
+async def _link_audit(database: Database) -> bool:
+    """Link new rows of the audit log; the log on the machine keeps each head."""
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        head = await link(session)
+    if head is not None:
+        log.info("audit", place=head.place, head=head.hash)
+    return head is not None
 
 
 async def _place(database: Database) -> bool:

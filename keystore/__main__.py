@@ -43,6 +43,12 @@ def _run(asked: argparse.Namespace) -> None:
             print(msgspec.json.encode(api.PoolRows(rows=rows)).decode())
         case "status":
             _show(asyncio.run(_status(asked.config)), as_json=asked.json)
+        case "approve" | "approver-key":
+            from keystore import hardening  # noqa: PLC0415 serve loads no HTTP
+            from keystore.approving import command  # noqa: PLC0415
+
+            hardening.forbid_dumps()
+            command.run(asked)
         case _:
             from keystore import custody, hardening  # noqa: PLC0415 pool loads no key code
 
@@ -53,12 +59,15 @@ def _run(asked: argparse.Namespace) -> None:
 def _init(asked: argparse.Namespace) -> None:
     from keystore import commands  # noqa: PLC0415 pool and status load no key code
 
-    words = dict(asked.words)
-    key = commands.init(asked.config, kdf_memory_mib=asked.kdf_memory_mib, words=words)
+    known = commands.Known(dict(asked.words), dict(asked.v3), asked.v3_password_file)
+    made = commands.init(asked.config, kdf_memory_mib=asked.kdf_memory_mib, known=known)
     if asked.json:
-        print(msgspec.json.encode({"pool_public_key": key}).decode())
-    else:
-        print(f"keystore created; pool public key {key}")
+        told = {"pool_public_key": made.pool_public_key, "imported": made.imported}
+        print(msgspec.json.encode(told).decode())
+        return
+    print(f"keystore created; pool public key {made.pool_public_key}")
+    for purpose, address in made.imported.items():
+        print(f"imported {purpose} key {address}; no words bring it back: keep its file")
 
 
 def _seed_file(text: str) -> tuple[str, Path]:
@@ -66,6 +75,14 @@ def _seed_file(text: str) -> tuple[str, Path]:
     purpose, _, file = text.partition("=")
     if purpose not in get_args(api.Purpose) or not file:
         raise argparse.ArgumentTypeError("must be pool=FILE, hot=FILE or gas=FILE")
+    return purpose, Path(file)
+
+
+def _key_file(text: str) -> tuple[str, Path]:
+    """Read `hot=FILE` or `gas=FILE`: a pool has many addresses and needs a seed."""
+    purpose, _, file = text.partition("=")
+    if purpose not in {"hot", "gas"} or not file:
+        raise argparse.ArgumentTypeError("must be hot=FILE or gas=FILE")
     return purpose, Path(file)
 
 
@@ -91,6 +108,8 @@ def _show(status: api.Status, *, as_json: bool) -> None:
     print(f"pool public key  {status.pool_public_key}")
     print(f"signatures       {status.signatures}")
     print(f"policy           {status.policy or 'none: test networks only'}")
+    told = ", ".join(f"{code} {count}" for code, count in sorted(status.refused.items()))
+    print(f"refused          {told or 'nothing'}")
     for network in status.networks:
         signs = network.test or status.policy
         kind = "test" if network.test else "real money" if signs else "real money: not signed"
@@ -109,6 +128,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PURPOSE=FILE",
         help="take the BIP-39 words of a seed that exists already",
     )
+    init.add_argument(
+        "--v3",
+        type=_key_file,
+        action="append",
+        default=[],
+        metavar="PURPOSE=FILE",
+        help="pay on ethereum and tron with the key of an Ethereum keystore file",
+    )
+    init.add_argument("--v3-password-file", type=Path, metavar="FILE")
     commands.add_parser("serve", help="unlock and answer on the socket")
     pool = commands.add_parser("pool", help="print signed pool rows from a running keystore")
     pool.add_argument("network")
@@ -129,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     for command in (init, status):
         command.add_argument("--json", action="store_true", help="print JSON")
+    _add_approving(commands)
     return parser
 
 
@@ -141,7 +170,35 @@ def _add_custody(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     drill = commands.add_parser("drill", help="derive every pool address again, elsewhere")
     drill.add_argument("--pool", type=Path, required=True, metavar="FILE")
     drill.add_argument("--backup", type=Path, metavar="FILE")
-    drill.add_argument("--words", type=Path, metavar="FILE", help="the pool seed's words alone")
+    drill.add_argument(
+        "--words",
+        type=Path,
+        metavar="FILE",
+        help="the pool seed's words alone; -: standard input",
+    )
+
+
+def _add_approving(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    approve = commands.add_parser(
+        "approve", help="read what waits for people, and say yes or no"
+    )
+    approve.add_argument("--url", required=True, metavar="https://HOST")
+    approve.add_argument("--name", required=True, help="the approver's name in the policy")
+    approve.add_argument("--key", type=Path, required=True, metavar="FILE")
+    approve.add_argument("--order", metavar="ID", help="this one only")
+    approve.add_argument(
+        "--yes", metavar="DIGEST", help="approve --order without asking, if this is its digest"
+    )
+    approve.add_argument("--refuse", metavar="REASON", help="refuse --order without asking")
+    approve.add_argument("--subject", metavar="ID", help="your own id in the gateway")
+    approve.add_argument(
+        "--ca", type=Path, metavar="FILE", help="certificates to trust instead"
+    )
+    key = commands.add_parser("approver-key", help="make a key of one's own to approve with")
+    key.add_argument("file", type=Path)
+    key.add_argument("--no-passphrase", action="store_true")
+    for command in (approve, key):
+        command.add_argument("--passphrase-file", type=Path, metavar="FILE")
 
 
 if __name__ == "__main__":

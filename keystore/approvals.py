@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keystore.api import Approval, KeyApproval, Order, PasskeyApproval, order_message
 from keystore.refusal import Refused
@@ -26,6 +27,7 @@ from keystore.refusal import Refused
 USER_PRESENT_AND_VERIFIED = 0x05
 RP_ID_HASH_BYTES = 32
 APPROVALS_MAX = 8
+BRACKETS_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,13 @@ class Approver:
     proof: Ed25519PublicKey | Passkey
     subject: str = ""
     merchant: str | None = None
+
+    @property
+    def public_key(self) -> bytes:
+        """Return the key in its one spelling: Ed25519, or an uncompressed P-256 point."""
+        if isinstance(self.proof, Ed25519PublicKey):
+            return self.proof.public_bytes_raw()
+        return self.proof.key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 class _ClientData(msgspec.Struct):
@@ -95,6 +104,8 @@ def _holds(approval: Approval, approver: Approver, message: bytes) -> bool:
 def _assertion_holds(approval: PasskeyApproval, passkey: Passkey, message: bytes) -> bool:
     authenticator = bytes.fromhex(approval.authenticator_data)
     client = bytes.fromhex(approval.client_data)
+    if client.count(b"{") + client.count(b"[") > BRACKETS_MAX:
+        return False  # no browser nests it, and decoders recurse in C
     said = msgspec.json.decode(client, type=_ClientData)
     challenge = urlsafe_b64encode(hashlib.sha256(message).digest()).rstrip(b"=").decode()
     party = hashlib.sha256(passkey.relying_party.encode()).digest()

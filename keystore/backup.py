@@ -10,7 +10,7 @@ import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from keystore import api, disk, vault
+from keystore.drill import differing
 from keystore.journal import Journal
 from keystore.keyring import Keyring
 from keystore.refusal import Unfit
@@ -76,10 +77,12 @@ def write(chosen: Settings, passphrase: bytes, target: Path, clock: Clock) -> Ma
 def restore(chosen: Settings, passphrase: bytes, source: Path, clock: Clock) -> Manifest:
     """Put vault and journal of a backup in place; refuse where either exists already.
 
+    So do the logs that SQLite keeps beside a journal: it would read a dead one's into this one.
     The journal of a backup does not know what was signed after it was made. The policy is put
     beside the settings only by a person.
     """
-    for path in (chosen.file, chosen.journal):
+    logs = (chosen.journal.with_name(chosen.journal.name + left) for left in ("-wal", "-shm"))
+    for path in (chosen.file, chosen.journal, *logs):
         disk.require_absent(path)
     manifest, members = _opened(source)
     vault_id, secrets = vault.decode(members[VAULT], passphrase)
@@ -109,25 +112,23 @@ def drill(
         secrets.wipe()
         try:
             Journal.open(place / JOURNAL, vault_id, clock).close()
-            wrong = tuple(_wrong(keyring, rows, families))
+            wrong = tuple(differing(rows, lambda run: _again(keyring, families, run)))
         finally:
             keyring.wipe()
     age = int((clock() - manifest.made_at).total_seconds())
     return Drill(manifest.made_at, age, manifest.signatures, len(rows), wrong)
 
 
-def _wrong(
-    keyring: Keyring, rows: list[api.PoolRow], families: dict[str, api.Family]
-) -> list[str]:
-    found = []
-    for row in rows:
-        family = families.get(row.network)
-        if family is None:
-            raise Unfit(f"{row.network}: not in the keystore's settings")
-        again = next(keyring.pool_rows(row.network, family, row.index, 1))
-        if again != row:
-            found.append(f"{row.network}/{row.index}")
-    return found
+def _again(
+    keyring: Keyring, families: dict[str, api.Family], run: list[api.PoolRow]
+) -> Iterator[tuple[api.PoolRow, bool]]:
+    """Derive and sign a run of rows; every field, the signature too, must come out again."""
+    network = run[0].network
+    family = families.get(network)
+    if family is None:
+        raise Unfit(f"{network}: not in the keystore's settings")
+    found = keyring.pool_rows(network, family, run[0].index, len(run))
+    return ((row, row == again) for row, again in zip(run, found, strict=True))
 
 
 def _opened(source: Path) -> tuple[Manifest, dict[str, bytes]]:

@@ -56,10 +56,20 @@ class KeystoreClient:
         """Return what it serves and the key that verifies pool rows."""
         return await self._ask(api.StatusRequest(), api.Status)
 
-    async def wallets(self, network: str) -> list[api.ApplicationWallet]:
-        """Return hot, gas and, on Solana, nonce lane 0 of one network."""
-        answer = await self._ask(api.WalletsRequest(network=network), api.Wallets)
-        return answer.wallets
+    async def wallets(self, network: str, *, lanes: int = 1) -> list[api.ApplicationWallet]:
+        """Return hot, gas and, on Solana, the first nonce lanes of one network, in order."""
+        request = api.WalletsRequest(network=network, lanes=lanes)
+        return (await self._ask(request, api.Wallets)).wallets
+
+    async def rules(self, network: str) -> api.Rules:
+        """Return the policy's rules that speak of one network, all of them, in order."""
+        rules: list[api.PublishedRule] = []
+        while True:
+            request = api.RulesRequest(network=network, after=len(rules))
+            answer = await self._ask(request, api.Rules)
+            rules += answer.rules
+            if not answer.more:
+                return api.Rules(policy=answer.policy, rules=rules, more=False)
 
     async def derive_pool(
         self, network: str, first: int, count: int, *, issue: bool = False

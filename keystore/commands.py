@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from keystore import api, disk, policy_file, settings, vault
+from keystore import api, crash, disk, imported, policy_file, settings, vault
 from keystore.door import listening
 from keystore.journal import Journal
 from keystore.keyring import Keyring
@@ -22,16 +23,34 @@ from keystore.words import entropy_of
 PASSPHRASE_BYTES_MIN = 12
 
 
-def init(
-    config: Path, *, kdf_memory_mib: int, words: Mapping[api.Purpose, Path] | None = None
-) -> str:
-    """Create file and journal with new seeds; return the public key of pool rows.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a new keystore takes over, as files by purpose.
 
-    `words` names files with the BIP-39 words of seeds that exist already, by purpose.
+    `words` hold BIP-39 words; `v3` are Ethereum keystore files under the password that
+    `v3_password_file` holds, else under one that is asked for at the terminal.
+    """
+
+    words: Mapping[api.Purpose, Path] = field(default_factory=dict)
+    v3: Mapping[api.Purpose, Path] = field(default_factory=dict)
+    v3_password_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The public key of pool rows, and the Ethereum address of each imported key by purpose."""
+
+    pool_public_key: str
+    imported: dict[str, str]
+
+
+def init(config: Path, *, kdf_memory_mib: int, known: Known | None = None) -> Made:
+    """Create file and journal with new seeds, or those that are `known`.
 
     The new file is decoded again before it gets its name. Raises `Unfit` and leaves nothing
     behind if either exists already.
     """
+    known = known or Known()
     chosen = settings.load(config, own_uid=os.geteuid())
     cost = cost_of(kdf_memory_mib)
     for path in (chosen.file, chosen.journal):
@@ -39,10 +58,9 @@ def init(
     passphrase = passphrase_of(chosen, confirm=True)
     if len(passphrase) < PASSPHRASE_BYTES_MIN:
         raise Unfit(f"passphrase: must have at least {PASSPHRASE_BYTES_MIN} bytes")
-    known: dict[str, bytearray] = {
-        purpose: _seed_in(purpose, file) for purpose, file in (words or {}).items()
-    }
-    content = vault.encode(vault.fresh_secrets(os.urandom, known), passphrase, cost, os.urandom)
+    content = vault.encode(
+        vault.fresh_secrets(os.urandom, _taken_over(known)), passphrase, cost, os.urandom
+    )
     vault_id, secrets = vault.decode(content, passphrase)
     for path in (chosen.file, chosen.journal):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,9 +69,38 @@ def init(
     keyring = Keyring(secrets)
     secrets.wipe()
     try:
-        return keyring.pool_public_key
+        wallets = keyring.wallets("ethereum")
+        addresses = {wallet.purpose: wallet.address for wallet in wallets}
+        return Made(keyring.pool_public_key, {name: addresses[name] for name in known.v3})
     finally:
         keyring.wipe()
+
+
+def _taken_over(known: Known) -> dict[str, bytearray]:
+    """Read what exists already, by the vault's names of secrets."""
+    seeds: dict[str, bytearray] = {
+        purpose: _seed_in(purpose, file) for purpose, file in known.words.items()
+    }
+    keys = {
+        f"{purpose}_key": _key_in(purpose, file, known.v3_password_file)
+        for purpose, file in known.v3.items()
+    }
+    return {**seeds, **keys}
+
+
+def _key_in(purpose: api.Purpose, file: Path, password_file: Path | None) -> bytearray:
+    field = f"--v3 {purpose}"
+    if password_file is not None:
+        password = settings.read_passphrase(password_file, "--v3-password-file")
+    elif sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {file}: ").encode()
+    else:
+        raise Unfit("--v3-password-file: is not given, and there is no terminal to ask at")
+    try:
+        raw = file.read_bytes()
+    except OSError as fault:
+        raise Unfit(f"{field}: {file} cannot be read") from fault
+    return imported.key_of(raw, password, field)
 
 
 def _seed_in(purpose: api.Purpose, file: Path) -> bytearray:
@@ -66,6 +113,7 @@ def _seed_in(purpose: api.Purpose, file: Path) -> bytearray:
 def serve(config: Path, held: Mapping[str, bool]) -> None:
     """Unlock, listen and answer until SIGTERM or SIGINT; `held` is what the kernel keeps for us."""
     chosen = settings.load(config, own_uid=os.geteuid())
+    crash.arm(os.environ, chosen.networks)
     log = Log(utc_now)
     rulebook = None
     if chosen.policy is not None:

@@ -4,16 +4,14 @@ import argparse
 import getpass
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
-from keystore import api, backup, disk, settings, vault
+from keystore import api, backup, disk, drill, settings, vault
 from keystore.commands import PASSPHRASE_BYTES_MIN, cost_of, passphrase_of
-from keystore.derivation import leaf, seed_of
 from keystore.logs import utc_now
 from keystore.refusal import Unfit
-from keystore.words import entropy_of, places_to_check, words_of
+from keystore.words import places_to_check, words_of
 
 PURPOSES: tuple[api.Purpose, ...] = ("pool", "hot", "gas")
 SECONDS_PER_DAY = 86_400
@@ -21,6 +19,9 @@ SECONDS_PER_DAY = 86_400
 
 def run(asked: argparse.Namespace) -> None:
     """Run one of the commands; raise `Unfit` with one line where it cannot."""
+    if asked.command == "drill" and asked.words is not None:
+        _drill_by_words(asked)
+        return
     chosen = settings.load(asked.config, own_uid=os.geteuid())
     match asked.command:
         case "passphrase":
@@ -37,7 +38,7 @@ def run(asked: argparse.Namespace) -> None:
             print(f"restored as of {made.made_at.isoformat(timespec='seconds')}")
             print("what was signed after that is not in its journal: reconcile before paying")
         case "drill":
-            _drill(chosen, asked)
+            _drill_by_backup(chosen, asked)
 
 
 def _change_passphrase(chosen: settings.Settings, asked: argparse.Namespace) -> None:
@@ -90,9 +91,12 @@ def _show_words(chosen: settings.Settings) -> None:
     try:
         for purpose in PURPOSES:
             _show_seed(purpose, words_of(getattr(secrets, purpose)))
+        imported = [name for name in PURPOSES[1:] if getattr(secrets, f"{name}_key")]
     finally:
         secrets.wipe()
     print("all three seeds are written down")
+    for purpose in imported:
+        print(f"{purpose} has an imported key too: no words bring it back, a backup does")
 
 
 def _show_seed(purpose: str, words: list[str]) -> None:
@@ -110,53 +114,41 @@ def _show_seed(purpose: str, words: list[str]) -> None:
             raise Unfit(f"words: word {place + 1} is another one; begin again")
 
 
-def _drill(chosen: settings.Settings, asked: argparse.Namespace) -> None:
-    rows = _rows(asked.pool)
+def _drill_by_words(asked: argparse.Namespace) -> None:
+    """Find the addresses on a machine that has the words and the export, and nothing else."""
+    export = _told(asked.pool)
+    wrong = drill.wrong_by_words(asked.words, export.rows)
+    print(f"{len(export.rows)} addresses derived from the words alone, {len(wrong)} wrong")
+    _require_all(wrong)
+
+
+def _drill_by_backup(chosen: settings.Settings, asked: argparse.Namespace) -> None:
+    if asked.backup is None:
+        raise Unfit("--backup or --words: one of them is needed")
+    export = _told(asked.pool)
     families = {name: network.family for name, network in chosen.networks.items()}
-    if asked.words is not None:
-        wrong = _wrong_by_words(asked.words, rows, families)
-        print(f"{len(rows)} addresses derived from the words alone, {len(wrong)} wrong")
-    else:
-        if asked.backup is None:
-            raise Unfit("--backup or --words: one of them is needed")
-        found = backup.drill(asked.backup, passphrase_of(chosen), rows, families, utc_now)
-        wrong = found.wrong
-        print(f"backup made   {found.made_at.isoformat(timespec='seconds')}")
-        print(
-            f"age           {found.age_seconds // SECONDS_PER_DAY} days ({found.age_seconds} s)"
-        )
-        print(f"signatures    {found.signatures}")
-        print(f"addresses     {found.rows} derived again, {len(wrong)} wrong")
+    found = backup.drill(asked.backup, passphrase_of(chosen), export.rows, families, utc_now)
+    print(f"backup made   {_told_age(found.made_at)}")
+    print(f"signatures    {found.signatures}")
+    print(f"addresses     {found.rows} derived again, {len(found.wrong)} wrong")
+    _require_all(found.wrong)
+
+
+def _told(file: Path) -> drill.Export:
+    """Read the export and say what it holds and how old it is."""
+    export = drill.read_export(file)
+    print(f"export made   {_told_age(export.written_at)}")
+    for network, count in sorted(export.by_network.items()):
+        print(f"{network:<13} {count} addresses")
+    return export
+
+
+def _told_age(moment: datetime) -> str:
+    seconds = int((utc_now() - moment).total_seconds())
+    shown = moment.isoformat(timespec="seconds")
+    return f"{shown}, {seconds // SECONDS_PER_DAY} days old ({seconds} s)"
+
+
+def _require_all(wrong: tuple[str, ...]) -> None:
     if wrong:
         raise Unfit(f"drill: these rows did not come out again: {', '.join(wrong[:10])}")
-
-
-def _rows(export: Path) -> list[api.PoolRow]:
-    """Read what `keystore pool` printed, one or more answers after one another."""
-    try:
-        lines = export.read_text().splitlines()
-        answers = [msgspec.json.decode(line, type=api.PoolRows) for line in lines if line]
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as fault:
-        raise Unfit(f"--pool: {export} is not what `keystore pool` prints: {fault}") from fault
-    rows = [row for answer in answers for row in answer.rows]
-    if not rows:
-        raise Unfit(f"--pool: {export} holds no rows: a drill over nothing shows nothing")
-    return rows
-
-
-def _wrong_by_words(
-    file: Path, rows: list[api.PoolRow], families: dict[str, api.Family]
-) -> tuple[str, ...]:
-    try:
-        seed = seed_of(entropy_of(file.read_text(), "--words"))
-    except (OSError, UnicodeDecodeError) as fault:
-        raise Unfit(f"--words: {file} cannot be read") from fault
-    wrong = []
-    for row in rows:
-        family = families.get(row.network)
-        if family is None:
-            raise Unfit(f"{row.network}: not in the keystore's settings")
-        place = leaf(seed, family, row.index)
-        if (place.address, place.path) != (row.address, row.path):
-            wrong.append(f"{row.network}/{row.index}")
-    return tuple(wrong)

@@ -1,30 +1,33 @@
-"""From a purpose's seed to a leaf: path, address, private key (BIP-39, BIP-32/44, SLIP-10).
+"""From a purpose's seed to a leaf: path, address, private key (BIP-39, BIP-32/44, SLIP-0010).
 
-bip-utils works on `bytes`, which Python cannot overwrite. So seeds rest as bytearrays, and leaf
-keys are derived for one use and dropped at once.
+Private derivation only, along three fixed paths, in as few steps as they have: a leaf is derived
+for every signature and dropped at once. Tests hold it to the published vectors, to bip-utils and
+to two more libraries. Python cannot overwrite `bytes`: seeds rest as bytearrays.
 """
 
+import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bip_utils import (
-    Bip39MnemonicGenerator,
-    Bip39SeedGenerator,
-    Bip44,
-    Bip44Changes,
-    Bip44Coins,
-)
+from bip_utils import Base58Encoder, Bip39MnemonicGenerator, Bip39SeedGenerator
+from bip_utils.utils.crypto import Kekkak256
+from coincurve import PublicKey
+from solders.keypair import Keypair
 
 from keystore.api import Family
 
 INDEX_END = 2**31
-"""Child numbers of BIP-32 stop here."""
-_COINS = {"ethereum": Bip44Coins.ETHEREUM, "tron": Bip44Coins.TRON, "solana": Bip44Coins.SOLANA}
+"""Child numbers of BIP-32 stop here; a hardened child has its number and this."""
+_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+"""Of secp256k1 (SEC 2)."""
+_COINS = {"ethereum": 60, "tron": 195, "solana": 501}
+"""SLIP-0044."""
 _PATHS = {
     "ethereum": "m/44'/60'/0'/0/{}",
     "tron": "m/44'/195'/0'/0/{}",
     "solana": "m/44'/501'/{}'/0'",
 }
+_TRON_PREFIX = b"\x41"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,10 +43,27 @@ class Leaf:
         return f"Leaf({self.path}, {self.address})"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Node:
+    """A private key and its chain code."""
+
+    key: bytes
+    chain: bytes
+
+    def __repr__(self) -> str:
+        return "_Node(***)"
+
+
 def seed_of(entropy: bytes | bytearray) -> bytearray:
     """Return the 64-byte BIP-39 seed of `entropy` (English words, empty BIP-39 passphrase)."""
     words = Bip39MnemonicGenerator().FromEntropy(bytes(entropy))
     return bytearray(Bip39SeedGenerator(words).Generate())
+
+
+def family_of_path(path: str, index: int) -> Family | None:
+    """Return the family whose leaf `index` has this path."""
+    families: tuple[Family, ...] = ("ethereum", "tron", "solana")
+    return next((each for each in families if _PATHS[each].format(index) == path), None)
 
 
 def leaf(seed: bytearray, family: Family, index: int = 0) -> Leaf:
@@ -53,18 +73,69 @@ def leaf(seed: bytearray, family: Family, index: int = 0) -> Leaf:
 
 def leaves(seed: bytearray, family: Family, first: int, count: int) -> Iterator[Leaf]:
     """Derive `count` consecutive leaves; the nodes above them are computed once."""
-    coin = Bip44.FromSeed(bytes(seed), _COINS[family]).Purpose().Coin()
-    parent = None if family == "solana" else coin.Account(0).Change(Bip44Changes.CHAIN_EXT)
+    if not 0 <= first <= INDEX_END - count:
+        raise ValueError(f"index {first} and {count - 1} more are not child numbers")
+    keys = _ed25519_keys if family == "solana" else _secp256k1_keys
+    for index, key in enumerate(keys(seed, _COINS[family], first, count), start=first):
+        path = _PATHS[family].format(index)
+        yield Leaf(index=index, path=path, address=address_of(key, family), key=key)
+
+
+def address_of(key: bytes | bytearray, family: Family) -> str:
+    """Return the address of a private key; raise `ValueError` where it is none of the curve."""
+    if family == "solana":
+        return str(Keypair.from_seed(key).pubkey())
+    point = PublicKey.from_secret(bytes(key)).format(compressed=False)
+    account: bytes = Kekkak256.QuickDigest(point[1:])[-20:]
+    if family == "tron":
+        return str(Base58Encoder.CheckEncode(_TRON_PREFIX + account))
+    return f"0x{account.hex()}"
+
+
+def _secp256k1_keys(seed: bytearray, coin: int, first: int, count: int) -> Iterator[bytes]:
+    """Yield the keys of `m/44'/coin'/0'/0/i` (BIP-32)."""
+    account = _root(b"Bitcoin seed", seed)
+    for number in (44, coin, 0):
+        account = _tweaked(account, b"\0" + account.key, number + INDEX_END)
+    change = _tweaked(account, _point(account), 0)
+    point = _point(change)
     for index in range(first, first + count):
-        if parent is None:
-            # Ed25519 has hardened children only: the index is the account (SLIP-10).
-            node = coin.Account(index).Change(Bip44Changes.CHAIN_EXT)
-        else:
-            node = parent.AddressIndex(index)
-        address = node.PublicKey().ToAddress()
-        yield Leaf(
-            index=index,
-            path=_PATHS[family].format(index),
-            address=address.lower() if family == "ethereum" else address,
-            key=node.PrivateKey().Raw().ToBytes(),
-        )
+        yield _tweaked(change, point, index).key
+
+
+def _ed25519_keys(seed: bytearray, coin: int, first: int, count: int) -> Iterator[bytes]:
+    """Yield the keys of `m/44'/coin'/i'/0'` (SLIP-0010): this curve has hardened children only."""
+    above = _root(b"ed25519 seed", seed)
+    for number in (44, coin):
+        above = _replaced(above, number)
+    for index in range(first, first + count):
+        yield _replaced(_replaced(above, index), 0).key
+
+
+def _root(curve: bytes, seed: bytearray) -> _Node:
+    digest = hmac.digest(curve, seed, "sha512")
+    return _Node(digest[:32], digest[32:])
+
+
+def _tweaked(parent: _Node, public: bytes, number: int) -> _Node:
+    """Return a child on secp256k1: the parent's key plus a hash, modulo the order.
+
+    BIP-32 has no key where the hash is not below the order or the sum is 0: once in 2**127.
+    """
+    digest = hmac.digest(parent.chain, public + number.to_bytes(4, "big"), "sha512")
+    tweak = int.from_bytes(digest[:32], "big")
+    total = (tweak + int.from_bytes(parent.key, "big")) % _ORDER
+    if tweak >= _ORDER or total == 0:
+        raise ValueError("BIP-32 has no key at this place")
+    return _Node(total.to_bytes(32, "big"), digest[32:])
+
+
+def _replaced(parent: _Node, number: int) -> _Node:
+    """Return a hardened child on ed25519: every hash is a key."""
+    body = b"\0" + parent.key + (number + INDEX_END).to_bytes(4, "big")
+    digest = hmac.digest(parent.chain, body, "sha512")
+    return _Node(digest[:32], digest[32:])
+
+
+def _point(node: _Node) -> bytes:
+    return PublicKey.from_secret(node.key).format()

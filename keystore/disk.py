@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from keystore.refusal import Unfit
-from keystore.vault import FILE_BYTES_MAX
+from keystore.vault_file import FILE_BYTES_MAX
 
 
 def read(path: Path) -> bytes:

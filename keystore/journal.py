@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from keystore import journal_file
+from keystore import crash, journal_file
 from keystore.journal_file import link, spelled, tail
 from keystore.refusal import Refused, Unfit
 
@@ -136,7 +136,7 @@ class Journal:
         slot: str,
         known: int | None = None,
         replaces: Replaces = never,
-        allow: Callable[[bool], Ground],
+        allow: Callable[[str | None], Ground],
         sign: Callable[[], Answer],
     ) -> Answer:
         """Allow, sign and remember in one transaction, or return what is remembered.
@@ -145,7 +145,7 @@ class Journal:
         one in the same slot: the chain takes one of the two. It takes nothing from a window.
 
         `allow` decides under the write lock, so that two processes never spend one limit twice;
-        it is told whether this is a replacement.
+        it is told the rule under which the slot was taken, where this is a replacement.
         `sign` is called at most once, and its bytes are on disk before they are returned.
         `known` is the caller's highest number of this network. Raises `Refused`
         (`intent_conflict`, `slot_taken`, `database_behind`, `journal_behind`, and what `allow`
@@ -156,11 +156,11 @@ class Journal:
             if before is not None:
                 return before
             number = self._require_same_past(network, known) + 1
-            replacing = self._holds(slot, withdrawal_id)
-            ground = allow(replacing)
+            held_by = self._holds(slot, withdrawal_id)
+            ground = allow(held_by)
             answer = replace(sign(), number=number)
             self._append(
-                "replacement" if replacing else "signed",
+                "signed" if held_by is None else "replacement",
                 withdrawal_id,
                 network,
                 intent=intent,
@@ -168,6 +168,7 @@ class Journal:
                 slot=slot,
                 answer=answer,
             )
+            crash.reach("sign.appended")
             return answer
 
     def history(self, network: str, after: int, count: int) -> list[tuple[bytes, Answer]]:
@@ -182,7 +183,8 @@ class Journal:
     def _require_same_past(self, network: str, known: int | None) -> int:
         """Return the newest number of a network; refuse a caller whose past is another."""
         row = self._db.execute(
-            "select max(number) from entry where network = ?", (network,)
+            "select max(number) from entry where network = ? and number is not null",
+            (network,),
         ).fetchone()
         newest: int = row[0] or 0
         if known is not None and known < newest:
@@ -252,19 +254,20 @@ class Journal:
             if known is None:
                 self._append("refused", withdrawal_id, network, intent=intent, code=code)
 
-    def _holds(self, slot: str, withdrawal_id: str) -> bool:
-        """Tell whether the slot is this withdrawal's already; refuse another's."""
+    def _holds(self, slot: str, withdrawal_id: str) -> str | None:
+        """Return the rule by which the slot is this withdrawal's already; refuse another's."""
         row = self._db.execute(
             "select subject from entry where kind = 'signed' and slot = ?", (slot,)
         ).fetchone()
         mine = self._db.execute(
-            "select slot from entry where kind = 'signed' and subject = ?", (withdrawal_id,)
+            "select slot, rule from entry where kind = 'signed' and subject = ?",
+            (withdrawal_id,),
         ).fetchone()
         if row is not None and row[0] != withdrawal_id:
             raise Refused("slot_taken", f"{withdrawal_id}: {slot} already belongs to {row[0]}")
         if mine is not None and mine[0] != slot:
             raise Refused("slot_taken", f"{withdrawal_id}: has its slot already: {mine[0]}")
-        return mine is not None
+        return None if mine is None else mine[1] or ""
 
     def _append(
         self,
@@ -285,7 +288,7 @@ class Journal:
         why = (ground.proof, ground.rule, str(ground.units)) if ground else (None, None, None)
         number = answer.number or None if answer else None
         named = (seq + 1, kind, subject, network, number, intent, *why, slot, code)
-        row = (*named, raw, tx_hash, sender, spelled(self._clock()))
+        row = (*named, raw, tx_hash, sender, spelled(self.now()))
         marks = ",".join("?" * (len(row) + 1))
         self._db.execute(
             f"insert into entry values ({marks})",  # noqa: S608 question marks only

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keystore import sealing
+from keystore import imported, sealing
 from keystore.api import ApplicationWallet, Family, PoolRow, Purpose, pool_message
 from keystore.derivation import Leaf, leaf, leaves, seed_of
 from keystore.networks.solana import lane_account
@@ -20,6 +20,10 @@ class Keyring:
             "hot": seed_of(secrets.hot),
             "gas": seed_of(secrets.gas),
         }
+        self._imported: dict[Purpose, bytearray] = {
+            "hot": bytearray(secrets.hot_key),
+            "gas": bytearray(secrets.gas_key),
+        }
         self._pool_signer = Ed25519PrivateKey.from_private_bytes(bytes(secrets.pool_signing))
 
     def __repr__(self) -> str:
@@ -32,19 +36,27 @@ class Keyring:
 
     def hot(self, family: Family) -> Leaf:
         """Derive the paying key for one signature; the caller drops it at once."""
-        return leaf(self._seeds["hot"], family)
+        return self._wallet("hot", family)
 
-    def wallets(self, family: Family) -> list[ApplicationWallet]:
-        """Return the public half of hot and gas, and of nonce lane 0 on Solana."""
+    def signer(self, purpose: Purpose, family: Family, index: int) -> Leaf:
+        """Derive the key of a wallet of ours; `index` counts in the pool alone."""
+        if purpose == "pool":
+            return leaf(self._seeds["pool"], family, index)
+        return self._wallet(purpose, family)
+
+    def wallets(self, family: Family, lanes: int = 1) -> list[ApplicationWallet]:
+        """Return the public half of hot and gas, and of the first nonce lanes on Solana."""
         found = []
-        for purpose in ("hot", "gas"):
-            place = leaf(self._seeds[purpose], family)
+        purposes: tuple[Purpose, ...] = ("hot", "gas")
+        for purpose in purposes:
+            place = self._wallet(purpose, family)
             found.append(
                 ApplicationWallet(purpose=purpose, address=place.address, path=place.path)
             )
         if family == "solana":
-            lane = lane_account(found[0].address, 0)
-            found.append(ApplicationWallet(purpose="nonce", address=lane, path=""))
+            for lane in range(lanes):
+                account = lane_account(found[0].address, lane)
+                found.append(ApplicationWallet(purpose="nonce", address=account, path=""))
         return found
 
     def pool_rows(
@@ -62,6 +74,13 @@ class Keyring:
             )
 
     def wipe(self) -> None:
-        """Overwrite the seeds."""
-        for seed in self._seeds.values():
-            sealing.wipe(seed)
+        """Overwrite the seeds and imported keys."""
+        for secret in (*self._seeds.values(), *self._imported.values()):
+            sealing.wipe(secret)
+
+    def _wallet(self, purpose: Purpose, family: Family) -> Leaf:
+        """Return hot or gas: the imported key where there is one, else the seed's first leaf."""
+        key = self._imported[purpose]
+        if key and family in imported.FAMILIES:
+            return imported.leaf_of(key, family)
+        return leaf(self._seeds[purpose], family)

@@ -3,20 +3,20 @@
 Pure: it sees a payment, what was proved about it and what was signed before, and knows nothing
 of keys, files or clocks. A payment fits a rule when network, asset, destination and amounts do;
 an amount above a rule's limit, alone or with what the rule allowed in its window, falls to the
-next rule. Without a policy file only networks marked `test = true` are served.
+next rule. The house's own movements are let go by rules of class `sweep` alone, and payouts
+never are. Without a policy file only networks marked `test = true` are served.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
 
-from keystore.api import EthereumIntent, Family, Intent, Order
 from keystore.approvals import Approver
+from keystore.intents import EthereumIntent, Intent, Order
+from keystore.movement import Kind, Movement
 from keystore.networks.scheme import whole
 from keystore.refusal import Refused
-
-Class = Literal["automatic", "approved", "merchant_signed", "block"]
+from keystore.shapes import Class, Family, Purpose
 
 NOBODY = frozenset(
     {
@@ -36,8 +36,10 @@ class Facts:
     family: Family
     test: bool
     chain_id: int | None
+    hot: str
+    gas: str
     own: frozenset[str]
-    """Addresses of the application wallets: a payment to one of them is a mistake."""
+    """Addresses of the application wallets: a payout to one of them is a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the policy. An empty set of networks, assets or destinations means any."""
+    """One line of the policy. An empty set of networks, assets or sources means any.
+
+    An empty set of destinations means any too; in a rule of class `sweep`, no cold address.
+    """
 
     name: str
     kind: Class
@@ -63,6 +68,7 @@ class Rule:
     """Most that the network may take, in its own base units."""
     approvals: int = 0
     approvers: frozenset[str] = frozenset()
+    sources: frozenset[Purpose] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ class Payment:
     units: int
     fee: int
     counted: int
+    kind: Kind = "payout"
+    source: Purpose = "hot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +121,17 @@ def require_test_network(facts: Facts) -> None:
         )
 
 
-def require_sound(intent: Intent, facts: Facts) -> None:
-    """Raise `Refused` for a payment that no policy may allow; addresses are already normal."""
+def require_right_chain(intent: Intent, facts: Facts) -> None:
+    """Refuse an intent for another chain than the settings say."""
     if isinstance(intent, EthereumIntent) and intent.chain_id != facts.chain_id:
         raise Refused(
             "wrong_chain_id", f"chain_id: {facts.network} has {facts.chain_id} in the settings"
         )
-    if whole(intent.units, "units", bits=256) == 0:
-        raise Refused("bad_amount", "units: must be above 0")
-    if intent.to in facts.own:
-        raise Refused("own_destination", "to: is an application wallet of this keystore")
-    if intent.to in NOBODY or intent.to == intent.asset:
+
+
+def require_payee(movement: Movement) -> None:
+    """Refuse a destination that no policy may allow; addresses are already normal."""
+    if movement.to in NOBODY or movement.to == movement.asset:
         raise Refused("bad_destination", "to: nobody could ever spend from there")
 
 
@@ -145,6 +153,29 @@ def require_same(order: Order, payment: Payment, withdrawal_id: str, now_ms: int
         raise Refused("approval_expired", "order.expires_ms: is past")
 
 
+def lists_cold(policy: Policy | None, network: str, asset: str, to: str) -> bool:
+    """Tell whether a rule of class `sweep` names this destination for the house's money."""
+    return policy is not None and any(
+        rule.kind == "sweep"
+        and to in rule.destinations
+        and not _excludes(rule.networks, network)
+        and not _excludes(rule.assets, asset)
+        for rule in policy.rules
+    )
+
+
+def cancels(policy: Policy, payment: Payment, signed_by: str) -> Rule:
+    """Return the rule under which the canceled payment was signed: its fee cap still holds.
+
+    Raises `Refused`: `blocked` where the policy has no such rule any more, `fee_above_limit`.
+    """
+    rule = next((rule for rule in policy.rules if rule.name == signed_by), None)
+    if rule is None or rule.kind == "block":
+        raise Refused("blocked", f"no rule {signed_by!r}: it let the canceled payment go")
+    _require_fee(rule, payment)
+    return rule
+
+
 def decide(policy: Policy, payment: Payment, proof: Proof | None, spent: Spent) -> Rule:
     """Return the rule that allows the payment.
 
@@ -154,10 +185,7 @@ def decide(policy: Policy, payment: Payment, proof: Proof | None, spent: Spent) 
     rule = next(rule for rule in policy.rules if _fits(rule, payment, proof, policy, spent))
     if rule.kind == "block":
         raise Refused("blocked", f"rule {rule.name!r} blocks this payment")
-    if rule.fee_max is not None and payment.fee > rule.fee_max:
-        raise Refused(
-            "fee_above_limit", f"rule {rule.name!r}: fee {payment.fee} above {rule.fee_max}"
-        )
+    _require_fee(rule, payment)
     have = len(rule.approvers & (proof.approvers if proof else frozenset()))
     if have < rule.approvals:
         raise Refused(
@@ -166,15 +194,17 @@ def decide(policy: Policy, payment: Payment, proof: Proof | None, spent: Spent) 
     return rule
 
 
+def _require_fee(rule: Rule, payment: Payment) -> None:
+    if rule.fee_max is not None and payment.fee > rule.fee_max:
+        raise Refused(
+            "fee_above_limit", f"rule {rule.name!r}: fee {payment.fee} above {rule.fee_max}"
+        )
+
+
 def _fits(
     rule: Rule, payment: Payment, proof: Proof | None, policy: Policy, spent: Spent
 ) -> bool:
-    chosen = (
-        (rule.networks, payment.network),
-        (rule.assets, payment.asset),
-        (rule.destinations, payment.to),
-    )
-    if any(allowed and value not in allowed for allowed, value in chosen):
+    if not _speaks_of(rule, payment):
         return False
     if rule.kind == "merchant_signed" and not _signed_by_merchant(rule, proof, policy):
         return False
@@ -184,6 +214,27 @@ def _fits(
     if window is None:
         return True
     return spent(rule, timedelta(hours=window.hours)) + payment.counted <= window.units
+
+
+def _speaks_of(rule: Rule, payment: Payment) -> bool:
+    """Tell whether a rule is about this payment at all, whatever its amount."""
+    house = payment.kind != "payout"
+    if rule.kind != "block" and house != (rule.kind == "sweep"):
+        return False
+    chosen = (
+        (rule.networks, payment.network),
+        (rule.assets, payment.asset),
+        (rule.sources, payment.source),
+    )
+    if any(_excludes(allowed, value) for allowed, value in chosen):
+        return False
+    if rule.kind == "sweep":
+        return payment.kind != "cold" or payment.to in rule.destinations
+    return not _excludes(rule.destinations, payment.to)
+
+
+def _excludes(allowed: frozenset[str] | frozenset[Purpose], value: str) -> bool:
+    return bool(allowed) and value not in allowed
 
 
 def _signed_by_merchant(rule: Rule, proof: Proof | None, policy: Policy) -> bool:

@@ -6,28 +6,35 @@ The file belongs to an operator and not to the gateway: whoever may write it dec
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from keystore.approvals import Approver, Passkey, ed25519_key, p256_key
+from keystore.approvals import APPROVALS_MAX, Approver, Passkey, ed25519_key, p256_key
 from keystore.networks.scheme import whole
-from keystore.policy import Class, Policy, Rule, Window
+from keystore.policy import Policy, Rule, Window
 from keystore.refusal import Refused, Unfit
+from keystore.shapes import Class, Purpose
 
 HOURS_MAX = 24 * 366
+Text = Annotated[str, msgspec.Meta(max_length=64)]
+"""A name. With the bounds below, a published rule fits its line."""
+Place = Annotated[str, msgspec.Meta(max_length=64, pattern=r"\A[0-9A-Za-z]+\Z")]
+"""An address, a contract or a mint."""
+Places = Annotated[list[Place], msgspec.Meta(max_length=100)]
+Names = Annotated[list[Text], msgspec.Meta(max_length=20)]
 
 
 class _Approver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[approvers]]`: `key` is Ed25519, `passkey` a P-256 point, both in hex."""
 
-    name: str
+    name: Text
     key: str | None = None
     passkey: str | None = None
     relying_party: str | None = None
     origin: str | None = None
-    subject: str = ""
-    merchant: str | None = None
+    subject: Text = ""
+    merchant: Text | None = None
 
 
 class _Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,16 +47,17 @@ class _Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"kind": "class"}):
     """One `[[rules]]`, its amounts as decimal strings in base units."""
 
-    name: str
+    name: Annotated[Text, msgspec.Meta(min_length=1)]
     kind: Class
     networks: list[str] = []
-    assets: list[str] = []
-    destinations: list[str] = []
+    assets: Places = []
+    destinations: list[Place] = []
+    sources: list[Purpose] = []
     units_max: str | None = None
     window: _Window | None = None
     fee_max: str | None = None
     approvals: int = 0
-    approvers: list[str] = []
+    approvers: Names = []
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,24 +101,37 @@ def _require_order(name: str, rules: tuple[Rule, ...]) -> None:
     names = [rule.name for rule in rules]
     if len(set(names)) != len(names):
         raise Unfit(f"{name}: rules: two have the same name, and limits are counted by it")
+    cold = frozenset().union(*(rule.destinations for rule in rules if rule.kind == "sweep"))
+    for place, rule in enumerate(rules, start=1):
+        if rule.kind not in {"sweep", "block"} and rule.destinations & cold:
+            raise Unfit(
+                f'{name}: rules.{place}.destinations: one is a cold address of a class = "sweep"'
+            )
 
 
 def _selects(rule: Rule) -> bool:
-    return bool(rule.networks or rule.assets or rule.destinations or rule.units_max)
+    return bool(
+        rule.networks
+        or rule.assets
+        or rule.destinations
+        or rule.sources
+        or rule.units_max is not None
+        or rule.window
+    )
 
 
 def _approvers(listed: list[_Approver]) -> dict[str, Approver]:
     known: dict[str, Approver] = {}
-    proofs: set[str] = set()
+    proofs: set[bytes] = set()
     for place, each in enumerate(listed, start=1):
         key = f"approvers.{place}"
         if not each.name or each.name in known:
             raise Unfit(f"{key}.name: must be there once")
-        text = (each.key or each.passkey or "").lower()
-        if text in proofs:
+        approver = Approver(each.name, _proof(key, each), each.subject, each.merchant)
+        if approver.public_key in proofs:
             raise Unfit(f"{key}: the same key as another approver: one person, one voice")
-        proofs.add(text)
-        known[each.name] = Approver(each.name, _proof(key, each), each.subject, each.merchant)
+        proofs.add(approver.public_key)
+        known[each.name] = approver
     return known
 
 
@@ -148,6 +169,7 @@ def _rule(
         fee_max=_amount(f"{key}.fee_max", rule.fee_max),
         approvals=rule.approvals,
         approvers=frozenset(rule.approvers),
+        sources=frozenset(rule.sources),
     )
     _require_whole(key, read)
     return read
@@ -162,12 +184,28 @@ def _require_whole(key: str, rule: Rule) -> None:
     amounts = rule.units_max is not None or rule.window is not None
     if amounts and (len(rule.networks) != 1 or len(rule.assets) != 1):
         raise Unfit(f"{key}: an amount needs one network and one asset: units differ")
+    _require_moves(key, rule)
+    if rule.kind == "sweep":
+        return
     if rule.kind == "automatic" and (rule.units_max is None or rule.window is None):
         raise Unfit(f"{key}: automatic payments need units_max and a window")
     if rule.kind == "automatic" and rule.approvals:
         raise Unfit(f'{key}.approvals: class = "approved" counts them')
-    if rule.kind != "automatic" and not 1 <= rule.approvals <= len(rule.approvers):
+    most = min(len(rule.approvers), APPROVALS_MAX)
+    if rule.kind != "automatic" and not 1 <= rule.approvals <= most:
         raise Unfit(f"{key}.approvals: must lie between 1 and the number of approvers")
+
+
+def _require_moves(key: str, rule: Rule) -> None:
+    """Refuse what only the house's own movements have, and what they have not."""
+    if rule.kind != "sweep":
+        if rule.sources:
+            raise Unfit(f'{key}.sources: class = "sweep" names them: payouts leave hot')
+        return
+    if rule.approvals or rule.approvers:
+        raise Unfit(f'{key}.approvals: class = "sweep" asks nobody')
+    if rule.destinations and rule.sources and "hot" not in rule.sources:
+        raise Unfit(f'{key}.destinations: what goes to a cold address leaves "hot"')
 
 
 def _window(key: str, window: _Window | None) -> Window | None:

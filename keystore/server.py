@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
+
 from keystore import api, wire
 from keystore.door import peer_uid
 from keystore.logs import Log
@@ -122,9 +124,10 @@ class Server:
         loop = asyncio.get_running_loop()
         try:
             request = wire.read_request(line)
-            return wire.result_line(
-                await loop.run_in_executor(self._thread, self._answer, request)
-            )
+            result = await loop.run_in_executor(self._thread, self._answer, request)
+            if isinstance(result, api.Status):
+                result = msgspec.structs.replace(result, refused=dict(self.refusals))
+            return wire.result_line(result)
         except Refused as refusal:
             return self._refuse(refusal)
         except (sqlite3.OperationalError, OSError) as trouble:

@@ -1,24 +1,21 @@
 """Use cases: what the keystore does for a request, in the order that keeps money safe."""
 
-import re
 from collections.abc import Mapping
+from typing import assert_never
 
 import msgspec
 
-from keystore import api, networks, policy
-from keystore.approvals import approved_by
+from keystore import api, policy, policy_view
 from keystore.derivation import INDEX_END
-from keystore.journal import Answer, Ground, Journal, Replaces
+from keystore.journal import Answer, Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
 from keystore.networks import solana
 from keystore.refusal import Refused
 from keystore.settings import NetworkSettings
+from keystore.signing import Signer, read_intent, spent_until
 
-_INTENT_MARK = b"gw/withdrawal/v1\n"
-_WITHDRAWAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-Result = api.Status | api.Wallets | api.PoolRows | api.Signed | api.History
+Result = api.Status | api.Wallets | api.PoolRows | api.Signed | api.History | api.Rules
 
 
 class Keystore:
@@ -39,23 +36,30 @@ class Keystore:
         self._journal = journal
         self._log = log
         self._facts = {name: self._facts_from(name) for name in settings}
+        self._signer = Signer(keyring=keyring, journal=journal, log=log, rulebook=rulebook)
 
     def answer(self, request: api.Request) -> Result:
         """Do what `request` asks or raise `Refused`."""
+        found: Result
         match request:
             case api.StatusRequest():
-                return self._status()
+                found = self._status()
             case api.WalletsRequest():
-                family = self._facts_of(request.network).family
-                return api.Wallets(wallets=self._keyring.wallets(family))
+                found = self._wallets(request)
             case api.DerivePoolRequest():
-                return self._derive_pool(request)
+                found = self._derive_pool(request)
             case api.SignRequest():
-                return self._sign(request)
+                facts = self._facts_of(request.intent.network)
+                found = _wire(self._signer.sign(request, facts))
             case api.SignNonceSetupRequest():
-                return self._sign_nonce_setup(request)
+                found = self._sign_nonce_setup(request)
             case api.HistoryRequest():
-                return self._history(request)
+                found = self._history(request)
+            case api.RulesRequest():
+                found = self._rules(request)
+            case _:
+                assert_never(request)
+        return found
 
     def _status(self) -> api.Status:
         return api.Status(
@@ -74,6 +78,12 @@ class Keystore:
             policy=self._rulebook.fingerprint if self._rulebook else "",
         )
 
+    def _wallets(self, request: api.WalletsRequest) -> api.Wallets:
+        family = self._facts_of(request.network).family
+        if not 1 <= request.lanes <= solana.LANES:
+            raise Refused("bad_range", f"lanes: must lie between 1 and {solana.LANES}")
+        return api.Wallets(wallets=self._keyring.wallets(family, request.lanes))
+
     def _derive_pool(self, request: api.DerivePoolRequest) -> api.PoolRows:
         facts = self._facts_of(request.network)
         first, count = request.first, request.count
@@ -81,95 +91,14 @@ class Keystore:
             raise Refused("bad_range", f"count: must lie between 1 and {api.POOL_COUNT_MAX}")
         if not 0 <= first <= INDEX_END - count:
             raise Refused("bad_range", f"first: must lie between 0 and {INDEX_END - count}")
+        if request.issue and first > self._journal.issued(request.network):
+            raise Refused("bad_range", "first: rows below it were never issued")
         rows = self._keyring.pool_rows(request.network, facts.family, first, count)
         found = api.PoolRows(rows=list(rows))
         if request.issue:
             self._journal.issue(request.network, first + count)
         self._log.info("pool_derived", network=request.network, first=first, count=count)
         return found
-
-    def _sign(self, request: api.SignRequest) -> api.Signed:
-        """Recall, else check and sign; every refusal of a well-formed intent is remembered."""
-        asked = request.intent
-        facts = self._facts_of(asked.network)
-        if networks.family_of(asked) != facts.family:
-            raise Refused("wrong_family", f"family: {asked.network} is {facts.family}")
-        if _WITHDRAWAL_ID.fullmatch(asked.withdrawal_id) is None:
-            raise Refused("bad_field", "withdrawal_id: up to 64 of A-Z, a-z, 0-9, - and _")
-        intent = networks.normal(asked)
-        canonical = _INTENT_MARK + msgspec.json.encode(intent, order="sorted")
-        try:
-            answer = self._journal.recall(intent.withdrawal_id, canonical, _replaced_by(intent))
-            replayed = answer is not None
-            answer = answer or self._sign_new(intent, canonical, request)
-        except Refused as refusal:
-            self._journal.record_refusal(
-                intent.withdrawal_id, intent.network, canonical, refusal.code
-            )
-            self._log.warning(
-                "intent_refused", withdrawal_id=intent.withdrawal_id, code=refusal.code
-            )
-            raise
-        self._log.info(
-            "intent_signed",
-            withdrawal_id=intent.withdrawal_id,
-            network=intent.network,
-            tx_hash=answer.tx_hash,
-            replayed=replayed,
-        )
-        return _wire(answer)
-
-    def _sign_new(
-        self, intent: api.Intent, canonical: bytes, request: api.SignRequest
-    ) -> Answer:
-        facts = self._facts_of(intent.network)
-        if self._rulebook is None:
-            policy.require_test_network(facts)
-        policy.require_sound(intent, facts)
-        payer = self._keyring.hot(facts.family)
-        draft = networks.draft(intent, payer.address)
-
-        def sign() -> Answer:
-            signed = draft.sign(payer.key)
-            return Answer(signed.raw, signed.tx_hash, payer.address)
-
-        return self._journal.sign_once(
-            intent.withdrawal_id,
-            intent.network,
-            intent=canonical,
-            slot=draft.slot,
-            known=request.known,
-            replaces=_replaced_by(intent),
-            allow=lambda replacing: self._allow(intent, request, replacing=replacing),
-            sign=sign,
-        )
-
-    def _allow(
-        self, intent: api.Intent, request: api.SignRequest, *, replacing: bool
-    ) -> Ground:
-        """Let the policy decide; without one, play money goes."""
-        units = int(intent.units)
-        counted = 0 if replacing else units
-        if self._rulebook is None:
-            return Ground("", counted)
-        moment = self._journal.now()
-        fee = networks.fee_most(intent)
-        payment = policy.Payment(intent.network, intent.asset, intent.to, units, fee, counted)
-        proof, told = None, None
-        if request.order is not None:
-            order = request.order
-            now_ms = int(moment.timestamp() * 1000)
-            policy.require_same(order, payment, intent.withdrawal_id, now_ms)
-            known = self._rulebook.approvers
-            proof = policy.Proof(order, approved_by(order, request.approvals, known))
-            told = msgspec.json.encode([order, request.approvals])
-        rule = policy.decide(
-            self._rulebook,
-            payment,
-            proof,
-            lambda rule, hours: self._journal.spent(rule.name, moment - hours),
-        )
-        return Ground(rule.name, counted, told)
 
     def _sign_nonce_setup(self, request: api.SignNonceSetupRequest) -> api.Signed:
         facts = self._facts_of(request.network)
@@ -194,12 +123,20 @@ class Keystore:
         return api.History(
             payments=[
                 api.Remembered(
-                    intent=_read(intent),
+                    intent=read_intent(intent),
                     signed=_wire(answer),
                 )
                 for intent, answer in found
             ]
         )
+
+    def _rules(self, request: api.RulesRequest) -> api.Rules:
+        self._facts_of(request.network)
+        if request.after < 0:
+            raise Refused("bad_range", "after: must not be below 0")
+        moment = self._journal.now()
+        spent = spent_until(self._journal, moment)
+        return policy_view.shown(self._rulebook, request.network, request.after, spent)
 
     def _facts_of(self, network: str) -> policy.Facts:
         facts = self._facts.get(network)
@@ -209,16 +146,19 @@ class Keystore:
 
     def _facts_from(self, name: str) -> policy.Facts:
         network = self._networks[name]
-        own = {wallet.address for wallet in self._keyring.wallets(network.family)}
-        if network.family == "solana":
-            hot = self._keyring.hot("solana").address
-            own |= {solana.lane_account(hot, lane) for lane in range(solana.LANES)}
+        wallets = self._keyring.wallets(network.family, solana.LANES)
+        hot, gas = (
+            next(wallet.address for wallet in wallets if wallet.purpose == purpose)
+            for purpose in ("hot", "gas")
+        )
         return policy.Facts(
             network=name,
             family=network.family,
             test=network.test,
             chain_id=network.chain_id,
-            own=frozenset(own),
+            hot=hot,
+            gas=gas,
+            own=frozenset(wallet.address for wallet in wallets),
         )
 
 
@@ -229,14 +169,3 @@ def _wire(answer: Answer) -> api.Signed:
         sender=answer.sender,
         number=answer.number,
     )
-
-
-def _read(canonical: bytes) -> api.Intent:
-    intent: api.Intent = msgspec.json.decode(
-        canonical.removeprefix(_INTENT_MARK), type=api.Intent
-    )
-    return intent
-
-
-def _replaced_by(intent: api.Intent) -> Replaces:
-    return lambda old: networks.replaces(intent, _read(old))

@@ -105,14 +105,27 @@ def _network(name: str, body: object) -> NetworkSettings:
 
 
 def _require_distinct_chains(networks: dict[str, NetworkSettings]) -> None:
-    """Two names for one EVM chain would be two books for one nonce."""
-    seen: dict[int, str] = {}
+    """Two names for one EVM chain would be two books for one nonce.
+
+    Bytes for Tron and Solana do not name their chain: what is signed with the same keys for play
+    money would be good for real money.
+    """
+    chains: dict[int, str] = {}
+    families: dict[Family, str] = {}
     for name, network in networks.items():
         if network.chain_id is None:
+            first = families.setdefault(network.family, name)
+            if first != name:
+                raise Unfit(
+                    f"networks.{name}.family: networks.{first} is {network.family} too, and "
+                    "signed bytes do not name their chain: a keystore for each"
+                )
             continue
-        if network.chain_id in seen:
-            raise Unfit(f"networks.{name}.chain_id: same as networks.{seen[network.chain_id]}")
-        seen[network.chain_id] = name
+        if network.chain_id in chains:
+            raise Unfit(
+                f"networks.{name}.chain_id: same as networks.{chains[network.chain_id]}"
+            )
+        chains[network.chain_id] = name
 
 
 def _typed(value: object, kind: type[T], key: str) -> T:
@@ -141,14 +154,14 @@ def _short(path: Path) -> Path:
     return path
 
 
-def read_passphrase(path: Path) -> bytes:
+def read_passphrase(path: Path, field: str = "passphrase_file") -> bytes:
     """Return the first and only line of `path`; one final line break is not part of it.
 
     A file that every user of the machine can read is refused: that is no secret.
     """
     if path.stat().st_mode & 0o007:
-        raise Unfit(f"passphrase_file: {path} is open to every user; chmod 600 it")
+        raise Unfit(f"{field}: {path} is open to every user; chmod 600 it")
     secret = path.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
     if not secret or len(secret) > PASSPHRASE_BYTES_MAX or b"\n" in secret:
-        raise Unfit(f"passphrase_file: {path} must hold one line of at most 4096 bytes")
+        raise Unfit(f"{field}: {path} must hold one line of at most 4096 bytes")
     return secret

@@ -16,6 +16,7 @@ METHODS: dict[str, type[api.Request]] = {
     "sign": api.SignRequest,
     "sign_nonce_setup": api.SignNonceSetupRequest,
     "history": api.HistoryRequest,
+    "rules": api.RulesRequest,
 }
 
 

@@ -44,10 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say how many runs the seeded tests make."""
+    from tests.crash.runs import header
+
     long = bool(config.getoption("campaign"))
     examples = EXAMPLES if long else hypothesis.settings().max_examples
     return (
-        f"seeded runs: {examples} examples per property, {KILL_RUNS if long else 1} kill run(s)"
+        f"seeded runs: {examples} examples per property, {KILL_RUNS if long else 1} kill run(s), "
+        f"{header(everything=long)}"
     )
 
 

@@ -3,7 +3,9 @@
 `watchers decode FAMILY` prints the transfers of a recorded block, `watchers coverage NETWORK` which
 heights were read, `watchers rescan NETWORK` reads some of them again, `watchers explain NETWORK TX`
 says why a transaction was or was not credited, `watchers reconcile NETWORK` whether chain and books
-agree, `watchers check-asset NETWORK CODE` whether a token may be listed.
+agree, `watchers check-asset NETWORK CODE` whether a token may be listed, `watchers cancel NETWORK
+WITHDRAWAL` takes back a payout that waits to be mined, `watchers sweeps NETWORK` says what was swept
+at what cost and what waits.
 """
 
 import argparse
@@ -27,8 +29,8 @@ from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
 from watchers import decode, health, store
 from watchers.clock import now
+from watchers.commands import cancel, reconcile, sweeps
 from watchers.commands import check_asset as asset_command
-from watchers.commands import reconcile
 from watchers.explain import command as explain
 from watchers.families import connect
 from watchers.network import WrongChain
@@ -70,6 +72,8 @@ def _work(settings: Settings, args: argparse.Namespace) -> Coroutine[Any, Any, i
         "explain": explain.command,
         "check-asset": asset_command.command,
         "reconcile": reconcile.command,
+        "cancel": cancel.command,
+        "sweeps": sweeps.command,
     }
     if command := commands.get(args.command):
         return _with_database(settings, lambda database: command(settings, database, args))
@@ -91,9 +95,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     explain.add_arguments(why)
     compare = commands.add_parser("reconcile", help="compare the chain with the books")
     reconcile.add_arguments(compare)
+    back = commands.add_parser("cancel", help="take back a payout that waits to be mined")
+    cancel.add_arguments(back)
     look = commands.add_parser("check-asset", help="say whether a token may be listed")
     asset_command.add_arguments(look)
-    for command in (run, status, covered, again, why, compare, look):
+    swept = commands.add_parser("sweeps", help="list sweeps with their cost, and what waits")
+    sweeps.add_arguments(swept)
+    for command in (run, status, covered, again, why, compare, back, look, swept):
         command.add_argument("--config", type=Path, required=True)
     return parser.parse_args(argv)
 

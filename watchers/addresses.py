@@ -11,7 +11,8 @@ from gateway.deposits.service import Arrival
 from gateway.models import AddressPool, ApplicationWallet, Currency
 from watchers.book import AddressKeys
 from watchers.chain import asset_key
-from watchers.network import NATIVE, Block, Transfer
+from watchers.interest import Interest
+from watchers.network import NATIVE, Block, Incomplete, Transfer
 
 LOAD_ROWS = 20_000
 
@@ -70,12 +71,24 @@ class AddressBook:
             self.count += count
         return int(count)
 
+    def interest(self, own_hashes: frozenset[str]) -> Interest:
+        """Return for whom blocks are read: every address here, and these transactions."""
+        return Interest(self.perhaps, lambda: self.pool.version + len(self.wallets), own_hashes)
+
+    def perhaps(self, addresses: Iterable[str]) -> set[str]:
+        """Return those that may be ours: whoever is missing here is certainly not."""
+        asked = frozenset(addresses)
+        return self.pool.perhaps(asked).union(self.wallets & asked)
+
     def hits(self, block: Block, own_hashes: frozenset[str]) -> list[Transfer]:
         """Return the transfers of a block that arrived at an address of ours.
 
         What our own transactions move into our own wallets is no arrival; what they pay to a
-        pool address is one (a merchant may pay another merchant's invoice).
+        pool address is one (a merchant may pay another merchant's invoice). Raises `Incomplete`
+        where the block was read before an address was added that it may pay.
         """
+        if block.overtaken():
+            raise Incomplete(f"block {block.ref.height}: read before an address it may pay")
         pool = self.pool.perhaps({transfer.recipient for transfer in block.transfers})
         return [
             transfer

@@ -21,6 +21,8 @@ class AddressKeys:
 
     def __init__(self) -> None:
         self._bits = bytearray(BYTES_FIRST)
+        self.version = 0
+        """Another number after every addition."""
 
     def reserve(self, count: int) -> None:
         """Make room for `count` addresses; `ValueError` where some are held already."""
@@ -34,6 +36,7 @@ class AddressKeys:
 
     def update(self, addresses: Iterable[str]) -> None:
         """Add addresses; each is found from here on."""
+        self.version += 1
         bits, mask = self._bits, len(self._bits) - 1
         for key in map(hash, addresses):
             bits[key & mask] |= 1 << (key >> 29 & 7)

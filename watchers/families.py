@@ -11,9 +11,12 @@ from gateway.models import Currency
 from gateway.settings import NetworkSettings
 from watchers.assets.rules import AssetInspector
 from watchers.chain import Chain, asset_key
+from watchers.destination import DestinationInspector
 from watchers.network import ChainReader
+from watchers.quotes import FeeQuoter
 from watchers.reconcile.balances import AnyNode, BalanceReader
 from watchers.rpc import Endpoints
+from watchers.sweep.hands import Hands
 
 FAMILIES = {
     "ethereum": "watchers.networks.ethereum.connect",
@@ -75,3 +78,29 @@ def asset_inspector(settings: NetworkSettings, endpoints: Endpoints) -> AssetIns
     family = importlib.import_module(f"{folder}.listing")
     inspector: AssetInspector = family.inspector(settings, endpoints)
     return inspector
+
+
+def destination_inspector(
+    settings: NetworkSettings, endpoints: Endpoints
+) -> DestinationInspector:
+    """Build what looks at destinations of payouts through these endpoints."""
+    folder = FAMILIES[settings.family].rpartition(".")[0]
+    family = importlib.import_module(f"{folder}.destination")
+    inspector: DestinationInspector = family.inspector(settings, endpoints)
+    return inspector
+
+
+def fee_quoter(settings: NetworkSettings, endpoints: Endpoints) -> FeeQuoter:
+    """Build what knows the costs of payouts through these endpoints."""
+    folder = FAMILIES[settings.family].rpartition(".")[0]
+    family = importlib.import_module(f"{folder}.quote")
+    quoter: FeeQuoter = family.quoter(settings, endpoints)
+    return quoter
+
+
+def sweep_hands(name: str, settings: NetworkSettings, endpoints: Endpoints) -> Hands:
+    """Build what empties pool addresses through these endpoints."""
+    folder = FAMILIES[settings.family].rpartition(".")[0]
+    family = importlib.import_module(f"{folder}.sweep")
+    hands: Hands = family.hands(name, settings, endpoints)
+    return hands

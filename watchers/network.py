@@ -72,15 +72,23 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     `payer_spent_units` is what left the fee payer in the native coin. On Ethereum and Tron it
     is the fee alone. On Solana it is the fee payer's whole decrease in lamports (fee, rent and
-    any lamports sent), because only the difference is on record there.
+    any lamports sent), because only the difference is on record there. Where lamports came to
+    him too (a swept address, the rent of a closed account) that says less than he paid:
+    `payer_gained_units` is then his increase and `fee_units` the fee as the block states it.
     """
 
     success: bool
     payer_spent_units: int
+    payer_gained_units: int = 0
+    fee_units: int | None = None
 
 
 def _no_strays() -> Iterable[Transfer]:
     return ()
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,9 @@ class Block:
     `strays` yields, when called, what arrived without being a payment: tokens that are not
     listed, and value in an account that a sweep does not reach. `internal` tells whether value
     moved inside contracts is among the transfers (traces, Tron's internal transactions, balance
-    differences). `provider` names the endpoint that served it.
+    differences). `provider` names the endpoint that served it. `overtaken` tells, when called,
+    that it was read for fewer addresses than are ours now, and may lack a payment to a new one:
+    what was read for somebody (`watchers/interest.py`) holds strangers only by chance.
     """
 
     ref: BlockRef
@@ -99,6 +109,7 @@ class Block:
     strays: Callable[[], Iterable[Transfer]] = field(default=_no_strays, compare=False)
     internal: bool = False
     provider: str = ""
+    overtaken: Callable[[], bool] = field(default=_never, compare=False)
 
 
 class ChainReader(Protocol):
@@ -213,8 +224,40 @@ class ChainWriter(Protocol):
         ...
 
 
+@runtime_checkable
+class Outbidder(Protocol):
+    """Hands of a network where one transaction may take another's place before it lands (EVM)."""
+
+    async def outbid(
+        self, intent: Mapping[str, Any], *, ceiling_units: int, overdue: bool
+    ) -> Mapping[str, Any] | None:
+        """Return the intent with both fees raised as far as nodes ask, and the market.
+
+        None where the offer still stands a chance: it is not `overdue`, and the next block does
+        not ask for more. Raises `Refused` where the ceiling leaves no room.
+        """
+        ...
+
+    async def vacate(
+        self, intent: Mapping[str, Any], sender: str, *, ceiling_units: int
+    ) -> Mapping[str, Any]:
+        """Return an intent of nothing to the sender itself that outbids `intent` in its place.
+
+        Raises `Refused` where the ceiling leaves no room.
+        """
+        ...
+
+
 class NonceLanes(Protocol):
     """Where a payout stands on a durable-nonce account (Solana), the account is made once."""
+
+    async def nonce_account_state(self, address: str) -> str | None:
+        """Return the value now stored in a lane's account; None where it is not made yet."""
+        ...
+
+    def lane_address(self, hot: str, lane: int) -> str:
+        """Return the account of one of a hot wallet's lanes."""
+        ...
 
     async def nonce_setup(self, hot: str, lane: int) -> Mapping[str, Any] | None:
         """Return the facts for `keystore.api.SignNonceSetupRequest`, or None where it exists."""

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.db import CROSS_TENANT, Database
+from gateway.domain.money import to_units
 from gateway.models import Currency
 from gateway.settings import NetworkSettings, Settings
 from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
@@ -26,20 +27,33 @@ from watchers.assets.checks import EVERY_SECONDS, AssetChecks
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.desk.decisions import Decisions
+from watchers.desk.destinations import Destinations
 from watchers.desk.questions import Answers
 from watchers.explain.explainer import Explainer
-from watchers.families import asset_inspector, balance_readers, locator
+from watchers.families import (
+    asset_inspector,
+    balance_readers,
+    destination_inspector,
+    fee_quoter,
+    locator,
+    sweep_hands,
+)
 from watchers.health import Health
 from watchers.network import ChainReader, Incomplete, NodeUnavailable, Refused
+from watchers.outgoing import Outgoing
 from watchers.pay import lanes, payouts
 from watchers.pay.adoption import looked_up
+from watchers.pay.orders import Orders
+from watchers.policy import Policies
 from watchers.providers.witness import Witness
+from watchers.quotes import QUOTE_SECONDS, Quotes
 from watchers.reconcile.credit import Credits
 from watchers.reconcile.reconciler import Reconciler
 from watchers.scan.evidence import large_units
 from watchers.scan.reorg import FinalityBroken
 from watchers.scan.scanner import Scanner
 from watchers.store import Position
+from watchers.sweep import keeper, rounds
 
 TROUBLE = (
     NodeUnavailable,
@@ -93,6 +107,8 @@ class Watcher:
         try:
             await self._patiently("addresses", self._load_addresses)
             await self._patiently("pool", self._pool(position).recover)
+            # What needs a person must not be begun before we know that it does.
+            await self._patiently("policy", self._policies().round)
             log.info(
                 "watching",
                 network=self.name,
@@ -110,19 +126,7 @@ class Watcher:
         )
 
     async def _loops(self, position: Position) -> None:
-        scanner = Scanner(
-            self.chain.reader,
-            self.database,
-            self.currencies,
-            self.book,
-            position,
-            self.settings.api.public_url,
-            dense=self.chain.dense,
-            switches=lambda: self.chain.endpoints.switches,
-            witnesses=self.chain.witnesses,
-            quorum=self.network.witnesses_needed,
-            quorum_above=large_units(self.network, self.currencies),
-        )
+        scanner = self._scanner(position)
         refill = self._pool(position)
         payer = payouts.Payouts(
             self.name,
@@ -133,24 +137,26 @@ class Watcher:
             position,
             locate=partial(looked_up, locator(self.network.family).locate, self._nodes()),
         )
-        lane = lanes.Lanes(self.name, self.chain, self.database, position)
+        lane = lanes.Lanes(
+            self.name, self.chain, self.database, position, self.network.nonce_lanes
+        )
         inspector = asset_inspector(self.network, self.chain.endpoints)
         assets = AssetChecks(self.name, self.network, inspector, self.database, self.currencies)
         compare = Reconciler(self._credits(position), self.network.reconcile_seconds)
         public_url = self.settings.api.public_url
         decisions = Decisions(self.name, self.database, position, public_url)
+        asked = Orders(self.name, self.network, self.database, position)
         poll = self.network.poll_milliseconds / 1000
 
-        async def pay() -> None:
-            if scanner.may_pay:
-                await payer.round()
+        outgoing = Outgoing(scanner, payer, self._sweeping(position), self.network.sweep)
 
         async def reconcile() -> bool:
             return scanner.may_pay and await compare.round()
 
         async with aclosing(scanner), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("scan", scanner.step, poll))
-            tasks.create_task(self._repeat("payouts", pay, poll))
+            tasks.create_task(self._repeat("payouts", outgoing.pay, poll))
+            tasks.create_task(self._repeat("sweeps", outgoing.sweep, poll))
             tasks.create_task(self._repeat("pool", refill.round, poll))
             tasks.create_task(self._repeat("lanes", lane.round, poll))
             tasks.create_task(self._repeat("reconcile", reconcile, poll))
@@ -163,7 +169,28 @@ class Watcher:
             )
             tasks.create_task(self._repeat("balances", self._balances, BALANCES_SECONDS))
             tasks.create_task(self._repeat("desk", decisions.round, DESK_SECONDS))
+            tasks.create_task(self._repeat("policy", self._policies().round, PUBLISH_SECONDS))
+            tasks.create_task(self._repeat("orders", asked.round, DESK_SECONDS))
+            tasks.create_task(self._repeat("quotes", self._quotes().round, QUOTE_SECONDS))
             tasks.create_task(self._repeat("questions", self._answers().serve, poll))
+
+    def _scanner(self, position: Position) -> Scanner:
+        return Scanner(
+            self.chain.reader,
+            self.database,
+            self.currencies,
+            self.book,
+            position,
+            self.settings.api.public_url,
+            dense=self.chain.dense,
+            switches=lambda: self.chain.endpoints.switches,
+            witnesses=self.chain.witnesses,
+            quorum=self.network.witnesses_needed,
+            quorum_above=large_units(self.network, self.currencies),
+        )
+
+    def _policies(self) -> Policies:
+        return Policies(self.name, self.database, self.keystore)
 
     def _nodes(self) -> Sequence[ChainReader]:
         """Return a reader of each node."""
@@ -173,11 +200,34 @@ class Watcher:
         ]
         return readers or [self.chain.reader]
 
+    def _quotes(self) -> Quotes:
+        native = next(each for each in self.currencies if each.contract is None)
+        ceiling = to_units(self.network.fee_ceiling, native.decimals)
+        quoter = fee_quoter(self.network, self.chain.endpoints)
+        return Quotes(self.name, self.database, quoter, self.currencies, ceiling)
+
     def _answers(self) -> Answers:
         public_key = self.settings.keystore.pool_public_key
         family = locator(self.network.family)
         explainer = Explainer(self.name, self.chain, family, self.database, public_key)
-        return Answers(self.name, self.database, explainer)
+        inspector = destination_inspector(self.network, self.chain.endpoints)
+        looked = Destinations(self.name, self.database, inspector, self.currencies)
+        return Answers(self.name, self.database, explainer, looked)
+
+    def _sweeping(self, position: Position) -> rounds.Sweeping:
+        # Follows the house's transactions also where no new ones are begun.
+        keeper.register(self.settings.api.public_url)
+        return rounds.compose(
+            self.name,
+            self.network,
+            self.chain,
+            self.currencies,
+            sweep_hands(self.name, self.network, self.chain.endpoints),
+            database=self.database,
+            position=position,
+            public_key=self.settings.keystore.pool_public_key,
+            fee_is_alone=balance_readers(self.network, self.chain.endpoints).fee_is_alone,
+        )
 
     def _credits(self, position: Position) -> Credits:
         balances = balance_readers(self.network, self.chain.endpoints)
@@ -235,7 +285,11 @@ class Watcher:
             return
 
     async def _register(self) -> None:
-        await pool.register_wallets(self.name, self.chain, self.database, self.keystore)
+        lanes_wanted = self.network.nonce_lanes
+        await pool.register_wallets(
+            self.name, self.chain, self.database, self.keystore, lanes=lanes_wanted
+        )
+        await rounds.register_cold(self.name, self.network, self.database)
 
     async def _ensure_cursor(self) -> None:
         async with self.database.unit_of_work(CROSS_TENANT) as session:

@@ -90,6 +90,7 @@ reconcile_seconds = 2
 pool_low_water = 50
 pool_batch = 100
 fee_ceiling = {_text(network.fee_ceiling)}
+sweep = false
 
 {assets}"""
 

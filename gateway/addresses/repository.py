@@ -1,11 +1,15 @@
-"""Named queries for the address pool; each is one SECURITY DEFINER function of the schema."""
+"""Named queries for the address pool; what tenants may ask is a SECURITY DEFINER function."""
 
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.signature import SignedAddress
+from gateway.models import AddressPool
+
+EXPORTED_AT_ONCE = 200
 
 
 async def claim(
@@ -25,3 +29,21 @@ async def claim(
 async def is_own(session: AsyncSession, network: str, address: str) -> bool:
     """Tell whether a stored address is in the pool or an application wallet, whoever's it is."""
     return bool(await session.scalar(select(func.is_own_address(network, address))))
+
+
+async def signed_rows(
+    session: AsyncSession, networks: Collection[str]
+) -> AsyncIterator[Sequence[SignedAddress]]:
+    """Yield the pool of these networks, or of all, in portions; never the whole in memory."""
+    query = select(
+        AddressPool.network_id,
+        AddressPool.index,
+        AddressPool.path,
+        AddressPool.address,
+        AddressPool.signature,
+    ).order_by(AddressPool.network_id, AddressPool.index)
+    if networks:
+        query = query.where(AddressPool.network_id.in_(networks))
+    found = await session.stream(query.execution_options(yield_per=EXPORTED_AT_ONCE))
+    async for rows in found.partitions():
+        yield [SignedAddress(*row) for row in rows]

@@ -65,6 +65,7 @@ async def priced_since(
         .where(
             PriceHistory.code.in_(codes),
             PriceHistory.quote == QUOTE,
+            PriceHistory.agreed,
             PriceHistory.at >= since,
             PriceHistory.at <= until,
         )

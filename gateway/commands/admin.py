@@ -17,7 +17,7 @@ from gateway.accounts.documents import KeyDocument
 from gateway.accounts.service import KeyRequest, create_key
 from gateway.audit.service import record
 from gateway.catalog.sync import sync_catalog
-from gateway.commands import Subparsers, configured, declare, unattributed
+from gateway.commands import Subparsers, configured, declare, export_pool, unattributed
 from gateway.commands.owner import as_owner
 from gateway.domain.actor import MERCHANT_SCOPES, OPERATOR_SCOPES, Actor
 from gateway.domain.moment import Moment
@@ -43,6 +43,7 @@ def add(subparsers: Subparsers) -> None:
     merchant.add_argument("--merchant", required=True, metavar="ID")
     _key_arguments(merchant, sorted(MERCHANT_SCOPES))
     unattributed.add(actions)
+    export_pool.add(actions)
     declare(actions, "sync-catalog", "bring networks and currencies to the configuration", sync)
 
 

@@ -21,6 +21,7 @@ from gateway.models import (
     Network,
     PaymentOption,
     Stray,
+    Transaction,
 )
 from gateway.paging import PageRequest, Slice, newest_first
 
@@ -272,3 +273,19 @@ FROM unnest(CAST(:deposits AS text[]), CAST(:hashes AS text[]), CAST(:heights AS
             CAST(:units AS numeric[])) AS seen (deposit_id, block_hash, block_height, units)
 ON CONFLICT (deposit_id, block_hash) DO UPDATE SET orphaned = false
 """)
+
+
+async def fee_of(session: AsyncSession, network: str, tx_hash: str) -> tuple[str, int] | None:
+    """Return the coin and the units that a transaction took; None where it took nothing."""
+    query = (
+        select(Currency.id, Transaction.payer_spent_units)
+        .join(Currency, Currency.network_id == Transaction.network_id)
+        .where(
+            Transaction.network_id == network,
+            Transaction.tx_hash == tx_hash,
+            Currency.contract.is_(None),
+            Transaction.payer_spent_units > 0,
+        )
+    )
+    row = (await session.execute(query)).first()
+    return None if row is None else (row[0], row[1])

@@ -17,7 +17,10 @@ from gateway.invoices.standing import Confirmations, emit_invoice, reconsider
 from gateway.ledger.service import post_many
 from gateway.models import Deposit, Invoice
 
-__all__ = ["Arrival", "Desk", "confirm", "deepen", "judge", "orphan", "record"]
+INTERNAL = "internal"
+"""Purpose of what moved from one address of the house to another: nobody is credited."""
+
+__all__ = ["INTERNAL", "Arrival", "Desk", "confirm", "deepen", "judge", "orphan", "record"]
 
 
 async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) -> None:
@@ -96,7 +99,12 @@ async def confirm(
     places = {(deposit.address, deposit.currency_id) for deposit in deposits}
     fresh = {deposit.id for deposit in deposits}
     weighed = await attribution.weigh(session, network, places, moment, fresh=fresh)
-    entries = [_journal(each, waits=each.id in weighed.waiting) for each in deposits]
+    entries = [
+        _journal(each, waits=each.id in weighed.waiting)
+        for each in deposits
+        if each.purpose != INTERNAL
+    ]
+    entries += await _fees(session, [each for each in deposits if each.purpose == INTERNAL])
     await post_many(session, entries, moment)
     await announce(session, deposits, "deposit.confirmed", moment)
     paid |= weighed.invoices
@@ -165,6 +173,17 @@ async def _owners(
         if arrival.pool is not None and arrival.pool.invoice_id is not None:
             ids.add(arrival.pool.invoice_id)
     return await invoices.locked_many(session, ids)
+
+
+async def _fees(session: AsyncSession, moved: Sequence[Deposit]) -> list[posting.JournalEntry]:
+    """Return what the network took for bringing money back from cold storage: custody pays it."""
+    entries = {}
+    for deposit in moved:
+        ref = f"{deposit.network_id}:{deposit.tx_hash}"
+        fee = await repository.fee_of(session, deposit.network_id, deposit.tx_hash)
+        if fee is not None:
+            entries[ref] = posting.network_fee(ref, *fee)
+    return list(entries.values())
 
 
 def _journal(deposit: Deposit, *, waits: bool) -> posting.JournalEntry:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.address_book.payable import payable
 from gateway.audit.service import record
 from gateway.db import acting_for
 from gateway.desk import repository
@@ -20,7 +21,6 @@ from gateway.domain.moment import Moment
 from gateway.invoices.repository import invoice_of, options_of
 from gateway.merchants.repository import merchant_of
 from gateway.models import Currency, Deposit, Network, Resolution
-from gateway.withdrawals.service import payable
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,29 @@ MERCHANT_SCOPES = frozenset(
 OPERATOR_SCOPES = frozenset(
     {
         "app_wallets:read",
+        "approvals:read",
+        "approvals:write",
         "deposits:read",
         "merchants:write",
+        "pauses:read",
+        "pauses:write",
         "unattributed:approve",
         "unattributed:read",
         "unattributed:resolve",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a key may still ask: `left` of `quota` requests until `resets_in` seconds from now.
+
+    `left` is below 0 on the request that is one too many.
+    """
+
+    quota: int
+    left: int
+    resets_in: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,7 @@ class Actor:
     scopes: frozenset[str]
     livemode: bool
     allowed_ips: tuple[str, ...] = ()
+    budget: Budget | None = None
     address: str | None = None
     endpoint: str | None = None
     request_id: str | None = None

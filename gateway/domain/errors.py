@@ -84,6 +84,12 @@ class TooMany(Refusal):
     status = 429
     code = "rate_limited"
 
+    def __init__(
+        self, detail: str, *, code: str | None = None, retry_after_seconds: int = 60
+    ) -> None:
+        super().__init__(detail, code=code)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class Unavailable(Refusal):
     """Try again later: nothing is wrong with the request."""

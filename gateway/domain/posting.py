@@ -118,6 +118,12 @@ def network_fee(ref: str, currency_id: str, units: int) -> JournalEntry:
     return JournalEntry("network_fee", ref, None, postings)
 
 
+def rent(ref: str, currency_id: str, units: int) -> JournalEntry:
+    """Book what came back with an account that our own transaction closed, in the native coin."""
+    postings = _between(CUSTODY, EXPENSE, currency_id, "FEE", units)
+    return JournalEntry("rent", ref, None, postings)
+
+
 def _between(
     debit: str, credit: str, currency_id: str, change_type: str, units: int
 ) -> tuple[Posting, ...]:

@@ -3,7 +3,7 @@
 MOVES = {
     "pending": {"approved", "rejected", "canceled"},
     "approved": {"signing", "rejected", "canceled"},
-    "signing": {"broadcast", "failed"},
+    "signing": {"approved", "broadcast", "failed"},
     "broadcast": {"confirming", "completed", "failed"},
     "confirming": {"broadcast", "completed", "failed"},
     "completed": set[str](),
@@ -11,7 +11,10 @@ MOVES = {
     "canceled": set[str](),
     "failed": set[str](),
 }
-"""Before `signing` nothing exists that could land; after it only our own scan decides."""
+"""Before `signing` nothing exists that could land; after it only our own scan decides.
+
+What the keystore would not sign goes back to `approved` and waits its turn again.
+"""
 
 
 def may_move(before: str, after: str) -> bool:

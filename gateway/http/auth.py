@@ -3,7 +3,7 @@
 A route without a guard is public; it gets no actor and so no tenant's data.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,9 +11,9 @@ import structlog
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from gateway.domain.actor import Actor, may_come_from
-from gateway.domain.errors import Forbidden, Unauthenticated
-from gateway.http.errors import REQUEST_ID
+from gateway.domain.actor import Actor, Budget, may_come_from
+from gateway.domain.errors import Forbidden, TooMany, Unauthenticated
+from gateway.http.errors import BUDGET, REQUEST_ID
 
 Identify = Callable[[str], Awaitable[Actor | None]]
 """From the presented secret to the actor, or None if no such key is in force."""
@@ -51,6 +51,7 @@ async def _identified(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
     actor = await identify(secret.strip())
     if actor is None:
         raise Unauthenticated("this key is unknown, expired or revoked")
+    _require_budget(connection, actor.budget)
     scope = cast("Mapping[str, Any]", connection.scope)
     return replace(
         actor,
@@ -58,3 +59,18 @@ async def _identified(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
         endpoint=f"{scope['method']} {scope['path']}",
         request_id=scope[REQUEST_ID],
     )
+
+
+def _require_budget(
+    connection: ASGIConnection[Any, Any, Any, Any], budget: Budget | None
+) -> None:
+    """Leave the key's budget for the answer's headers; refuse one request too many."""
+    if budget is None:
+        return
+    # ASGI allows keys of one's own, which Litestar's types do not.
+    cast("MutableMapping[str, Any]", connection.scope)[BUDGET] = budget
+    if budget.left < 0:
+        raise TooMany(
+            f"a key may ask {budget.quota} times a minute",
+            retry_after_seconds=budget.resets_in,
+        )

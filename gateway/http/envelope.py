@@ -12,8 +12,9 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from gateway.domain.actor import Budget
 from gateway.domain.moment import Moment
-from gateway.http.errors import PROBLEM_JSON, REQUEST_ID, problem
+from gateway.http.errors import BUDGET, PROBLEM_JSON, REQUEST_ID, problem
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_LEFT = 499
@@ -72,7 +73,11 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers(request_id, message)]
+                message["headers"] = [
+                    *message["headers"],
+                    *self._headers(request_id, message),
+                    *_budget(state.get(BUDGET)),
+                ]
             await send(message)
 
         try:
@@ -103,6 +108,17 @@ class Envelope:
             status=status,
             ms=round(seconds * 1000, 1),
         )
+
+
+def _budget(budget: Budget | None) -> list[tuple[bytes, bytes]]:
+    """Tell what a key may still ask (draft-ietf-httpapi-ratelimit-headers-10)."""
+    if budget is None:
+        return []
+    left = max(0, budget.left)
+    return [
+        (b"ratelimit-policy", b'"default";q=%d;w=60' % budget.quota),
+        (b"ratelimit", b'"default";r=%d;t=%d' % (left, budget.resets_in)),
+    ]
 
 
 def _has_nul(scope: MutableMapping[str, Any]) -> bool:

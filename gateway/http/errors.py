@@ -21,6 +21,8 @@ from gateway.domain.errors import FieldFault, Invalid, NotFound, Refusal, TooMan
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID = "gateway_request_id"
 """Key of the request's id in the ASGI scope."""
+BUDGET = "gateway_budget"
+"""Key of what the caller's key may still ask, for the answer's headers."""
 
 _CODES = {
     400: "malformed_request",
@@ -36,7 +38,7 @@ _DETAILS = {
     413: "a body is at most 64 KiB",
     500: "this is our fault; the request id finds it in our logs",
 }
-_RETRY_AFTER_SECONDS = {409: "1", 429: "60", 503: "5"}
+_RETRY_AFTER_SECONDS = {409: "1", 503: "5"}
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -84,7 +86,9 @@ def _response(request: Request[Any, Any, Any], refusal: Refusal) -> Response[byt
     headers = {}
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if refusal.code.endswith("in_flight") or isinstance(refusal, (TooMany, Unavailable)):
+    if isinstance(refusal, TooMany):
+        headers["Retry-After"] = str(refusal.retry_after_seconds)
+    elif refusal.code.endswith("in_flight") or isinstance(refusal, Unavailable):
         headers["Retry-After"] = _RETRY_AFTER_SECONDS[refusal.status]
     return _document(
         problem(request.scope, refusal.status, refusal.code, refusal.detail, refusal.faults),

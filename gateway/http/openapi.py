@@ -160,7 +160,7 @@ def _statuses(method: str, operation: dict[str, Any], handler: HTTPRouteHandler)
     statuses = {400, 500, 503, *handler.opt.get("refusals", ())}
     if _scopes(handler):
         # A key's request is read as a whole, so any can be too large.
-        statuses |= {401, 403, 413}
+        statuses |= {401, 403, 413, 429}
     if _request_kind(handler):
         statuses |= {413, 415, 422}
     parameters = {parameter["in"] for parameter in operation.get("parameters", [])}

@@ -12,7 +12,15 @@ import msgspec
 
 from gateway.domain.addresses import display
 from gateway.domain.money import FIAT_DECIMALS, plain, rounded, rounded_down, to_text
-from gateway.models import Currency, Deposit, Invoice, InvoiceTimeline, Network, PaymentOption
+from gateway.models import (
+    Currency,
+    Deposit,
+    Invoice,
+    InvoiceTimeline,
+    Network,
+    PaymentOption,
+    Withdrawal,
+)
 
 STANDING = ("pending", "confirmed")
 """Deposit states that count towards an invoice."""
@@ -48,6 +56,18 @@ class TimelineDocument(msgspec.Struct, kw_only=True):
     at: datetime
 
 
+class RefundDocument(msgspec.Struct, kw_only=True):
+    """A withdrawal that pays some of it back; `status` is the withdrawal's."""
+
+    withdrawal_id: str
+    kind: str
+    payment_method: str
+    amount: str
+    destination: str
+    status: str
+    created_at: datetime
+
+
 class InvoiceDocument(msgspec.Struct, kw_only=True):
     """An invoice; money fields are decimal strings in `currency` at the locked rates."""
 
@@ -78,6 +98,7 @@ class InvoiceDocument(msgspec.Struct, kw_only=True):
     success_url: str | None
     cancel_url: str | None
     timeline: list[TimelineDocument]
+    refunds: list[RefundDocument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +115,7 @@ def invoice_document(
     options: Sequence[Option],
     deposits: Sequence[Deposit],
     timeline: Sequence[InvoiceTimeline],
+    refunds: Sequence[tuple[Withdrawal, Currency]],
     *,
     public_url: str,
 ) -> InvoiceDocument:
@@ -137,6 +159,19 @@ def invoice_document(
             )
             for step in timeline
         ],
+        refunds=[_refund_document(row, currency) for row, currency in refunds],
+    )
+
+
+def _refund_document(row: Withdrawal, currency: Currency) -> RefundDocument:
+    return RefundDocument(
+        withdrawal_id=row.id,
+        kind=row.refund_kind or "",
+        payment_method=currency.id,
+        amount=to_text(row.units, currency.decimals),
+        destination=display(row.destination),
+        status=row.status,
+        created_at=row.created_at,
     )
 
 

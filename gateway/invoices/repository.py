@@ -1,6 +1,6 @@
 """Named queries for invoices."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from gateway.models import (
     InvoiceTimeline,
     Network,
     PaymentOption,
+    Withdrawal,
 )
 from gateway.paging import PageRequest, Slice, newest_first
 
@@ -142,6 +143,26 @@ async def deposits_of(
     return found
 
 
+async def refunds_of(
+    session: AsyncSession, invoice_ids: Sequence[str]
+) -> dict[str, list[tuple[Withdrawal, Currency]]]:
+    """Return the withdrawals that refund each invoice, with their currencies, oldest first."""
+    if not invoice_ids:
+        return {}
+    query = (
+        select(Withdrawal, Currency)
+        .join(Currency, Currency.id == Withdrawal.currency_id)
+        .where(Withdrawal.invoice_id.in_(invoice_ids))
+        .order_by(Withdrawal.created_at, Withdrawal.id)
+        .execution_options(populate_existing=True)
+    )
+    found: dict[str, list[tuple[Withdrawal, Currency]]] = {each: [] for each in invoice_ids}
+    for row, currency in await session.execute(query):
+        if row.invoice_id is not None:
+            found[row.invoice_id].append((row, currency))
+    return found
+
+
 async def timeline_of(
     session: AsyncSession, invoice_ids: Sequence[str]
 ) -> dict[str, list[InvoiceTimeline]]:
@@ -164,7 +185,7 @@ async def documents_of(
     public_url: str,
     check: Check | None = None,
 ) -> list[InvoiceDocument]:
-    """Shape invoices for the outside, with three queries for all of them."""
+    """Shape invoices for the outside, with four queries for all of them."""
     ids = [invoice.id for invoice in invoices]
     options = await options_of(session, ids)
     if check is not None:
@@ -172,13 +193,24 @@ async def documents_of(
             check(option)
     deposits = await deposits_of(session, ids)
     timeline = await timeline_of(session, ids)
+    refunds = await refunds_of(session, _received(deposits))
     return [
         invoice_document(
             invoice,
             options[invoice.id],
             deposits[invoice.id],
             timeline[invoice.id],
+            refunds.get(invoice.id, []),
             public_url=public_url,
         )
         for invoice in invoices
+    ]
+
+
+def _received(deposits: Mapping[str, Sequence[Deposit]]) -> list[str]:
+    """Return the invoices that received something final: no other can have refunds."""
+    return [
+        invoice_id
+        for invoice_id, found in deposits.items()
+        if any(deposit.status == "confirmed" for deposit in found)
     ]

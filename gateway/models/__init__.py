@@ -1,7 +1,24 @@
 """Tables only: one module per aggregate, no rule and no query. The schema itself is SQL in `migrations/`."""
 
-from gateway.models.accounts import ApiKey, AuditLog, IdempotencyKey, Merchant, User
+from gateway.models.accounts import (
+    ApiKey,
+    AuditLink,
+    AuditLog,
+    AuditPending,
+    IdempotencyKey,
+    Merchant,
+    RateWindow,
+    User,
+)
 from gateway.models.addresses import AddressPool, FreeAddress
+from gateway.models.approvals import (
+    Approval,
+    ApprovalOrder,
+    OrderRefusal,
+    Pause,
+    PolicySnapshot,
+)
+from gateway.models.cancels import CancelRequest
 from gateway.models.catalog import Currency, Network, NetworkHealth, PriceHistory
 from gateway.models.chain import Block, Cursor, Transaction
 from gateway.models.columns import Table
@@ -17,6 +34,14 @@ from gateway.models.reconciliation import (
     Reconciliation,
     ReconciliationMark,
 )
+from gateway.models.requests import (
+    AddressBookEntry,
+    FeeQuote,
+    PayoutRule,
+    WithdrawalBatch,
+    WithdrawalSettings,
+)
+from gateway.models.sweeps import Sweep, Unswept
 from gateway.models.webhooks import Event, WebhookDelivery, WebhookEndpoint
 from gateway.models.withdrawals import (
     ApplicationWallet,
@@ -27,22 +52,29 @@ from gateway.models.withdrawals import (
 )
 
 __all__ = [
+    "AddressBookEntry",
     "AddressDrift",
     "AddressPool",
     "ApiKey",
     "ApplicationWallet",
     "ApplicationWalletBalance",
+    "Approval",
+    "ApprovalOrder",
     "AssetCheck",
     "AssetHold",
     "Attempt",
+    "AuditLink",
     "AuditLog",
+    "AuditPending",
     "BalanceHistory",
     "Block",
+    "CancelRequest",
     "Currency",
     "Cursor",
     "Deposit",
     "DepositSighting",
     "Event",
+    "FeeQuote",
     "FreeAddress",
     "IdempotencyKey",
     "Invoice",
@@ -51,20 +83,29 @@ __all__ = [
     "Merchant",
     "Network",
     "NetworkHealth",
+    "OrderRefusal",
+    "Pause",
     "PaymentOption",
+    "PayoutRule",
+    "PolicySnapshot",
     "PriceHistory",
     "Question",
+    "RateWindow",
     "Reconciliation",
     "ReconciliationMark",
     "Resolution",
     "Signature",
     "Stray",
     "StrayDay",
+    "Sweep",
     "Table",
     "Transaction",
+    "Unswept",
     "User",
     "Wallet",
     "WebhookDelivery",
     "WebhookEndpoint",
     "Withdrawal",
+    "WithdrawalBatch",
+    "WithdrawalSettings",
 ]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.models.columns import SerialKey, Table, TextKey
 
@@ -68,6 +68,31 @@ class AuditLog(Table):
     endpoint: Mapped[str | None]
     request_id: Mapped[str | None]
     at: Mapped[datetime]
+
+
+class AuditLink(Table):
+    """One link of the audit log's chain: a row, and SHA-256 over the link before it and the row."""
+
+    __tablename__ = "audit_link"
+    place: Mapped[int] = mapped_column(primary_key=True)
+    audit_id: Mapped[int]
+    hash: Mapped[bytes]
+
+
+class AuditPending(Table):
+    """A row of the audit log that has no link yet."""
+
+    __tablename__ = "audit_pending"
+    audit_id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class RateWindow(Table):
+    """How many requests a key has made since its minute began."""
+
+    __tablename__ = "rate_window"
+    key_id: Mapped[TextKey]
+    began: Mapped[datetime]
+    used: Mapped[int]
 
 
 class IdempotencyKey(Table):

@@ -51,7 +51,7 @@ class NetworkHealth(Table):
 
 
 class PriceHistory(Table):
-    """Price of one whole coin in a fiat currency."""
+    """Price of one whole coin in a fiat currency: what a source said, or what was agreed on."""
 
     __tablename__ = "price_history"
     code: Mapped[TextKey]
@@ -59,3 +59,4 @@ class PriceHistory(Table):
     source: Mapped[TextKey]
     price: Mapped[Decimal]
     at: Mapped[datetime] = mapped_column(primary_key=True)
+    agreed: Mapped[bool]

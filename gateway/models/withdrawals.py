@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.models.columns import Table, TextKey, UnitsColumn, UnitsOrNone
+from gateway.models.columns import Table, TextKey, Units, UnitsColumn, UnitsOrNone
 
 
 class Withdrawal(Table):
     """A request to pay `units` to `destination`; what was asked for never changes.
 
-    Without a merchant it is a refund of an unattributed deposit, out of suspense.
+    Without a merchant it is a refund of an unattributed deposit, out of suspense. It may belong to
+    a batch, refund an invoice, or be asked for by a payout rule.
     """
 
     __tablename__ = "withdrawal"
@@ -31,8 +32,15 @@ class Withdrawal(Table):
     created_by: Mapped[str]
     approved_by: Mapped[str | None]
     rejected_by: Mapped[str | None]
+    approvals_have: Mapped[int | None]
+    approvals_need: Mapped[int | None]
     tx_hash: Mapped[str | None]
     network_fee_units: Mapped[UnitsOrNone]
+    batch_id: Mapped[str | None]
+    batch_index: Mapped[int | None]
+    invoice_id: Mapped[str | None]
+    refund_kind: Mapped[str | None]
+    rule_id: Mapped[str | None]
     created_at: Mapped[datetime]
     approved_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
@@ -53,6 +61,7 @@ class Attempt(Table):
     withdrawal_id: Mapped[str | None]
     order_id: Mapped[str]
     place: Mapped[int] = mapped_column(default=1)
+    sent_height: Mapped[int | None]
     intent: Mapped[dict[str, Any]]
     sender: Mapped[str]
     nonce: Mapped[int | None]
@@ -65,6 +74,8 @@ class Attempt(Table):
     block_hash: Mapped[str | None]
     success: Mapped[bool | None]
     payer_spent_units: Mapped[UnitsOrNone]
+    payer_gained_units: Mapped[UnitsColumn] = mapped_column(Units, default=0)
+    fee_units: Mapped[UnitsOrNone]
     broadcasts: Mapped[int]
     last_broadcast_at: Mapped[datetime | None]
     last_answer: Mapped[str | None]

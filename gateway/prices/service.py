@@ -1,5 +1,6 @@
 """What one coin is worth in the currency of an invoice, now or when a payment was received."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
 from gateway.models import PriceHistory
+from gateway.prices.market import Quote
 
 QUOTE = "USD"
 RATE = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -48,12 +50,28 @@ async def rate(
     return Rate(value, source, min(coin.at, money.at))
 
 
+async def newest(session: AsyncSession, at: datetime) -> Sequence[PriceHistory]:
+    """Return the newest price of each code that was agreed on up to `at`."""
+    query = (
+        select(PriceHistory)
+        .distinct(PriceHistory.code)
+        .where(PriceHistory.quote == QUOTE, PriceHistory.at <= at, PriceHistory.agreed)
+        .order_by(PriceHistory.code, PriceHistory.at.desc())
+    )
+    return (await session.scalars(query)).all()
+
+
 async def _dollars(session: AsyncSession, code: str, at: datetime, max_age: timedelta) -> Rate:
     if code == QUOTE:
         return Rate(Decimal(1), "identity", at)
     query = (
         select(PriceHistory)
-        .where(PriceHistory.code == code, PriceHistory.quote == QUOTE, PriceHistory.at <= at)
+        .where(
+            PriceHistory.code == code,
+            PriceHistory.quote == QUOTE,
+            PriceHistory.at <= at,
+            PriceHistory.agreed,
+        )
         .order_by(PriceHistory.at.desc())
         .limit(1)
     )
@@ -69,9 +87,36 @@ async def record(
     session: AsyncSession, prices: dict[str, Decimal], *, source: str, moment: Moment
 ) -> None:
     """Keep one price in US dollars per code."""
+    quotes = [Quote(source, code, price, moment.at) for code, price in prices.items()]
+    await record_quotes(session, quotes, agreed=True)
+
+
+async def record_quotes(
+    session: AsyncSession, quotes: Iterable[Quote], *, agreed: bool
+) -> None:
+    """Keep what sources said, or what was agreed on; the same word again changes nothing.
+
+    With a single source its word is the price, too: one row says both.
+    """
     rows = [
-        {"code": code, "quote": QUOTE, "source": source, "price": price, "at": moment.at}
-        for code, price in prices.items()
+        {
+            "code": quote.code,
+            "quote": QUOTE,
+            "source": quote.source,
+            "price": quote.price,
+            "at": quote.at,
+            "agreed": agreed,
+        }
+        for quote in quotes
     ]
-    if rows:
-        await session.execute(insert(PriceHistory).on_conflict_do_nothing(), rows)
+    if not rows:
+        return
+    statement = insert(PriceHistory)
+    if agreed:
+        statement = statement.on_conflict_do_update(
+            index_elements=["code", "quote", "source", "at"],
+            set_={"agreed": True, "price": statement.excluded.price},
+        )
+    else:
+        statement = statement.on_conflict_do_nothing()
+    await session.execute(statement, rows)

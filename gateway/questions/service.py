@@ -24,6 +24,8 @@ ANSWERED = "question_answers"
 """Channel of answers; the payload is the question's id."""
 PATIENCE_SECONDS = 2.0
 PER_MINUTE = 30
+LARGER = {"destination": 300}
+"""Kinds that cost a node little, and that belong to every request of their kind."""
 WAITING_MAX = 2
 SILENT = "network_unavailable"
 
@@ -43,8 +45,8 @@ class Questions:
     ) -> dict[str, Any]:
         """Return the watcher's answer as JSON types.
 
-        The same question within seconds is one. Raises `TooMany` beyond 30 questions a minute,
-        `Unavailable` where no watcher answers in time.
+        The same question within seconds is one. Raises `TooMany` beyond the kind's limit per
+        minute, `Unavailable` where no watcher answers in time.
         """
         asker = actor.merchant_id or actor.key_id
         turn = self._turns.setdefault(asker, asyncio.Lock())
@@ -62,6 +64,11 @@ class Questions:
                 f"the watcher of {network} does not answer", code=SILENT
             ) from late
 
+    async def is_heard(self, actor: Actor, network: str) -> bool:
+        """Tell whether somebody is there to answer: waiting for nobody would cost two seconds."""
+        async with self.database.unit_of_work(actor.merchant_id or actor.key_id) as session:
+            return await repository.is_heard(session, network)
+
     async def _put(
         self, actor: Actor, kind: str, network: str, body: Mapping[str, Any], moment: Moment
     ) -> str:
@@ -70,8 +77,9 @@ class Questions:
             known = await repository.same_question(session, asker, kind, network, body)
             if known is not None:
                 return known.id
-            if await repository.asked_lately(session, asker) >= PER_MINUTE:
-                raise TooMany(f"at most {PER_MINUTE} such questions a minute")
+            limit = LARGER.get(kind, PER_MINUTE)
+            if await repository.asked_lately(session, asker, kind) >= limit:
+                raise TooMany(f"at most {limit} such questions a minute")
             question = {
                 "id": moment.id("que"),
                 "asker": asker,

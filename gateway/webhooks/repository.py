@@ -162,7 +162,8 @@ async def events_to_replay(
             WebhookDelivery.status.in_(["succeeded", "scheduled", "retrying"]),
         )
         query = query.where(Event.id.not_in(done))
-    return (await session.scalars(query.order_by(Event.position).limit(limit))).all()
+    order = (Event.at, Event.position)
+    return (await session.scalars(query.order_by(*order).limit(limit))).all()
 
 
 async def delivery_page(

@@ -3,31 +3,48 @@
 from litestar import Controller, Response, get, post
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.domain.errors import Unavailable
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.idempotency import A_MONTH
 from gateway.http.paging import Page, page_of
 from gateway.paging import PageRequest
+from gateway.questions.service import SILENT, Questions
 from gateway.withdrawals import service
+from gateway.withdrawals.destinations import look
 from gateway.withdrawals.documents import WithdrawalDocument, withdrawal_document
+from gateway.withdrawals.estimate import estimate_document, sketch
+from gateway.withdrawals.estimate_documents import EstimateDocument
+from gateway.withdrawals.incoming import findings, payout_of
 from gateway.withdrawals.repository import currencies_of, withdrawal_of, withdrawal_page
+from gateway.withdrawals.request import request_withdrawal
 from gateway.withdrawals.schemas import (
     CreateWithdrawal,
+    EstimateWithdrawal,
+    IdParameter,
     MethodParameter,
     ReferenceParameter,
     RejectWithdrawal,
     Status,
 )
-from gateway.withdrawals.service import Gate, Payout
+from gateway.withdrawals.service import Gate
 
 
 async def provide_filter(
     status: Status | None = None,
     payment_method: MethodParameter = None,
     reference: ReferenceParameter = None,
+    batch_id: IdParameter = None,
+    invoice_id: IdParameter = None,
 ) -> dict[str, str]:
     """Read the filters of a list."""
-    given = {"status": status, "payment_method": payment_method, "reference": reference}
+    given = {
+        "status": status,
+        "payment_method": payment_method,
+        "reference": reference,
+        "batch_id": batch_id,
+        "invoice_id": invoice_id,
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -38,20 +55,40 @@ class WithdrawalController(Controller):
     dependencies = {"wanted": provide_filter}  # noqa: RUF012 - Litestar reads it from the class
 
     @post("/", guards=[requires("withdrawals:create")])
-    async def create(self, call: Call, data: CreateWithdrawal) -> Response[WithdrawalDocument]:
+    async def create(
+        self, call: Call, questions: Questions, data: CreateWithdrawal
+    ) -> Response[WithdrawalDocument]:
         """Ask for a payout; amount and fee are held at once. Needs an `Idempotency-Key`."""
-        payout = Payout(
-            payment_method=data.payment_method,
-            amount=data.amount,
-            destination=data.destination,
-            reference=data.reference,
-            metadata=data.metadata,
-        )
+        payout = payout_of(data)
+        [finding] = await findings(call, questions, [payout])
 
         async def work(session: AsyncSession) -> WithdrawalDocument:
-            return await service.request_withdrawal(_gate(call, session), payout)
+            return await request_withdrawal(_gate(call, session), payout, finding)
 
         return await call.once(work, required=True, lifetime=A_MONTH)
+
+    @post("/estimate", guards=[requires("withdrawals:read")], status_code=200)
+    async def estimate(
+        self, call: Call, questions: Questions, data: EstimateWithdrawal
+    ) -> EstimateDocument:
+        """Say what a payout would cost, and who would decide; nothing is held."""
+        actor = call.actor
+        async with call.transaction() as session:
+            drawn = await sketch(
+                session,
+                actor,
+                call.moment,
+                payment_method=data.payment_method,
+                amount=data.amount,
+                destination=data.destination,
+            )
+        finding = None
+        if drawn.prospect is not None:
+            network = drawn.network.id
+            [finding] = await look(questions, actor, network, [drawn.prospect], call.moment)
+            if finding is None and data.require_answer:
+                raise Unavailable(f"the watcher of {network} does not answer", code=SILENT)
+        return estimate_document(drawn, finding, actor)
 
     @get("/", guards=[requires("withdrawals:read")])
     async def index(

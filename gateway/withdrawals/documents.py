@@ -13,7 +13,10 @@ APPROVALS_NEEDED = 1
 
 
 class ApprovalsDocument(msgspec.Struct, kw_only=True):
-    """How many approvals there are and how many are needed."""
+    """How many approvals there are and how many are needed.
+
+    The merchant's own gate until it is passed, then the people whom the keystore's policy names.
+    """
 
     have: int
     need: int
@@ -23,7 +26,8 @@ class WithdrawalDocument(msgspec.Struct, kw_only=True):
     """A payout. The destination receives exactly `amount`; `fee_charged` is the merchant's fee.
 
     `network_fee` is what the network took from the operator, in the network's own coin, known
-    once the payout is final.
+    once the payout is final. `invoice_id` and `refund_kind` are set where it refunds an invoice;
+    `created_by` is a key, or `auto:` and the payout rule that asked.
     """
 
     id: str
@@ -49,6 +53,10 @@ class WithdrawalDocument(msgspec.Struct, kw_only=True):
     rejected_by: str | None
     tx_hash: str | None
     network_fee: str | None
+    batch_id: str | None
+    batch_index: int | None
+    invoice_id: str | None
+    refund_kind: str | None
     created_at: datetime
     approved_at: datetime | None
     completed_at: datetime | None
@@ -77,15 +85,26 @@ def withdrawal_document(
         status=withdrawal.status,
         blocked_reason=withdrawal.blocked_reason,
         failure_reason=withdrawal.failure_reason,
-        approvals=ApprovalsDocument(
-            have=0 if withdrawal.approved_by is None else 1, need=APPROVALS_NEEDED
-        ),
+        approvals=_approvals(withdrawal),
         created_by=withdrawal.created_by,
         approved_by=withdrawal.approved_by,
         rejected_by=withdrawal.rejected_by,
         tx_hash=withdrawal.tx_hash,
         network_fee=None if fee is None else to_text(fee, native.decimals),
+        batch_id=withdrawal.batch_id,
+        batch_index=withdrawal.batch_index,
+        invoice_id=withdrawal.invoice_id,
+        refund_kind=withdrawal.refund_kind,
         created_at=withdrawal.created_at,
         approved_at=withdrawal.approved_at,
         completed_at=withdrawal.completed_at,
     )
+
+
+def _approvals(withdrawal: Withdrawal) -> ApprovalsDocument:
+    if withdrawal.approvals_need is not None:
+        return ApprovalsDocument(
+            have=withdrawal.approvals_have or 0, need=withdrawal.approvals_need
+        )
+    have = 0 if withdrawal.approved_by is None else 1
+    return ApprovalsDocument(have=have, need=APPROVALS_NEEDED)

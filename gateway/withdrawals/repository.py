@@ -15,6 +15,8 @@ FILTERS = {
     "status": Withdrawal.status,
     "payment_method": Withdrawal.currency_id,
     "reference": Withdrawal.reference,
+    "batch_id": Withdrawal.batch_id,
+    "invoice_id": Withdrawal.invoice_id,
 }
 """What a merchant's list can be narrowed to."""
 

@@ -22,6 +22,7 @@ Status = Literal[
     "failed",
 ]
 MethodParameter = Annotated[str | None, Parameter(max_length=64)]
+IdParameter = Annotated[str | None, Parameter(max_length=64)]
 ReferenceParameter = Annotated[str | None, Parameter(max_length=200)]
 
 
@@ -36,6 +37,21 @@ class CreateWithdrawal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     destination: Destination
     reference: Reference | None = None
     metadata: Metadata = {}
+
+
+class CreateBatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Payouts to ask for in one call, in the order in which they take from the balance."""
+
+    items: Annotated[list[CreateWithdrawal], msgspec.Meta(min_length=1, max_length=100)]
+
+
+class EstimateWithdrawal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A payout to think about; with `require_answer` an unknown destination is 503."""
+
+    payment_method: MethodId
+    amount: Amount
+    destination: Destination | None = None
+    require_answer: bool = False
 
 
 class RejectWithdrawal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

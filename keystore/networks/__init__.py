@@ -1,8 +1,16 @@
 """The families: a typed intent becomes a draft, a draft and a key become signed bytes. Pure."""
 
-from keystore.api import EthereumIntent, Family, Intent, SolanaIntent, TronIntent
-from keystore.networks import ethereum, solana, tron
+from keystore.intents import (
+    EthereumIntent,
+    Intent,
+    SolanaIntent,
+    SolanaSweepIntent,
+    TronIntent,
+    TronResourceIntent,
+)
+from keystore.networks import ethereum, solana, solana_sweep, tron, tron_resource
 from keystore.networks.scheme import Draft
+from keystore.shapes import Family
 
 
 def draft(intent: Intent, sender: str) -> Draft:
@@ -15,8 +23,12 @@ def draft(intent: Intent, sender: str) -> Draft:
             return ethereum.draft(intent, sender)
         case TronIntent():
             return tron.draft(intent, sender)
+        case TronResourceIntent():
+            return tron_resource.draft(intent, sender)
         case SolanaIntent():
             return solana.draft(intent, sender)
+        case SolanaSweepIntent():
+            return solana_sweep.draft(intent, sender)
 
 
 def family_of(intent: Intent) -> Family:
@@ -24,9 +36,9 @@ def family_of(intent: Intent) -> Family:
     match intent:
         case EthereumIntent():
             return "ethereum"
-        case TronIntent():
+        case TronIntent() | TronResourceIntent():
             return "tron"
-        case SolanaIntent():
+        case SolanaIntent() | SolanaSweepIntent():
             return "solana"
 
 
@@ -42,12 +54,16 @@ def fee_most(intent: Intent) -> int:
             return ethereum.fee_most(intent)
         case TronIntent():
             return tron.fee_most(intent)
+        case TronResourceIntent():
+            return tron.BURNT_SUN_MAX
         case SolanaIntent():
             return solana.fee_most(intent)
+        case SolanaSweepIntent():
+            return solana_sweep.fee_most(intent)
 
 
 def replaces(new: Intent, old: Intent) -> bool:
-    """Tell whether `new` is `old` with a fee that the chain takes as a replacement.
+    """Tell whether `new` may take the slot of `old`: a higher fee, or a cancel with one.
 
     Only Ethereum has a slot that two transactions can compete for.
     """

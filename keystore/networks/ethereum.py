@@ -12,7 +12,7 @@ from bip_utils import EthAddrDecoder
 from bip_utils.utils.crypto import Kekkak256
 from coincurve import PrivateKey
 
-from keystore.api import EthereumIntent
+from keystore.intents import EthereumIntent
 from keystore.networks.scheme import SignedBytes, whole, within
 from keystore.refusal import Refused
 
@@ -20,6 +20,8 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _TRANSFER = bytes.fromhex("a9059cbb")
 """Selector of `transfer(address,uint256)`."""
 _TYPE = b"\x02"
+_PAYMENT = ("asset", "to", "units", "gas_limit", "pool_index")
+"""What a cancel does not take over from the payment in whose place it stands."""
 GAS_MAX = 30_000_000
 GAS_OF_TRANSFER = 21_000
 CHAIN_ID_MAX = 2**53 - 1
@@ -73,8 +75,9 @@ class EthereumDraft:
     slot: str
     fields: tuple[Item, ...]
 
-    def sign(self, key: bytes) -> SignedBytes:
+    def sign(self, *keys: bytes) -> SignedBytes:
         """Sign keccak of the unsigned envelope (RFC 6979, low s)."""
+        (key,) = keys
         digest = Kekkak256.QuickDigest(_TYPE + rlp(list(self.fields)))
         signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
         r, s, parity = signature[:32], signature[32:64], signature[64]
@@ -108,10 +111,13 @@ def draft(intent: EthereumIntent, sender: str) -> EthereumDraft:
 def replaces(new: EthereumIntent, old: EthereumIntent) -> bool:
     """Tell whether both fees rose by an eighth or more and nothing else changed.
 
-    Nodes take a replacement from a tenth on (geth's `ErrReplaceUnderpriced`), 12.5 % everywhere.
+    A cancel may also stand in the place of a payment of the same order, sender and nonce; what
+    was canceled never comes back. Nodes take a replacement from a tenth on (geth's
+    `ErrReplaceUnderpriced`), 12.5 % everywhere.
     """
     fees = ("max_fee_per_gas", "max_priority_fee_per_gas")
-    same = {fee: getattr(old, fee) for fee in fees}
+    free = (*fees, *_PAYMENT) if _is_nothing(new) and not _is_nothing(old) else fees
+    same = {name: getattr(old, name) for name in free}
     if msgspec.structs.replace(new, **same) != old:
         return False
     return all(
@@ -119,6 +125,11 @@ def replaces(new: EthereumIntent, old: EthereumIntent) -> bool:
         >= whole(getattr(old, fee), fee, bits=128) * 9
         for fee in fees
     )
+
+
+def _is_nothing(intent: EthereumIntent) -> bool:
+    """Tell a cancel by its amount: no other intent of 0 native units is ever signed."""
+    return intent.asset == "native" and intent.units == "0"
 
 
 def fee_most(intent: EthereumIntent) -> int:

@@ -18,15 +18,18 @@ class SignedBytes:
 
 
 class Draft(Protocol):
-    """One transaction, complete but for the signature."""
+    """One transaction, complete but for its signatures."""
 
     @property
     def slot(self) -> str:
         """The place on the chain that only one withdrawal may take."""
         ...
 
-    def sign(self, key: bytes) -> SignedBytes:
-        """Sign with the 32-byte private key of the sender; the same key gives the same bytes."""
+    def sign(self, *keys: bytes) -> SignedBytes:
+        """Sign with the 32-byte private keys of the signers, the sender's first.
+
+        The same keys give the same bytes.
+        """
         ...
 
 

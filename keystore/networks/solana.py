@@ -26,7 +26,8 @@ from solders.system_program import (
 from solders.token.associated import get_associated_token_address
 from solders.transaction import Transaction
 
-from keystore.api import SignNonceSetupRequest, SolanaIntent
+from keystore.api import SignNonceSetupRequest
+from keystore.intents import SolanaIntent, SolanaSweepIntent
 from keystore.networks.scheme import SignedBytes, whole, within
 from keystore.refusal import Refused
 
@@ -52,23 +53,31 @@ MICRO = 10**6
 
 @dataclass(frozen=True, slots=True)
 class SolanaDraft:
-    """A legacy message with its one signer."""
+    """A legacy message without its signatures."""
 
     slot: str
     message: Message
 
-    def sign(self, key: bytes) -> SignedBytes:
-        """Sign with the fee payer's 32-byte Ed25519 seed."""
-        signer = Keypair.from_seed(key)
-        signed = Transaction([signer], self.message, self.message.recent_blockhash)
+    def sign(self, *keys: bytes) -> SignedBytes:
+        """Sign with the 32-byte Ed25519 seeds of all signers, the fee payer's first."""
+        signers = [Keypair.from_seed(key) for key in keys]
+        signed = Transaction(signers, self.message, self.message.recent_blockhash)
         return SignedBytes(bytes(signed), str(signed.signatures[0]))
 
 
 def draft(intent: SolanaIntent, sender: str) -> SolanaDraft:
     """Build the payment; refuse what the runtime would refuse or misread."""
     payer = Pubkey.from_string(sender)
+    pay = _native(intent, payer) if intent.asset == "native" else _token(intent, payer)
+    return on_nonce(intent, payer, pay)
+
+
+def on_nonce(
+    intent: SolanaIntent | SolanaSweepIntent, payer: Pubkey, work: list[Instruction]
+) -> SolanaDraft:
+    """Put AdvanceNonce and the compute budget before the work, on a lane of the payer's."""
     nonce_account = pubkey(intent.nonce_account, "nonce_account")
-    if intent.nonce_account not in {lane_account(sender, lane) for lane in range(LANES)}:
+    if intent.nonce_account not in {lane_account(str(payer), lane) for lane in range(LANES)}:
         raise Refused("bad_field", "nonce_account: not a lane of the hot wallet")
     value = blockhash(intent.nonce_value, "nonce_value")
     instructions = [
@@ -76,7 +85,7 @@ def draft(intent: SolanaIntent, sender: str) -> SolanaDraft:
             AdvanceNonceAccountParams(nonce_pubkey=nonce_account, authorized_pubkey=payer)
         ),
         *_budget(intent),
-        *(_native(intent, payer) if intent.asset == "native" else _token(intent, payer)),
+        *work,
     ]
     return SolanaDraft(
         slot=f"solana:{intent.nonce_account}:{intent.nonce_value}",
@@ -136,16 +145,21 @@ def blockhash(text: str, field: str) -> Hash:
 
 def fee_most(intent: SolanaIntent) -> int:
     """Return signature and priority fee, and the rent of a new token account, in lamports."""
-    price = intent.compute_unit_limit * intent.compute_unit_price_micro_lamports
     rent = TOKEN_ACCOUNT_LAMPORTS_MAX if intent.create_ata else 0
-    return LAMPORTS_PER_SIGNATURE + -(-price // MICRO) + rent
+    return LAMPORTS_PER_SIGNATURE + priority_fee(intent) + rent
+
+
+def priority_fee(intent: SolanaIntent | SolanaSweepIntent) -> int:
+    """Return what the compute budget may cost, in lamports."""
+    price = intent.compute_unit_limit * intent.compute_unit_price_micro_lamports
+    return -(-price // MICRO)
 
 
 def _lane_seed(lane: int) -> str:
     return f"gw-nonce-{lane}"
 
 
-def _budget(intent: SolanaIntent) -> list[Instruction]:
+def _budget(intent: SolanaIntent | SolanaSweepIntent) -> list[Instruction]:
     units = within(intent.compute_unit_limit, "compute_unit_limit", most=COMPUTE_UNITS_MAX)
     price = within(
         intent.compute_unit_price_micro_lamports,
@@ -166,28 +180,50 @@ def _native(intent: SolanaIntent, payer: Pubkey) -> list[Instruction]:
 
 
 def _token(intent: SolanaIntent, payer: Pubkey) -> list[Instruction]:
-    if intent.token_program not in TOKEN_PROGRAMS:
-        raise Refused("bad_field", "token_program: neither SPL Token nor Token-2022")
-    program = Pubkey.from_string(intent.token_program)
-    mint, owner = pubkey(intent.asset, "asset"), pubkey(intent.to, "to")
+    token, owner = token_of(intent), pubkey(intent.to, "to")
     units = whole(intent.units, "units", bits=64)
-    decimals = within(intent.decimals, "decimals", most=255)
-    source = get_associated_token_address(payer, mint, program)
-    target = get_associated_token_address(owner, mint, program)
-    pay = Instruction(
-        program,
-        TRANSFER_CHECKED + units.to_bytes(8, "little") + bytes([decimals]),
-        [
-            AccountMeta(source, is_signer=False, is_writable=True),
-            AccountMeta(mint, is_signer=False, is_writable=False),
-            AccountMeta(target, is_signer=False, is_writable=True),
-            AccountMeta(payer, is_signer=True, is_writable=False),
-        ],
-    )
+    pay = token.transfer(payer, owner, units)
     if not intent.create_ata:
         return [pay]
-    readers = (owner, mint, SYSTEM_PROGRAM, program)
-    return [_create_account(payer, target, readers), pay]
+    readers = (owner, token.mint, SYSTEM_PROGRAM, token.program)
+    return [_create_account(payer, token.account(owner), readers), pay]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A mint, its program and its decimals."""
+
+    mint: Pubkey
+    program: Pubkey
+    decimals: int
+
+    def account(self, owner: Pubkey) -> Pubkey:
+        """Return the owner's canonical account of this mint."""
+        return get_associated_token_address(owner, self.mint, self.program)
+
+    def transfer(self, owner: Pubkey, payee: Pubkey, units: int) -> Instruction:
+        """TransferChecked between two owners' canonical accounts."""
+        return Instruction(
+            self.program,
+            TRANSFER_CHECKED + units.to_bytes(8, "little") + bytes([self.decimals]),
+            [
+                AccountMeta(self.account(owner), is_signer=False, is_writable=True),
+                AccountMeta(self.mint, is_signer=False, is_writable=False),
+                AccountMeta(self.account(payee), is_signer=False, is_writable=True),
+                AccountMeta(owner, is_signer=True, is_writable=False),
+            ],
+        )
+
+
+def token_of(intent: SolanaIntent | SolanaSweepIntent) -> Token:
+    """Read the token of an intent; refuse another program than the two that are known."""
+    if intent.token_program not in TOKEN_PROGRAMS:
+        raise Refused("bad_field", "token_program: neither SPL Token nor Token-2022")
+    return Token(
+        mint=pubkey(intent.asset, "asset"),
+        program=Pubkey.from_string(intent.token_program),
+        decimals=within(intent.decimals, "decimals", most=255),
+    )
 
 
 def _create_account(payer: Pubkey, account: Pubkey, readers: tuple[Pubkey, ...]) -> Instruction:

@@ -2,7 +2,7 @@
 
 A Tron transaction is a protobuf message (java-tron's `core/Tron.proto`) whose id is SHA-256 of
 its `raw_data`. There is no nonce: those bytes, valid until their expiration, are the slot.
-The encoder below knows exactly the fields that two kinds of contract need.
+The encoder below knows exactly the fields that our contracts need.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bip_utils import Base58ChecksumError, Base58Decoder
 from coincurve import PrivateKey
 
-from keystore.api import TronIntent
+from keystore.intents import TronIntent, TronResourceIntent
 from keystore.networks.scheme import SignedBytes, whole, within
 from keystore.refusal import Refused
 
@@ -44,8 +44,9 @@ class TronDraft:
         """The transaction id: the chain accepts it once, so two withdrawals cannot share it."""
         return "tron:" + hashlib.sha256(self.raw_data).hexdigest()
 
-    def sign(self, key: bytes) -> SignedBytes:
+    def sign(self, *keys: bytes) -> SignedBytes:
         """Sign the transaction id; the signature is r, s and 27 or 28."""
+        (key,) = keys
         digest = hashlib.sha256(self.raw_data).digest()
         signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
         proof = signature[:64] + bytes([27 + signature[64]])
@@ -54,7 +55,14 @@ class TronDraft:
 
 def draft(intent: TronIntent, sender: str) -> TronDraft:
     """Build the payment; refuse what the chain would refuse or misread."""
-    contract = _transfer(intent, sender) if intent.asset == "native" else _call(intent, sender)
+    body = _transfer(intent, sender) if intent.asset == "native" else _call(intent, sender)
+    return enveloped(intent, body, intent.fee_limit)
+
+
+def enveloped(
+    intent: TronIntent | TronResourceIntent, body: bytes, fee_limit: int
+) -> TronDraft:
+    """Put a contract beside its reference block and its times; refuse times without sense."""
     if _BLOCK_ID.fullmatch(intent.ref_block_id) is None:
         raise Refused("bad_field", "ref_block_id: must be 64 lower-case hex digits")
     block = bytes.fromhex(intent.ref_block_id)
@@ -67,9 +75,9 @@ def draft(intent: TronIntent, sender: str) -> TronDraft:
             (1, block[6:8]),
             (4, block[8:16]),
             (8, dies),
-            (11, contract),
+            (11, body),
             (14, made),
-            (18, intent.fee_limit),
+            (18, fee_limit),
         )
     )
 
@@ -99,7 +107,7 @@ def _transfer(intent: TronIntent, sender: str) -> bytes:
         raise Refused("bad_field", "fee_limit: must be 0 for a native payment")
     units = whole(intent.units, "units", bits=63)
     body = message((1, address(sender, "sender")), (2, address(intent.to, "to")), (3, units))
-    return _contract(1, "TransferContract", body)
+    return contract(1, "TransferContract", body)
 
 
 def _call(intent: TronIntent, sender: str) -> bytes:
@@ -111,10 +119,11 @@ def _call(intent: TronIntent, sender: str) -> bytes:
     body = message(
         (1, address(sender, "sender")), (2, address(intent.asset, "asset")), (4, data)
     )
-    return _contract(31, "TriggerSmartContract", body)
+    return contract(31, "TriggerSmartContract", body)
 
 
-def _contract(kind: int, name: str, body: bytes) -> bytes:
+def contract(kind: int, name: str, body: bytes) -> bytes:
+    """Encode one contract with its type's number and name."""
     any_value = message((1, (_TYPE_URL + name).encode()), (2, body))
     return message((1, kind), (2, any_value))
 

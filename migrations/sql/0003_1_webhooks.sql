@@ -19,10 +19,15 @@ CREATE UNIQUE INDEX event_place ON event (merchant_id, feed) WHERE feed IS NOT N
 CREATE INDEX event_unplaced ON event (position) WHERE feed IS NULL;
 
 GRANT UPDATE (previous_until, ed25519) ON webhook_endpoint TO gw_api;
+-- Nobody but the worker gives places.
+REVOKE INSERT ON event FROM gw_api, gw_worker, gw_watcher;
+GRANT INSERT (id, merchant_id, type, subject, sequence, livemode, api_version, data, at)
+    ON event TO gw_api, gw_worker, gw_watcher;
 GRANT UPDATE (feed) ON event TO gw_worker;
 GRANT USAGE ON SEQUENCE event_feed TO gw_worker;
 
 -- downgrade
+GRANT INSERT ON event TO gw_api, gw_worker, gw_watcher;
 DROP INDEX event_place, event_unplaced;
 ALTER TABLE event DROP COLUMN feed;
 DROP SEQUENCE event_feed;

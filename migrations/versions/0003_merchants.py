@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 SQL = Path(__file__).parent.parent / "sql"
-PARTS = ("1_webhooks",)
+PARTS = ("1_webhooks", "2_prices", "3_audit", "4_limits")
 TURN = "\n-- downgrade\n"
 
 

@@ -18,6 +18,7 @@ from watchers.network import (
     Tip,
     WrongChain,
 )
+from watchers.networks.ethereum.fees import Fees, market_fees, offer_of, outbidding
 from watchers.networks.ethereum.signed import decode_signed, verify_signed
 
 
@@ -77,12 +78,16 @@ class FakeReader:
 
 @dataclass(slots=True)
 class FakeWriter:
-    """`ChainWriter`; `manner` says how it treats broadcasts."""
+    """`ChainWriter` and `Outbidder`; `manner` says how it treats broadcasts.
+
+    `base_fee_wei` is what it tells about the next block; the chain itself takes any fee.
+    """
 
     chain: FakeChain
     network: str
     manner: Broadcast = Broadcast.TAKE
     closed: bool = False
+    base_fee_wei: int = BASE_FEE_WEI
 
     async def next_nonce(self, address: str) -> int:
         """Return the nonce of `address` at the head."""
@@ -114,6 +119,33 @@ class FakeWriter:
             "gas_limit": gas,
             "max_fee_per_gas": str(max_fee),
             "max_priority_fee_per_gas": str(TIP_WEI),
+        }
+
+    async def outbid(
+        self, intent: Mapping[str, Any], *, ceiling_units: int, overdue: bool
+    ) -> Mapping[str, Any] | None:
+        """Return the intent with raised fees; None while its offer stands a chance."""
+        self._reach()
+        offer = offer_of(intent)
+        if not overdue and self.base_fee_wei <= offer.max_fee_wei:
+            return None
+        return {**intent, **self._above(offer, intent["gas_limit"], ceiling_units)}
+
+    async def vacate(
+        self, intent: Mapping[str, Any], sender: str, *, ceiling_units: int
+    ) -> Mapping[str, Any]:
+        """Return an intent of nothing to the sender itself on the same nonce."""
+        self._reach()
+        nothing = {"asset": NATIVE, "to": sender, "units": "0", "gas_limit": GAS_NATIVE}
+        fees = self._above(offer_of(intent), GAS_NATIVE, ceiling_units)
+        return {**intent, **nothing, **fees}
+
+    def _above(self, offer: Fees, gas: int, ceiling: int) -> dict[str, str]:
+        market = market_fees(self.base_fee_wei, [TIP_WEI])
+        fees = outbidding(offer, market, gas, ceiling)
+        return {
+            "max_fee_per_gas": str(fees.max_fee_wei),
+            "max_priority_fee_per_gas": str(fees.tip_wei),
         }
 
     def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:

@@ -30,7 +30,7 @@ FAMILY_HOMES = (
     "watchers/pay/lanes.py",
     "watchers/pay/settler.py",
     "keystore/",
-    "gateway/settings.py",
+    "gateway/settings/sections.py",
     "gateway/domain/addresses.py",
     "gateway/invoices/documents.py",
 )

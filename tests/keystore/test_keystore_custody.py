@@ -1,13 +1,8 @@
 """Looking after the seeds: new passphrase, rekey, words on paper, backup, restore, drill."""
 
-import contextlib
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +12,8 @@ from hypothesis import strategies as st
 from keystore import vault
 from keystore.refusal import Unfit
 from keystore.words import entropy_of, places_to_check, words_of
-from tests.keystore.house import PASSPHRASE, ROOT, House, build, run, serving, set_passphrase
+from tests.keystore.house import PASSPHRASE, House, build, run, serving, set_passphrase
+from tests.keystore.terminal import at_a_terminal, read_until
 
 NEW = "a new passphrase of some length"
 CHEAP = ("--kdf-memory-mib", "64")
@@ -139,6 +135,21 @@ def test_a_backup_is_written_once_and_restored_into_emptiness(
     assert "exists already" in refused(house, "restore", str(kept))
 
 
+@pytest.mark.parametrize("left", ["-wal", "-shm"])
+def test_what_another_journal_left_is_never_read_into_a_restored_one(
+    house: House, tmp_path: Path, left: str
+) -> None:
+    """SQLite would take the pages of a dead journal's log for its own."""
+    kept = tmp_path / "keystore.backup"
+    done(house, "backup", str(kept))
+    elsewhere = build(tmp_path / "elsewhere")
+    beside = elsewhere.journal.with_name(elsewhere.journal.name + left)
+    beside.parent.mkdir()
+    beside.touch()
+    assert f"{beside.name} exists already" in refused(elsewhere, "restore", str(kept))
+    assert not elsewhere.file.exists()
+
+
 def test_an_altered_backup_is_refused(house: House, tmp_path: Path) -> None:
     """By its manifest, before anything is put in place."""
     kept = tmp_path / "keystore.backup"
@@ -150,30 +161,6 @@ def test_an_altered_backup_is_refused(house: House, tmp_path: Path) -> None:
     assert "not what its manifest says" in refused(elsewhere, "restore", str(kept))
     assert not elsewhere.file.exists()
     assert "is not a backup" in refused(elsewhere, "restore", str(elsewhere.config))
-
-
-@contextlib.contextmanager
-def at_a_terminal(house: House, *args: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run a command as if a person sat before it."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "keystore", *args, "--config", str(house.config)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    ) as process:
-        os.close(theirs)
-        try:
-            yield process, ours
-        finally:
-            process.kill()
-            os.close(ours)
-
-
-def read_until(terminal: int, text: str) -> str:
-    """Read from a terminal until it shows `text`."""
-    shown = ""
-    while text not in shown:
-        shown += os.read(terminal, 4096).decode()
-    return shown
 
 
 def test_words_go_to_a_person_with_a_check_and_bring_every_address_back(

@@ -87,6 +87,25 @@ def test_bytes_equal_those_of_eth_account(
     )
 
 
+def test_a_cancel_pays_nothing_to_its_sender_as_eth_account_would() -> None:
+    """No value, no data, the same nonce: it only takes the place."""
+    intent = ethereum_intent(to=SENDER, units="0", nonce=7)
+
+    signed = ethereum.draft(intent, SENDER).sign(KEY)
+
+    assert (signed.raw, signed.tx_hash) == oracle(
+        {
+            "to": bytes.fromhex(SENDER[2:]),
+            "value": 0,
+            "nonce": 7,
+            "maxFeePerGas": 2 * 10**9,
+            "gas": 21_000,
+            "maxPriorityFeePerGas": 10**9,
+            "chainId": 31337,
+        }
+    )
+
+
 def test_an_address_has_one_spelling() -> None:
     """A checksummed address is the same payment as its lower-case form."""
     mixed = "0x9858EfFD232B4033E47d90003D41EC34EcaEda94"

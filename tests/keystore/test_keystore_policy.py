@@ -223,6 +223,18 @@ def test_a_clock_set_back_does_not_reopen_a_window(keystore: Keystore, clock: Cl
     assert refusal(keystore, third) == "approvals_missing"
 
 
+def test_what_is_signed_under_a_clock_set_back_counts_too(
+    keystore: Keystore, clock: Clock
+) -> None:
+    """Its row gets the journal's time, not the clock's: it stays in the window."""
+    sign(keystore, ethereum_intent())
+    clock.at -= timedelta(days=30)
+    sign(keystore, ethereum_intent(withdrawal_id="wdr_2", nonce=1))
+    clock.at = NOON
+    third = ethereum_intent(withdrawal_id="wdr_3", nonce=2)
+    assert refusal(keystore, third) == "approvals_missing"
+
+
 def test_a_repeated_request_takes_nothing_from_the_window(keystore: Keystore) -> None:
     """The same bytes come back however often they are asked for."""
     first = sign(keystore, ethereum_intent())
@@ -411,6 +423,29 @@ def test_one_key_under_two_names_is_not_loaded(tmp_path: Path) -> None:
         policy_file.load(file, frozenset())
 
 
+def test_one_point_spelled_two_ways_is_one_key(tmp_path: Path) -> None:
+    """Compressed or not, with spaces or without: the bytes are compared."""
+    points = [
+        CAROL.public_key().public_bytes(Encoding.X962, form).hex()
+        for form in (PublicFormat.UncompressedPoint, PublicFormat.CompressedPoint)
+    ]
+    key = ALICE.public_key().public_bytes_raw()
+    pairs = [("passkey", *points), ("key", key.hex(), key.hex(" "))]
+    site = f'relying_party = "{SITE}"\norigin = "{ORIGIN}"\n'
+    file = tmp_path / "policy.toml"
+    for kind, *spellings in pairs:
+        file.write_text(
+            "".join(
+                f'[[approvers]]\nname = "{place}"\n{kind} = "{text}"\n{site}'
+                for place, text in enumerate(spellings)
+            )
+            + LAST
+        )
+        file.chmod(0o600)
+        with pytest.raises(Unfit, match="one person, one voice"):
+            policy_file.load(file, frozenset())
+
+
 @given(amounts=st.lists(st.integers(1, 50), max_size=40))
 def test_a_window_never_lets_more_than_its_units_go(amounts: list[int]) -> None:
     """Whatever is asked for in whatever order."""
@@ -435,7 +470,8 @@ def test_the_example_is_a_policy(tmp_path: Path) -> None:
     file.write_text((ROOT / "policy.example.toml").read_text())
     file.chmod(0o600)
     loaded = policy_file.load(file, frozenset({"sepolia"}))
-    assert [rule.kind for rule in loaded.rules] == ["automatic", "approved", "block"]
+    kinds = [rule.kind for rule in loaded.rules]
+    assert kinds == ["automatic", "approved", "sweep", "sweep", "block"]
 
 
 def test_a_fee_bump_takes_nothing_from_the_window(keystore: Keystore) -> None:

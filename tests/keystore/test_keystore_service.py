@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from eth_utils.address import to_checksum_address
+from msgspec import structs
 
 from keystore import api
 from keystore.journal import Journal
@@ -31,6 +32,31 @@ NETWORKS = {
     "mainnet": NetworkSettings("ethereum", 1),
     "realsol": NetworkSettings("solana"),
 }
+TRON_STAKE = api.TronResourceIntent(
+    withdrawal_id="wdr_1",
+    network="tron",
+    action="stake",
+    resource="ENERGY",
+    to="",
+    pool_index=None,
+    units="1000000",
+    ref_block_id="00000000000004d2" + "1f" * 24,
+    expiration_ms=1_800_000_000_000 + 4 * 3_600_000,
+    timestamp_ms=1_800_000_000_000,
+)
+SOLANA_SWEEP = api.SolanaSweepIntent(
+    withdrawal_id="wdr_1",
+    network="solana",
+    asset="native",
+    decimals=0,
+    token_program="",
+    sources=[api.SweepSource(index=0, address="1" * 32, units="1")],
+    close=False,
+    nonce_account="",
+    nonce_value="EkSnNWid2cvwEVnVx9aBqawnmiCNiDgp3gUdkDPTKN1N",
+    compute_unit_limit=20_000,
+    compute_unit_price_micro_lamports=1_000,
+)
 SECRETS = [bytearray([n] * 32) for n in range(1, 5)]
 LOG = io.StringIO()
 
@@ -73,7 +99,7 @@ def wallets(keystore: Keystore, network: str) -> dict[str, api.ApplicationWallet
 
 def code_of(keystore: Keystore, request: api.Request | api.Intent) -> str:
     """Return the code that a request is refused with."""
-    if isinstance(request, api.EthereumIntent | api.TronIntent | api.SolanaIntent):
+    if isinstance(request, api.Intent):
         request = api.SignRequest(intent=request)
     with pytest.raises(Refused) as refused:
         keystore.answer(request)
@@ -86,6 +112,18 @@ def journaled(path: Path) -> list[tuple[str, str, str | None]]:
     found = db.execute("select kind, subject, code from entry order by seq").fetchall()
     db.close()
     return found
+
+
+def test_pool_rows_are_issued_without_a_gap(keystore: Keystore) -> None:
+    """Whoever holds the socket cannot use up the pool by one row far ahead."""
+
+    def issue(first: int) -> api.DerivePoolRequest:
+        return api.DerivePoolRequest(network="tron", first=first, count=2, issue=True)
+
+    assert code_of(keystore, issue(1)) == "bad_range"
+    for first in (0, 1, 0, 3):
+        assert keystore.answer(issue(first))
+    assert code_of(keystore, issue(6)) == "bad_range"
 
 
 def test_each_family_signs_and_repeats_the_same_bytes(keystore: Keystore) -> None:
@@ -180,20 +218,20 @@ def test_policy_refusals_are_written_down(
     assert journaled(path) == [("refused", "wdr_1", code)]
 
 
-@pytest.mark.parametrize("purpose", ["hot", "gas"])
-def test_own_wallets_are_no_destination(keystore: Keystore, purpose: str) -> None:
+def test_own_wallets_are_no_destination(keystore: Keystore) -> None:
     """In every family, in any spelling; on Solana the nonce lanes too."""
     own = {
-        name: wallets(keystore, name)[purpose].address
-        for name in ("ethereum", "tron", "solana")
+        name: wallets(keystore, name)["hot"].address for name in ("ethereum", "tron", "solana")
     }
-    hot = wallets(keystore, "solana")["hot"].address
     lane = wallets(keystore, "solana")["nonce"].address
+    third = lane_account(own["solana"], 3)
 
     assert code_of(keystore, ethereum_intent(to=own["ethereum"])) == "own_destination"
+    mixed = to_checksum_address(own["ethereum"])
+    assert code_of(keystore, ethereum_intent(to=mixed)) == "own_destination"
     assert code_of(keystore, tron_intent(to=own["tron"])) == "own_destination"
     assert code_of(keystore, solana_intent(lane, to=own["solana"])) == "own_destination"
-    assert code_of(keystore, solana_intent(lane, to=lane_account(hot, 3))) == "own_destination"
+    assert code_of(keystore, solana_intent(lane, to=third)) == "own_destination"
 
 
 def test_zero_addresses_are_no_destination(keystore: Keystore) -> None:
@@ -255,16 +293,44 @@ def test_a_nonce_lane_is_set_up_on_test_networks_only(keystore: Keystore, path: 
 def test_no_intent_surprises_the_keystore(keystore: Keystore) -> None:
     """Any text and any number in any field: signed or refused, never another exception."""
     lane = wallets(keystore, "solana")["nonce"].address
-    sound: list[api.Intent] = [ethereum_intent(), tron_intent(), solana_intent(lane)]
+    hot = wallets(keystore, "ethereum")["hot"].address
+    sound: list[api.Intent] = [
+        ethereum_intent(),
+        ethereum_intent(to=hot, source="pool/1"),
+        tron_intent(),
+        tron_intent(source="gas", pool_index=1),
+        TRON_STAKE,
+        solana_intent(lane),
+        structs.replace(SOLANA_SWEEP, nonce_account=lane),
+    ]
     junk = random.Random(5)
-    texts = ["", "0", "native", "é" * 40, "T" * 34, "1" * 44, "0x" + "g" * 40, "\0", "9" * 80]
+    texts = [
+        "",
+        "0",
+        "native",
+        "gas",
+        "pool/2",
+        hot,
+        "é" * 40,
+        "T" * 34,
+        "1" * 44,
+        "0x" + "g" * 40,
+        "\0",
+        "9" * 80,
+    ]
     numbers = [0, -1, 1, 2**31, 2**53, 2**63, 2**64, 10**40]
 
     for n in range(400):
         intent = junk.choice(sound)
         fields = dict(_junk_for(intent, junk, texts, numbers), withdrawal_id=f"wdr_j{n}")
         with contextlib.suppress(Refused):
-            sign(keystore, msgspec.structs.replace(intent, **fields))
+            sign(keystore, structs.replace(intent, **fields))
+
+
+def junk_source(junk: random.Random, texts: list[str]) -> api.SweepSource:
+    """Return any text and number as a source of a sweep."""
+    index = junk.choice([-1, 0, 2**31, 2**63])
+    return api.SweepSource(index=index, address=junk.choice(texts), units=junk.choice(texts))
 
 
 def _junk_for(
@@ -272,7 +338,14 @@ def _junk_for(
 ) -> Iterator[tuple[str, Any]]:
     for name in junk.sample(intent.__struct_fields__[2:], k=junk.randrange(1, 4)):
         value = getattr(intent, name)
-        if isinstance(value, str):
+        if isinstance(value, list):
+            yield (
+                name,
+                junk.choice([[], value, value * 2, value * 20, [junk_source(junk, texts)]]),
+            )
+        elif name in {"action", "resource"}:
+            continue
+        elif isinstance(value, str):
             yield name, junk.choice(texts)
         elif not isinstance(value, bool):
             yield name, junk.choice(numbers)

@@ -68,6 +68,14 @@ def test_paths_are_relative_to_the_file_and_own_uid_is_the_default(tmp_path: Pat
             + '[networks.b]\nfamily = "ethereum"\nchain_id = 1\n',
             "keystore.toml: networks.b.chain_id: same as networks.a",
         ),
+        *(
+            (
+                TOP + f'[networks.a]\nfamily = "{family}"\n'
+                f'[networks.b]\nfamily = "{family}"\ntest = true\n',
+                f"keystore.toml: networks.b.family: networks.a is {family} too",
+            )
+            for family in ("tron", "solana")
+        ),
         ("file = ", "keystore.toml: is not TOML"),
     ],
 )

@@ -13,21 +13,24 @@ from solders.system_program import (
     ID as SYSTEM_PROGRAM,
 )
 from solders.system_program import (
+    TransferParams,
     decode_advance_nonce_account,
     decode_create_account_with_seed,
     decode_initialize_nonce_account,
     decode_transfer,
+    transfer,
 )
 from solders.transaction import Transaction
 from spl.token.instructions import (
+    close_account,
     create_idempotent_associated_token_account,
     get_associated_token_address,
     transfer_checked,
 )
-from spl.token.models import TransferCheckedParams
+from spl.token.models import CloseAccountParams, TransferCheckedParams
 
 from keystore import api
-from keystore.networks import solana
+from keystore.networks import solana, solana_sweep
 from keystore.networks.scheme import SignedBytes
 from keystore.refusal import Refused
 from tests.keystore.house import solana_intent
@@ -129,6 +132,107 @@ def test_an_existing_token_account_is_not_created_again() -> None:
     _, instructions = read(signed)
     assert len(instructions) == 4
     assert str(instructions[3].program_id) == solana.TOKEN_PROGRAMS[0]
+
+
+SOURCE_KEYS = [bytes([n] * 32) for n in (5, 6)]
+SOURCES = [Keypair.from_seed(key).pubkey() for key in SOURCE_KEYS]
+
+
+def sweep(**changes: Any) -> api.SolanaSweepIntent:
+    """Return a native sweep of two addresses with `changes`."""
+    fields: dict[str, Any] = {
+        "withdrawal_id": "wdr_1",
+        "network": "solana",
+        "asset": "native",
+        "decimals": 0,
+        "token_program": "",
+        "sources": [
+            api.SweepSource(index=place, address=str(source), units=str(7 + place))
+            for place, source in enumerate(SOURCES)
+        ],
+        "close": False,
+        "nonce_account": LANE,
+        "nonce_value": "EkSnNWid2cvwEVnVx9aBqawnmiCNiDgp3gUdkDPTKN1N",
+        "compute_unit_limit": 20_000,
+        "compute_unit_price_micro_lamports": 1_000,
+    }
+    return api.SolanaSweepIntent(**{**fields, **changes})
+
+
+def test_a_native_sweep_empties_each_source_into_the_fee_payer() -> None:
+    """One transfer per source, each signed by its own key, on a durable nonce."""
+    signed = solana_sweep.draft(sweep(), SENDER).sign(KEY, *SOURCE_KEYS)
+
+    transaction, (advance, limit, price, *moves) = read(signed)
+    assert transaction.uses_durable_nonce() is not None
+    assert transaction.message.account_keys[0] == HOT
+    assert str(transaction.signatures[0]) == signed.tx_hash
+    assert transaction.message.header.num_required_signatures == 3
+    expected = [
+        transfer(TransferParams(from_pubkey=source, to_pubkey=HOT, lamports=7 + place))
+        for place, source in enumerate(SOURCES)
+    ]
+    assert [decode_transfer(move) for move in moves] == [
+        decode_transfer(move) for move in expected
+    ]
+    assert transaction.message == Message.new_with_blockhash(
+        [advance, limit, price, *expected], HOT, Hash.from_string(sweep().nonce_value)
+    )
+
+
+@pytest.mark.parametrize("program", solana.TOKEN_PROGRAMS)
+@pytest.mark.parametrize("close", [False, True])
+def test_a_token_sweep_is_that_of_the_spl_library(program: str, close: bool) -> None:  # noqa: FBT001
+    """TransferChecked to the hot wallet's own account, then its rent where it is closed."""
+    token = {"asset": MINT, "decimals": 6, "token_program": program, "close": close}
+
+    signed = solana_sweep.draft(sweep(**token), SENDER).sign(KEY, *SOURCE_KEYS)
+
+    transaction, (advance, limit, price, *_) = read(signed)
+    mint, program_id = Pubkey.from_string(MINT), Pubkey.from_string(program)
+    expected = []
+    for place, source in enumerate(SOURCES):
+        account = get_associated_token_address(source, mint, program_id)
+        target = get_associated_token_address(HOT, mint, program_id)
+        moved = TransferCheckedParams(
+            program_id=program_id,
+            source=account,
+            mint=mint,
+            dest=target,
+            owner=source,
+            amount=7 + place,
+            decimals=6,
+        )
+        expected.append(transfer_checked(moved))
+        if close:
+            closed = CloseAccountParams(
+                program_id=program_id, account=account, dest=HOT, owner=source
+            )
+            expected.append(close_account(closed))
+    assert transaction.message == Message.new_with_blockhash(
+        [advance, limit, price, *expected], HOT, Hash.from_string(sweep().nonce_value)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"close": True}, "decimals"),
+        ({"decimals": 6}, "decimals"),
+        ({"asset": MINT}, "token_program"),
+        ({"nonce_account": MINT}, "nonce_account"),
+        ({"compute_unit_limit": 1_400_001}, "compute_unit_limit"),
+    ],
+)
+def test_what_no_sweep_could_carry_is_refused(changes: dict[str, Any], field: str) -> None:
+    """Named by its field."""
+    with pytest.raises(Refused, match=f"^{field}"):
+        solana_sweep.draft(sweep(**changes), SENDER)
+
+
+def test_a_sweep_may_cost_a_signature_per_source() -> None:
+    """Three signatures, and the compute budget rounded up to whole lamports."""
+    assert solana_sweep.fee_most(sweep(compute_unit_limit=20_001)) == 15_000 + 21
 
 
 def test_a_lane_is_derived_from_the_hot_wallet() -> None:

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from tronpy.keys import PrivateKey, to_base58check_address
 from tronpy.proto import tron_pb2
 
-from keystore.networks import tron
+from devnet.tron import transaction as emulated
+from devnet.tron.messages import TRON
+from keystore import api
+from keystore.networks import tron, tron_resource
 from keystore.refusal import Refused
 from tests.keystore.house import tron_intent
 
@@ -76,6 +79,54 @@ def test_a_token_payment_calls_transfer_with_its_fee_limit() -> None:
     assert body.data.hex() == f"a9059cbb{payee:0>64}{2_500_000:064x}"
     assert (body.call_value, body.call_token_value) == (0, 0)
     assert transaction.raw_data.fee_limit == 30_000_000
+
+
+@pytest.mark.parametrize("resource", ["BANDWIDTH", "ENERGY"])
+@pytest.mark.parametrize(
+    ("action", "number", "name"),
+    [
+        ("stake", 54, "FreezeBalanceV2Contract"),
+        ("delegate", 57, "DelegateResourceContract"),
+        ("undelegate", 58, "UnDelegateResourceContract"),
+    ],
+)
+def test_stake_and_loans_can_be_read_back(
+    action: str, number: int, name: str, resource: str
+) -> None:
+    """Envelope and type by tronpy's schema, the contract by the emulator's field table."""
+    sound = tron_intent()
+    intent = api.TronResourceIntent(
+        withdrawal_id="wdr_1",
+        network="tron",
+        action=action,  # type: ignore[arg-type]
+        resource=resource,  # type: ignore[arg-type]
+        to="" if action == "stake" else PAYEE,
+        pool_index=None if action == "stake" else 3,
+        units="5000000",
+        ref_block_id=sound.ref_block_id,
+        expiration_ms=sound.expiration_ms,
+        timestamp_ms=sound.timestamp_ms,
+    )
+
+    signed = tron_resource.draft(intent, SENDER).sign(KEY)
+
+    transaction, contract = read(signed.raw)
+    kinds = tron_pb2.Transaction.Contract.ContractType
+    assert (contract.type, kinds.Name(contract.type)) == (number, name)
+    assert contract.parameter.type_url == f"type.googleapis.com/protocol.{name}"
+    body = TRON.decode(name, contract.parameter.value)
+    amount = "frozen_balance" if action == "stake" else "balance"
+    assert TRON.encode(name, body) == contract.parameter.value
+    assert to_base58check_address(body.pop("owner_address")) == SENDER
+    assert body.pop(amount) == 5_000_000
+    assert body.pop("resource", 0) == ("BANDWIDTH", "ENERGY").index(resource)
+    if action != "stake":
+        assert to_base58check_address(body.pop("receiver_address")) == PAYEE
+    assert body == {}
+    raw = transaction.raw_data.SerializeToString()
+    whole = emulated.read(raw, tuple(transaction.signature))
+    assert to_base58check_address(emulated.signer(whole, whole.signatures[0])) == SENDER
+    assert (transaction.raw_data.fee_limit, whole.id) == (0, signed.tx_hash)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

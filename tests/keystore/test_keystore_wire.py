@@ -81,6 +81,7 @@ def test_there_is_no_call_that_signs_bytes() -> None:
         "history",
         "sign",
         "sign_nonce_setup",
+        "rules",
     }
 
 

@@ -42,6 +42,7 @@ async def test_new_addresses_are_in_the_book_before_their_rows_are_written(
 ) -> None:
     """A payer may be quicker than our next block; below the mark a whole batch is derived."""
     async with world(database) as w, KeystoreClient(keystore_house.socket) as keystore:
+        await keystore.derive_pool(NETWORK, 0, 2, issue=True)  # the two rows that stand already
         book = w.scanner.book
         pool = Pool(NETWORK, SETTINGS, w.database, keystore, book, w.scanner.position)
         known: list[bool] = []
@@ -69,6 +70,7 @@ async def test_who_lost_the_lease_adds_no_addresses(
 ) -> None:
     """Rows come one transaction after the other: the book's watermark rests on that."""
     async with world(database) as w, KeystoreClient(keystore_house.socket) as keystore:
+        await keystore.derive_pool(NETWORK, 0, 2, issue=True)  # the two rows that stand already
         old = w.scanner
         pool = Pool(NETWORK, SETTINGS, w.database, keystore, old.book, old.position)
         await w.restart()
@@ -93,6 +95,7 @@ async def test_issued_addresses_that_the_database_forgot_are_watched_and_never_g
 ) -> None:
     """Put back to an older copy: their payers pay the forgotten invoices, not the next ones."""
     async with world(database) as w, KeystoreClient(keystore_house.socket) as keystore:
+        await keystore.derive_pool(NETWORK, 0, 2, issue=True)  # the two rows that stand already
         book = w.scanner.book
         pool = Pool(NETWORK, SETTINGS, w.database, keystore, book, w.scanner.position)
         await pool.recover()

@@ -1,8 +1,6 @@
 """The API asks, the network's watcher answers: a request row, two seconds, and nobody's data but one's own."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import httpx
@@ -15,25 +13,12 @@ from gateway.db import CROSS_TENANT
 from gateway.questions.service import PER_MINUTE
 from tests.conftest import FreshDatabase
 from tests.gateway.conftest import TestApi
-from tests.watchers.asking import asking
-from tests.watchers.explaining import explainer
-from tests.watchers.world import DUE_UNITS, NETWORK, World, world
-from watchers.desk.questions import Answers
+from tests.watchers.asking import answering, answers, asking
+from tests.watchers.world import DUE_UNITS, NETWORK, world
 
 pytestmark = pytest.mark.anyio
 NOWHERE = "0x" + "cd" * 32
 PATH = "/v1/deposits/explain"
-
-
-@asynccontextmanager
-async def answering(w: World) -> AsyncIterator[Answers]:
-    """Let the watcher answer."""
-    answers = Answers(NETWORK, w.database, explainer(w))
-    task = asyncio.create_task(answers.serve())
-    yield answers
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 async def explain(api: TestApi, key: str, tx: str, network: str = NETWORK) -> httpx.Response:
@@ -87,8 +72,7 @@ async def test_without_a_watcher_the_network_is_unavailable(database: FreshDatab
         assert "Retry-After" in answer.headers
         async with w.owner.unit_of_work(CROSS_TENANT) as session:
             await session.execute(text("UPDATE question SET expires_at = now()"))
-        answers = Answers(NETWORK, w.database, explainer(w))
-        assert not await answers.round()
+        assert not await (await answers(w)).round()
 
 
 async def test_what_is_asked_must_be_a_hash_of_a_known_network(database: FreshDatabase) -> None:
@@ -155,8 +139,8 @@ async def test_a_broken_listening_connection_is_trouble_and_not_a_bug(
 ) -> None:
     """The server cut it: a `ConnectionError`, which the watcher's loop waits out."""
     async with world(database) as w:
-        answers = Answers(NETWORK, w.database, explainer(w))
-        task = asyncio.create_task(answers.serve())
+        served = await answers(w)
+        task = asyncio.create_task(served.serve())
         url = database.url("admin")
         cut = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -171,7 +155,7 @@ async def test_a_broken_listening_connection_is_trouble_and_not_a_bug(
                 await asyncio.sleep(0)
         with pytest.raises(ConnectionError, match="listening for questions"):
             await task
-        assert replace(answers).network == NETWORK
+        assert replace(served).network == NETWORK
 
 
 async def test_an_asker_that_insists_leaves_room_for_another(database: FreshDatabase) -> None:
@@ -180,7 +164,7 @@ async def test_an_asker_that_insists_leaves_room_for_another(database: FreshData
         other = await api.merchant("Other")
         key, others = await api.key("mer_1"), await api.key(other)
         insisting = [explain(api, key, NOWHERE) for _ in range(4)]
-        answers = await asyncio.gather(*insisting, explain(api, others, NOWHERE))
-        assert {answer.status_code for answer in answers} == {503}
+        told = await asyncio.gather(*insisting, explain(api, others, NOWHERE))
+        assert {answer.status_code for answer in told} == {503}
         askers = await api.rows("SELECT asker FROM question ORDER BY asker")
         assert {row.asker for row in askers} == {"mer_1", other}

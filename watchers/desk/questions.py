@@ -15,6 +15,7 @@ from sqlalchemy import delete, func, select, text, update
 from gateway.db import CROSS_TENANT, Database, notify
 from gateway.models import Question
 from gateway.questions.service import ANSWERED, ASKED
+from watchers.desk.destinations import Destinations
 from watchers.explain.answer import document
 from watchers.explain.explainer import Explainer
 
@@ -32,6 +33,7 @@ class Answers:
     network: str
     database: Database
     explainer: Explainer
+    destinations: Destinations
 
     async def serve(self) -> None:
         """Answer until the database's connection breaks, which is a `ConnectionError`."""
@@ -47,9 +49,7 @@ class Answers:
     async def round(self) -> bool:
         """Answer what is open; return whether there was anything."""
         questions = await self._open()
-        found = await asyncio.gather(*(self._answer(question) for question in questions))
-        for question, answer in zip(questions, found, strict=True):
-            await self._put(question.id, answer)
+        await asyncio.gather(*(self._settle(question) for question in questions))
         return bool(questions)
 
     async def _open(self) -> Sequence[Question]:
@@ -71,7 +71,15 @@ class Answers:
             )
             return (await session.scalars(query)).all()
 
-    async def _answer(self, question: Question) -> dict[str, Any]:
+    async def _settle(self, question: Question) -> None:
+        """Answer one question; nobody waits for the others'."""
+        if question.kind == "destination":
+            answer = await self.destinations.answer(question.body)
+        else:
+            answer = await self._explained(question)
+        await self._put(question.id, answer)
+
+    async def _explained(self, question: Question) -> dict[str, Any]:
         merchant_id = None if question.operator else question.asker
         try:
             found = await self.explainer.explain(str(question.body.get("tx")), merchant_id)

@@ -11,6 +11,8 @@ from watchers.network import Incomplete, NodeUnavailable
 
 RECEIPTS = "receipts"
 """All receipts of a block by its hash."""
+LOGS = "logs"
+"""All logs of a block by its hash, and receipts of single transactions, several in one call."""
 TRACES = "traces"
 """Call traces of a block by its hash."""
 FINALIZED = "finalized"

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from watchers.interest import Interest
 from watchers.network import (
     Block,
     BlockRef,
@@ -67,6 +68,15 @@ class FailoverReader:
     async def read(self, height: int) -> Block:
         """Return the first complete block at or above `height`, or raise `Incomplete`."""
         return await self._first(lambda reader: reader.read(height), height)
+
+    @property
+    def selective(self) -> bool:
+        """Whether its family can prove a block with less."""
+        return any(witness.selective for witness in self.witnesses.values())
+
+    async def read_for(self, height: int, interest: Interest) -> Block:
+        """Return a block that is complete in what concerns the interest, or `Incomplete`."""
+        return await self._first(lambda reader: reader.read_for(height, interest), height)
 
     async def ref_at(self, height: int) -> BlockRef:
         """Return the identity of the block now standing at `height`."""

@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import structlog
+
+from watchers.interest import Interest, SelectiveReader
 from watchers.network import (
     Block,
     BlockRef,
@@ -15,7 +18,7 @@ from watchers.network import (
     Tip,
     WrongChain,
 )
-from watchers.providers.capabilities import INTERNAL, TRACES, Found, leaving_out, merged
+from watchers.providers.capabilities import INTERNAL, LOGS, TRACES, Found, leaving_out, merged
 from watchers.providers.endpoint import Endpoint
 from watchers.providers.endpoints import Endpoints
 
@@ -24,6 +27,9 @@ T = TypeVar("T")
 PROBE_SECONDS = 60.0
 """How often a node's capabilities are asked for at most."""
 
+WHOLE_SECONDS = 10.0
+"""How long blocks are read whole after one that could not be proved with less."""
+
 STATE_BLOCKS_MIN = 32
 """Blocks below its head whose state every node keeps: there, traces that fail are its trouble."""
 
@@ -31,6 +37,8 @@ Probe = Callable[[Endpoints], Awaitable[Found]]
 """Asks one node what it offers."""
 Reach = Callable[[Endpoints, int], Awaitable[bool | None]]
 """Asks one node whether it can still trace the block at a height; None where it did not say."""
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -49,6 +57,7 @@ class Witness:
     probe: Probe | None = None
     reach: Reach | None = None
     _traced_depth: int | None = field(default=None, init=False)
+    _whole_until: float | None = field(default=None, init=False)
     _probed_check: int = field(default=0, init=False)
     _probed_at: float | None = field(default=None, init=False)
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -70,6 +79,50 @@ class Witness:
         block = await _or_unavailable(self._read(height))
         if any(transfer.kind == INTERNAL for transfer in block.transfers):
             self.node.capabilities |= {INTERNAL}
+        return replace(block, provider=self.node.label)
+
+    @property
+    def selective(self) -> bool:
+        """Whether its family can prove a block with less."""
+        return isinstance(self.reader, SelectiveReader) and self.reader.selective
+
+    async def read_for(self, height: int, interest: Interest) -> Block:
+        """Return a block that is complete in what concerns the interest, or `Incomplete`.
+
+        What cannot be proved with less is read whole, and after any trouble so is what comes in
+        the next seconds.
+        """
+        async with self._probing:
+            await self._know_capabilities()
+        if self._reads_less(height):
+            try:
+                return await self._read_for(height, interest)
+            except Incomplete as trouble:
+                self._read_whole(trouble)
+            except NodeUnavailable as trouble:
+                self._read_whole(trouble)
+                raise
+        return await self.read(height)
+
+    def _read_whole(self, trouble: Exception) -> None:
+        if not self._reads_whole():
+            log.info("reading whole", node=self.node.label, reason=str(trouble))
+        self._whole_until = self.clock() + WHOLE_SECONDS
+
+    def _reads_whole(self) -> bool:
+        return self._whole_until is not None and self.clock() < self._whole_until
+
+    def _reads_less(self, height: int) -> bool:
+        if self._reads_whole():
+            return False
+        traced = self.endpoints.offers(TRACES) and not self.beyond_traces(height)
+        return self.selective and self.endpoints.offers(LOGS) and not traced
+
+    async def _read_for(self, height: int, interest: Interest) -> Block:
+        if not isinstance(self.reader, SelectiveReader):
+            raise TypeError(f"not a selective reader: {type(self.reader).__name__}")
+        with leaving_out(TRACES):
+            block = await _or_unavailable(self.reader.read_for(height, interest))
         return replace(block, provider=self.node.label)
 
     def beyond_traces(self, height: int) -> bool:

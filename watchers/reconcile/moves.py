@@ -2,33 +2,19 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    or_,
-    select,
-    union_all,
-)
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
 
 from gateway.models import ApplicationWallet, Attempt, Currency, Deposit
-from gateway.models.columns import Units
-from watchers.chain import asset_key
 from watchers.network import NATIVE
+from watchers.reconcile.inside import inside
+from watchers.reconcile.landed import asset_of, intended, intended_asset, ours
+
+__all__ = ["COUNTED_AS_BALANCE", "OWN_TRANSACTION", "asset_of", "every_move"]
 
 COUNTED_AS_BALANCE = "counted_as_balance"
 """Reason of a transfer whose money a balance difference has credited before."""
-LANDED = Attempt.block_height.is_not(None)
-
-
-def asset_of(currency: Currency) -> str:
-    """Return a currency's asset as blocks name it."""
-    return NATIVE if currency.contract is None else asset_key(currency.contract)
+OWN_TRANSACTION = "own_transaction"
+"""Reason of a transfer that was seen before it was known that we made it."""
 
 
 def every_move(
@@ -38,12 +24,13 @@ def every_move(
     *,
     fee_is_alone: bool,
 ) -> Select[str, str, int, int, bool, bool]:
-    """Select every known change: arrivals, what we sent with its fee, what a set-up moved."""
+    """Select every known change: arrivals, what we sent with its fee, what stays in the house."""
     parts = [
         _arrivals(network, currencies, addresses),
         _spent(network, addresses, fee_is_alone=fee_is_alone),
         _tokens_sent(network, addresses),
         _set_up(network, addresses),
+        *inside(network, currencies, addresses),
     ]
     moved = union_all(*parts).subquery()
     return select(
@@ -62,7 +49,9 @@ def _arrivals(
     """Select deposits: those that a balance difference counted before are not counted again."""
     names = {currency.id: asset_of(currency) for currency in currencies}
     asset = case(names, value=Deposit.currency_id)
-    again = and_(Deposit.status == "rejected", Deposit.reason == COUNTED_AS_BALANCE)
+    again = and_(
+        Deposit.status == "rejected", Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION])
+    )
     query = select(
         Deposit.address.label("address"),
         asset.label("asset"),
@@ -78,23 +67,23 @@ def _spent(
     network: str, addresses: Sequence[str] | None, *, fee_is_alone: bool
 ) -> Select[str, str, int, int, bool, bool]:
     """Select what our transactions took in the native coin."""
-    units: ColumnElement[int] = func.coalesce(Attempt.payer_spent_units, 0)
+    units: ColumnElement[int] = (
+        func.coalesce(Attempt.payer_spent_units, 0) - Attempt.payer_gained_units
+    )
     if fee_is_alone:
         sent = and_(Attempt.success.is_(True), Attempt.intent["asset"].astext == NATIVE)
-        units = units + case((sent, _intended("units")), else_=0)
-    return _ours(network, literal(NATIVE), -units, Attempt.sender, addresses)
+        units = units + case((sent, intended("units")), else_=0)
+    return ours(network, literal(NATIVE), -units, Attempt.sender, addresses)
 
 
 def _tokens_sent(
     network: str, addresses: Sequence[str] | None
 ) -> Select[str, str, int, int, bool, bool]:
     """Select the tokens that our successful transactions paid."""
-    contract = Attempt.intent["asset"].astext
-    # As `asset_key` does it: hex in lower case, base58 as it stands.
-    asset = case((contract.startswith("0x"), func.lower(contract)), else_=contract)
-    query = _ours(network, asset, -_intended("units"), Attempt.sender, addresses)
+    query = ours(network, intended_asset(), -intended("units"), Attempt.sender, addresses)
     undecided = Attempt.success.is_(None)
-    return query.where(contract != NATIVE, or_(Attempt.success.is_(True), undecided))
+    sent = and_(Attempt.intent["asset"].astext != NATIVE, ~Attempt.intent.has_key("sources"))
+    return query.where(sent, or_(Attempt.success.is_(True), undecided))
 
 
 def _set_up(
@@ -104,30 +93,11 @@ def _set_up(
     lane = (
         select(ApplicationWallet.address)
         .where(ApplicationWallet.network_id == network, ApplicationWallet.purpose == "nonce")
+        .order_by(ApplicationWallet.id)
         .limit(1)
         .scalar_subquery()
     )
-    query = _ours(network, literal(NATIVE), _intended("lamports"), lane, addresses)
+    # Set-ups of the time when there was one lane do not name it.
+    made = func.coalesce(Attempt.nonce_account, lane)
+    query = ours(network, literal(NATIVE), intended("lamports"), made, addresses)
     return query.where(Attempt.purpose == "setup", Attempt.success.is_(True))
-
-
-def _ours(
-    network: str,
-    asset: ColumnElement[str],
-    units: ColumnElement[int],
-    address: ColumnElement[str] | InstrumentedAttribute[str],
-    addresses: Sequence[str] | None,
-) -> Select[str, str, int, int, bool, bool]:
-    query = select(
-        address.label("address"),
-        asset.label("asset"),
-        func.coalesce(Attempt.block_height, 0).label("height"),
-        units.label("units"),
-        (Attempt.state == "included").label("in_flight"),
-        Attempt.success.is_(None).label("undecided"),
-    ).where(Attempt.network_id == network, LANDED)
-    return query if addresses is None else query.where(address.in_(addresses))
-
-
-def _intended(name: str) -> ColumnElement[int]:
-    return func.coalesce(cast(Attempt.intent[name].astext, Units), 0)

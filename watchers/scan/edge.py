@@ -64,8 +64,16 @@ def proved_hits(block: Block, hits: Iterable[Transfer]) -> list[Transfer]:
 
 def proved_outcome(block: Block, outcome: Outcome) -> None:
     """Raise `Incomplete` where one of our transactions cost what nothing can cost."""
-    if not 0 <= outcome.payer_spent_units < UNITS_MAX:
-        raise Incomplete(f"block {block.ref.height}: a cost of {outcome.payer_spent_units}")
+    spent, gained, fee = (
+        outcome.payer_spent_units,
+        outcome.payer_gained_units,
+        outcome.fee_units,
+    )
+    sound = all(0 <= units < UNITS_MAX for units in (spent, gained, fee or 0))
+    if not sound or (gained and fee is None):
+        raise Incomplete(
+            f"block {block.ref.height}: a cost of {spent}, {gained} back, {fee} fee"
+        )
 
 
 def is_plain(text: str) -> bool:

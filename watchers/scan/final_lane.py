@@ -4,7 +4,9 @@ It posts what stands in final blocks, and only where the final block is the one 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
@@ -13,7 +15,7 @@ from gateway.models import Block as BlockRow
 from watchers import store
 from watchers.clock import now
 from watchers.pay import settler
-from watchers.scan import strays
+from watchers.scan import inside, strays
 from watchers.scan.branches import Branches
 from watchers.scan.evidence import Evidence
 from watchers.scan.finality import Finality, Ours
@@ -34,6 +36,9 @@ class FinalLane:
     anchored: bool = False
     """Whether this process has seen the node agree about a block that was final."""
     stall_seconds: float = STALL_SECONDS
+    history_read_at: Callable[[], datetime | None] = lambda: None
+    """When the keystore's history was last read to its end; None where nobody reads it here."""
+    _doubted: str | None = field(init=False, default=None)
     _moved_at: float = field(init=False)
     _head_then: int = field(init=False, default=0)
 
@@ -45,7 +50,8 @@ class FinalLane:
     @property
     def waiting(self) -> str | None:
         """Why final money waits, in one sentence; None where it does not."""
-        return self.finality.waiting or self.evidence.waiting or self._stall()
+        own = self._doubted
+        return self.finality.waiting or self.evidence.waiting or own or self._stall()
 
     def _stall(self) -> str | None:
         """Say so where blocks come for long and none of them becomes final."""
@@ -91,7 +97,7 @@ class FinalLane:
     async def _pass(self, block: BlockRow) -> None:
         track, moment = self.track, now()
         target = replace(track.position, final_height=block.height, halted=None)
-        held = await self.evidence.held(block.height)
+        held = await self._held(block.height)
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             await store.advance(session, track.position, target, moment.at)
             desk = Desk(session, moment, track.public_url)
@@ -115,13 +121,23 @@ class FinalLane:
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             left = await store.has_pending(session, track.network, height)
         if not left:
-            self.evidence.waiting = None
+            self.evidence.waiting = self._doubted = None
             return
-        held = await self.evidence.held(height)
+        held = await self._held(height)
         moment = now()
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, track.position)
             await self._credit(Desk(session, moment, track.public_url), height, held)
+
+    async def _held(self, height: int) -> frozenset[str]:
+        """Return the final deposits that must not be credited yet."""
+        async with self.track.database.unit_of_work(CROSS_TENANT) as session:
+            read_at = self.history_read_at()
+            own = await inside.doubtful(session, self.track.network, height, read_at)
+        self._doubted = (
+            f"{len(own)} deposits look like our own transactions: not credited" if own else None
+        )
+        return own | await self.evidence.held(height)
 
     async def _credit(self, desk: Desk, height: int, held: frozenset[str]) -> None:
         network, heads = self.track.network, self.track.heads

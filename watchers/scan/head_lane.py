@@ -18,9 +18,10 @@ from gateway.models import Attempt
 from watchers import store
 from watchers.addresses import arrivals
 from watchers.clock import now
-from watchers.network import Block, Transfer
+from watchers.interest import Interest, SelectiveReader
+from watchers.network import Block, Incomplete, Transfer
 from watchers.pay import settler
-from watchers.scan import strays
+from watchers.scan import inside, strays
 from watchers.scan.branches import Branches
 from watchers.scan.edge import dated, proved_block, proved_hits, proved_outcome
 from watchers.scan.prefetch import Prefetch
@@ -42,7 +43,8 @@ class HeadLane:
         first = track.position.height + 1
         if track.tip.head < first:
             return False
-        read = await self.prefetch.run(track.reader, first, track.tip.head)
+        interest = await self._interest()
+        read = await self.prefetch.run(track.reader, first, track.tip.head, interest)
         run = linked(track.position.hash, read)
         if not run:
             # What was read ahead may be older than the branch we are on, and a list of
@@ -55,8 +57,22 @@ class HeadLane:
                 return False
         await track.know_the_node()
         self.branches.settle()
-        await self._commit(run)
+        try:
+            await self._commit(run)
+        except Incomplete:
+            # What was read proves too little, or was read for fewer than we are now.
+            await self.prefetch.discard()
+            raise
         return True
+
+    async def _interest(self) -> Interest | None:
+        """Return for whom blocks are read; None where the family reads all of them whole."""
+        track = self.track
+        if not (isinstance(track.reader, SelectiveReader) and track.reader.selective):
+            return None
+        async with track.database.unit_of_work(CROSS_TENANT) as session:
+            own = await settler.own_hashes(session, track.network)
+        return track.book.interest(frozenset(own))
 
     async def _commit(self, run: Sequence[Block]) -> None:
         """Move the cursor and record what the run brings, all of it or nothing."""
@@ -104,8 +120,10 @@ async def record(
         for block in run
         for hit in proved_hits(block, track.book.hits(block, hashes))
     ]
+    hits = await inside.arriving(session, network, hits)
     found = await arrivals(session, network, track.currencies, track.book, hits)
     await deposits.record(desk, found, heads)
+    await inside.from_cold(session, network, hits, desk.moment)
     beside = strays.found(run, track.book, hashes)
     for block, stray in beside:
         proved_hits(block, [stray])

@@ -6,13 +6,15 @@ block follows another: the caller compares parent hashes.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from watchers.interest import Interest, SelectiveReader
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable, SlotLister
 from watchers.scan.edge import proved_block
 
-RUN_BLOCKS_MAX = 64
+RUN_BLOCKS_MAX = 100
 RUN_TRANSACTIONS_MAX = 20_000
 """About what one run may hold in memory; blocks of Solana are large."""
 RUN_SECONDS_MAX = 2.0
@@ -38,6 +40,7 @@ class Pace:
 
 
 Read = Block | Incomplete | NodeUnavailable
+Ask = Callable[[int], Awaitable[Block]]
 
 
 @dataclass(slots=True)
@@ -52,12 +55,19 @@ class Prefetch:
     _in_flight: int = 0
     _planned_to: int = -1
     _run_max: int = RUN_BLOCKS_MAX
+    _ask: Ask | None = None
 
-    async def run(self, reader: ChainReader, first: int, head: int) -> list[Block]:
+    async def run(
+        self, reader: ChainReader, first: int, head: int, interest: Interest | None = None
+    ) -> list[Block]:
         """Return blocks from `first` on, at most a run of them.
 
-        Raises `Incomplete` or `NodeUnavailable` where the first one cannot be had.
+        With an `interest` they need be complete only in what concerns it. Raises `Incomplete`
+        or `NodeUnavailable` where the first one cannot be had.
         """
+        self._ask = reader.read
+        if interest is not None and isinstance(reader, SelectiveReader):
+            self._ask = partial(reader.read_for, interest=interest)
         await self._plan(reader, first, head)
         run: list[Block] = []
         deadline = asyncio.get_running_loop().time() + RUN_SECONDS_MAX
@@ -98,7 +108,7 @@ class Prefetch:
             self._queue.extend(await self._listed(reader, start, stop))
         if not self._reads and not self._queue:
             self._queue.append(first)
-        self._pump(reader)
+        self._pump()
 
     async def _listed(self, reader: ChainReader, start: int, stop: int) -> Iterable[int]:
         if self.dense:
@@ -122,23 +132,23 @@ class Prefetch:
         self._queue = deque(each for each in self._queue if each >= first)
         self._again = {each for each in self._again if each >= first}
 
-    def _pump(self, reader: ChainReader) -> None:
-        while self._queue and self._in_flight < self.pace.size:
+    def _pump(self) -> None:
+        while self._ask is not None and self._queue and self._in_flight < self.pace.size:
             height = self._queue.popleft()
-            task = asyncio.create_task(self._read(reader, height))
+            task = asyncio.create_task(self._read(self._ask, height))
             self._in_flight += 1
-            task.add_done_callback(lambda _: self._landed(reader))
+            task.add_done_callback(self._landed)
             self._reads[height] = task
 
-    def _landed(self, reader: ChainReader) -> None:
+    def _landed(self, _task: asyncio.Task[Read]) -> None:
         self._in_flight -= 1
-        self._pump(reader)
+        self._pump()
 
-    async def _read(self, reader: ChainReader, height: int) -> Read:
+    async def _read(self, ask: Ask, height: int) -> Read:
         clock = asyncio.get_running_loop().time
         begun = clock()
         try:
-            block = proved_block(await reader.read(height))
+            block = proved_block(await ask(height))
         except (Incomplete, NodeUnavailable) as trouble:
             self.pace.failed()
             return trouble

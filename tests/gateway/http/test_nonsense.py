@@ -20,6 +20,7 @@ NASTY: list[Any] = [
 ]  # fmt: skip
 LIKELY: dict[str, list[Any]] = {
     "activate": [["ETH-ETHEREUM"]],
+    "address": ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],
     "allowed_ips": [["127.0.0.1/8"]],
     "amount": ["10.00", "0.000001", "1" * 60],
     "currency": ["USD", "ETH", "XXX"],
@@ -31,8 +32,15 @@ LIKELY: dict[str, list[Any]] = {
         "9999-12-31T23:59:59-12:00",
         "0001-01-01T00:00:00+12:00",
     ],
+    "items": [
+        [{"payment_method": "ETH-ETHEREUM", "amount": "1", "destination": "0x"}],
+        [{}] * 101,
+    ],
+    "kind": ["full"],
+    "label": ["treasury"],
     "metadata": [{"a": "b"}],
     "name": ["Shop", "\u202e"],
+    "network": ["ethereum"],
     "payment_method": ["USDC-ETHEREUM"],
     "payment_methods": [["ETH-ETHEREUM"], ["ETH-ETHEREUM", "USDC-ETHEREUM"]],
     "payment_tolerance_percent": ["0.5"],

@@ -1,5 +1,7 @@
 """One merchant never learns of another: by plain SQL, by id, by mode."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
@@ -104,3 +106,47 @@ async def test_modes_are_apart(api: TestApi) -> None:
         assert (await api.call("GET", path, live)).json()["data"] == []
     keys = (await api.call("GET", "/v1/api_keys", live)).json()["data"]
     assert [key["livemode"] for key in keys] == [True]
+
+
+async def test_what_another_merchant_plans_to_pay_does_not_exist(api: TestApi) -> None:
+    """Book, rules, batches: another's id and nobody's are the same 404, in the same words."""
+    _, mine = await api.merchant_and_key()
+    _, theirs = await api.merchant_and_key()
+
+    async def made(path: str, **body: Any) -> str:
+        headers = {"Idempotency-Key": "1"}
+        answer = await api.call("POST", path, theirs, json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    address = "0x52908400098527886E0F7030069857D2E4169EE7"
+    entry = await made("/v1/address_book", network="ethereum", address=address, label="x")
+    rule = await made(
+        "/v1/payout_rules",
+        payment_method="ETH-ETHEREUM",
+        threshold="1",
+        address_book_entry=entry,
+    )
+    item = {"payment_method": "ETH-ETHEREUM", "amount": "1", "destination": address}
+    batch = await made("/v1/withdrawals/batch", items=[item])
+    routes: list[tuple[str, str, str, Any]] = [
+        ("GET", "/v1/address_book/{}", entry, None),
+        ("DELETE", "/v1/address_book/{}", entry, None),
+        ("PATCH", "/v1/address_book/{}", entry, {"label": "y"}),
+        ("GET", "/v1/payout_rules/{}", rule, None),
+        ("DELETE", "/v1/payout_rules/{}", rule, None),
+        ("PATCH", "/v1/payout_rules/{}", rule, {"enabled": False}),
+        ("GET", "/v1/withdrawal_batches/{}", batch, None),
+        ("POST", "/v1/withdrawal_batches/{}/approve", batch, None),
+        ("POST", "/v1/withdrawal_batches/{}/reject", batch, None),
+    ]
+    for method, path, foreign, body in routes:
+        told = []
+        for object_id in (foreign, "nobody"):
+            answer = await api.call(method, path.format(object_id), mine, json=body)
+            assert answer.status_code == 404, (method, path)
+            told.append(answer.json()["detail"].replace(object_id, "ID"))
+        assert told[0] == told[1]
+    for path in ("/v1/address_book", "/v1/payout_rules"):
+        assert (await api.call("GET", path, mine)).json()["data"] == []
+        assert len((await api.call("GET", path, theirs)).json()["data"]) == 1

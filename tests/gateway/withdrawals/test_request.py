@@ -112,6 +112,7 @@ async def test_a_reference_is_used_once(shop: Shop) -> None:
     assert (await ask(shop, other, reference="r1")).status_code == 201
 
 
+SOLANA_WALLET = pool_address("solana", 900)
 DESTINATIONS = [
     ("USDC-ETHEREUM", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", "wrong_network"),
     ("USDC-ETHEREUM", "0x5aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "bad_checksum"),
@@ -120,8 +121,17 @@ DESTINATIONS = [
     ("USDC-ETHEREUM", "0x5FbDB2315678afecb367f032d93F642f64180aa3", "token_contract"),
     ("USDC-ETHEREUM", pool_address("ethereum", 5), "own_address"),
     ("TRX-TRON", OUTSIDE, "wrong_network"),
+    ("TRX-TRON", "27jbj4qgTM1hvReST6hEa8Ep8RDo2AM8TJo", "invalid_address"),
+    ("TRX-TRON", SOLANA_WALLET, "wrong_network"),
+    ("USDT-TRON", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", "token_contract"),
+    ("TRX-TRON", "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb", "burn_address"),
     ("TRX-TRON", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u", "bad_checksum"),
     ("TRX-TRON", pool_address("tron", 5), "own_address"),
+    ("SOL-SOLANA", OUTSIDE, "wrong_network"),
+    ("SOL-SOLANA", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", "wrong_network"),
+    ("SOL-SOLANA", SOLANA_WALLET[:-2], "invalid_address"),
+    ("SOL-SOLANA", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "invalid_address"),
+    ("USDC-ETHEREUM", SOLANA_WALLET, "wrong_network"),
     ("SOL-SOLANA", "1" * 32, "burn_address"),
     ("SOL-SOLANA", pool_address("solana", 5), "own_address"),
 ]

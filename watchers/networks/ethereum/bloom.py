@@ -12,7 +12,8 @@ from eth_utils.crypto import keccak
 from watchers.networks.ethereum.wire import RawLog
 
 BITS_MASK = 2047
-WORDS_REMEMBERED = 4096
+WORDS_REMEMBERED = 16_384
+"""Some 8 MB; the words of one busy block are a few thousand, most of them in the next one too."""
 NOTHING = "0x" + "00" * 256
 
 

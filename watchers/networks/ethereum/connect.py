@@ -8,7 +8,7 @@ from watchers.chain import Chain, asset_key
 from watchers.networks.ethereum.capabilities import probe, reach
 from watchers.networks.ethereum.reader import EthereumReader, Finality
 from watchers.networks.ethereum.writer import EthereumWriter
-from watchers.providers.capabilities import FINALIZED, RECEIPTS, TRACES
+from watchers.providers.capabilities import FINALIZED, LOGS, RECEIPTS, TRACES
 from watchers.providers.failover import failover
 from watchers.rpc import Endpoints, JsonRpc
 
@@ -30,6 +30,7 @@ def connect(
             finality,
             traces=lambda: offers(TRACES),
             logged_from=settings.logged_from,
+            logs=lambda: offers(LOGS),
         )
 
     wanted = {RECEIPTS, TRACES} | ({FINALIZED} if depth is None else set())

@@ -90,7 +90,7 @@ def decode_block(
             prove_executions(block.transactions, receipts, traced)
         settled = zip(places, block.transactions, receipts, strict=True)
         moves = None if logged else _moves(len(receipts), traced)
-        transfers = list(_transfers(settled, tokens, moves))
+        transfers = list(transfers_of(settled, tokens, moves))
         transfers.extend(withdrawals(block.withdrawals or ()))
     except ValueError as trouble:
         raise Incomplete(f"block {height}: {trouble}") from trouble
@@ -104,7 +104,7 @@ def _moves(count: int, traced: Sequence[Execution] | None) -> list[Sequence[Move
     return [()] * count if traced is None else [each.moves for each in traced]
 
 
-def _transfers(
+def transfers_of(
     settled: Iterable[tuple[str, RawTransaction, RawReceipt]],
     tokens: frozenset[str],
     moves: Sequence[Sequence[Move]] | None,

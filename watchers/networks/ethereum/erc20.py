@@ -44,15 +44,20 @@ def transfer_in(topics: Sequence[str], data: str) -> tuple[str, str, int] | None
     Exactly three topics, a recipient padded to a word and one word of data above zero. An
     unusual sender is empty. `ValueError` where the amount is no hex.
     """
-    if len(topics) != TRANSFER_TOPICS or len(data) != WORD_HEX:
-        return None
-    if topics[0] != TRANSFER_TOPIC and topics[0].lower() != TRANSFER_TOPIC:
-        return None
-    recipient = address_in_topic(topics[2])
+    recipient = recipient_in(topics) if len(data) == WORD_HEX else None
     if recipient is None:
         return None
     units = amount(data)
     return (address_in_topic(topics[1]) or "", recipient, units) if units else None
+
+
+def recipient_in(topics: Sequence[str]) -> str | None:
+    """Return the recipient that the topics of a Transfer log name; None for any other log."""
+    if len(topics) != TRANSFER_TOPICS:
+        return None
+    if topics[0] != TRANSFER_TOPIC and topics[0].lower() != TRANSFER_TOPIC:
+        return None
+    return address_in_topic(topics[2])
 
 
 def address_in_topic(topic: str) -> str | None:

@@ -1,7 +1,8 @@
 """EIP-1559 fees as plain arithmetic: what to offer for gas, in wei."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,8 @@ REWARD_PERCENTILE = 50
 TIP_WEI_MIN = 1
 PLAIN_TRANSFER_GAS = 21_000
 """What a native payment to an account without code costs, exactly (EIP-2)."""
+RISE = (9, 8)
+"""Nodes take a replacement whose two fees rose by a tenth (geth), by an eighth everywhere."""
 
 
 class RawFeeHistory(msgspec.Struct, rename="camel", gc=False):
@@ -27,6 +30,19 @@ class Fees:
 
     max_fee_wei: int
     tip_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What the next block asks at least, and what to offer for a place in one of the next."""
+
+    base_wei: int
+    fees: Fees
+
+
+def offer_of(intent: Mapping[str, Any]) -> Fees:
+    """Return what an intent offers."""
+    return Fees(int(intent["max_fee_per_gas"]), int(intent["max_priority_fee_per_gas"]))
 
 
 def market_fees(next_base_wei: int, tips_wei: Sequence[int]) -> Fees:
@@ -58,3 +74,27 @@ def within_ceiling(fees: Fees, next_base_wei: int, gas_limit: int, ceiling_wei: 
 def gas_limit_for(estimate: int) -> int:
     """Return the estimate and a fifth more; a plain transfer's gas is exact and stays."""
     return estimate if estimate == PLAIN_TRANSFER_GAS else -(-estimate * 6 // 5)
+
+
+def risen(fee_wei: int) -> int:
+    """Return the least fee that outbids this one everywhere, rounded up."""
+    over, under = RISE
+    return -(-fee_wei * over // under)
+
+
+def outbidding(old: Fees, market: Fees, gas_limit: int, ceiling_wei: int) -> Fees:
+    """Return fees of which each outbids the old one and, as far as the ceiling lets, the market's.
+
+    Raises `Refused` where `gas_limit` of the least that outbids is above the ceiling.
+    """
+    least = Fees(max_fee_wei=risen(old.max_fee_wei), tip_wei=risen(old.tip_wei))
+    affordable = ceiling_wei // gas_limit
+    if affordable < least.max_fee_wei:
+        raise Refused(
+            f"the network fee is at its ceiling: {least.max_fee_wei * gas_limit} wei to outbid "
+            f"the transaction that waits, {ceiling_wei} wei allowed"
+        )
+    max_fee = min(affordable, max(least.max_fee_wei, market.max_fee_wei))
+    # The market's tip may be above what the ceiling leaves for the whole fee.
+    tip = min(max_fee, max(least.tip_wei, market.tip_wei))
+    return Fees(max_fee_wei=max_fee, tip_wei=tip)

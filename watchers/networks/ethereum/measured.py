@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from watchers.chain import Chain
+from watchers.interest import Interest
 from watchers.network import Block, Incomplete, Transfer
 from watchers.networks.ethereum.balances import EthereumBalances
 from watchers.networks.ethereum.reader import EthereumReader
@@ -42,6 +43,16 @@ class MeasuringReader(EthereumReader):
             raise Incomplete(f"block {height}: the balance of {missing[0].address} is unknown")
         gained = {holding: after[holding] - before[holding] for holding in wanted}
         return replace(block, transfers=tuple(corrected(block.transfers, gained)))
+
+    @property
+    def selective(self) -> bool:
+        """Never: what others moved in a block tells what arrived here."""
+        return False
+
+    async def read_for(self, height: int, interest: Interest) -> Block:
+        """Return the whole block."""
+        del interest
+        return await self.read(height)
 
 
 def measure(chain: Chain, tokens: frozenset[str]) -> None:

@@ -34,6 +34,23 @@ class Node:
         known: T = found
         return known
 
+    async def known_many(
+        self, method: str, many: list[list[Any]], kind: type[T], what: str
+    ) -> list[T]:
+        """Ask the same about several things in one exchange; one that is not known spoils all."""
+        if not many:
+            return []
+        try:
+            found = await self.rpc.call_batch(method, many, kind | None)  # type: ignore[arg-type]
+        except RpcError as refusal:
+            self.distrust()
+            raise Incomplete(f"{what}: {refusal}") from refusal
+        known = [each for each in found if each is not None]
+        if len(known) != len(many):
+            self.distrust()
+            raise Incomplete(f"{what}: the node does not have it")
+        return known
+
     async def ask(self, method: str, params: list[Any], kind: type[T]) -> T:
         """Ask for what every node has: a refusal is its trouble, `NodeUnavailable`."""
         try:

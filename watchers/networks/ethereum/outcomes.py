@@ -30,20 +30,57 @@ class Outcomes(Mapping[str, Outcome]):
 
     def __getitem__(self, tx_hash: str) -> Outcome:
         place = self._places[tx_hash]
-        receipt = self._receipts[place]
-        price = receipt.effective_gas_price or self._transactions[place].gas_price
-        fee = quantity(receipt.gas_used) * quantity(price or "")
-        if receipt.blob_gas_used is not None and receipt.blob_gas_price is not None:
-            fee += quantity(receipt.blob_gas_used) * quantity(receipt.blob_gas_price)
-        if receipt.l1_fee is not None:
-            fee += quantity(receipt.l1_fee)
-        return Outcome(receipt.status == SUCCEEDED, fee)
+        return outcome_of(self._transactions[place], self._receipts[place])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+class SomeOutcomes(Mapping[str, Outcome]):
+    """Outcomes of a block of which some receipts are here, by place.
+
+    Every transaction is a key. `Incomplete` where one is asked for that nobody wanted to know.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[str, int],
+        transactions: Sequence[RawTransaction],
+        receipts: Mapping[int, RawReceipt],
+    ) -> None:
+        self._places = places
+        self._transactions = transactions
+        self._receipts = receipts
+
+    def __getitem__(self, tx_hash: str) -> Outcome:
+        place = self._places[tx_hash]
+        receipt = self._receipts.get(place)
+        if receipt is None:
+            raise Incomplete(f"the receipt of {tx_hash} was not read")
+        return outcome_of(self._transactions[place], receipt)
+
+    def __contains__(self, tx_hash: object) -> bool:
+        return tx_hash in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def outcome_of(sent: RawTransaction, receipt: RawReceipt) -> Outcome:
+    """Return how a transaction ended and what it cost, from a receipt that is proved."""
+    price = receipt.effective_gas_price or sent.gas_price
+    fee = quantity(receipt.gas_used) * quantity(price or "")
+    if receipt.blob_gas_used is not None and receipt.blob_gas_price is not None:
+        fee += quantity(receipt.blob_gas_used) * quantity(receipt.blob_gas_price)
+    if receipt.l1_fee is not None:
+        fee += quantity(receipt.l1_fee)
+    return Outcome(receipt.status == SUCCEEDED, fee)
 
 
 def prove_outcomes(

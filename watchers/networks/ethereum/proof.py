@@ -68,7 +68,7 @@ def _prove_counts(block: RawBlock, receipts: Sequence[RawReceipt]) -> None:
     if len(receipts) != len(block.transactions):
         raise Incomplete(f"{len(receipts)} receipts, {len(block.transactions)} transactions")
     if block.transactions_root is not None:
-        _prove_root(block.transactions_root, len(receipts))
+        prove_root(block.transactions_root, len(receipts))
 
 
 def _prove_absent(token: str, block: RawBlock, receipts: Sequence[RawReceipt]) -> None:
@@ -89,7 +89,8 @@ def _prove_absent(token: str, block: RawBlock, receipts: Sequence[RawReceipt]) -
         )
 
 
-def _prove_root(root: str, count: int) -> None:
+def prove_root(root: str, count: int) -> None:
+    """Raise `Incomplete` where the header denies that there are transactions, or announces some."""
     if (root.lower() == EMPTY_ROOT) != (count == 0):
         raise Incomplete(f"{count} transactions contradict the header's transactions root")
 

@@ -1,15 +1,28 @@
-"""Eyes on an EVM chain: two or three calls per block, all about the same block hash."""
+"""Eyes on an EVM chain: two or three calls per block, all about the same block hash.
+
+A block is read whole, or for some addresses only where its node can tell the logs of a block and
+the receipts of single transactions: `docs/decisions/0009-lean-catch-up.md`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from watchers.interest import Interest
 from watchers.network import Block, BlockRef, Incomplete, Tip, WrongChain
 from watchers.networks.ethereum.address import SYSTEM, canonical
 from watchers.networks.ethereum.decode import decode_block, decode_header, value_is_logged
+from watchers.networks.ethereum.lean import Survey, TooMuch, survey
 from watchers.networks.ethereum.node import Node
 from watchers.networks.ethereum.traces import Execution, executions
-from watchers.networks.ethereum.wire import RawBlock, RawHeader, RawReceipt, RawTrace
+from watchers.networks.ethereum.wire import (
+    RawBlock,
+    RawHeader,
+    RawPlacedLog,
+    RawPlacedReceipt,
+    RawReceipt,
+    RawTrace,
+)
 from watchers.rpc import JsonRpc
 
 Finality = Literal["finalized", "safe"] | int
@@ -27,7 +40,8 @@ class EthereumReader:
 
     `tokens` are the listed contracts, lower-case. `traces` tells whether the endpoint that
     answers now offers `debug_traceBlockByHash`. `logged_from` is the time of the chain's switch
-    to logged value (unix seconds, EIP-7708), None while it has none. An answer that is absent
+    to logged value (unix seconds, EIP-7708), None while it has none. `logs` tells whether the
+    endpoint offers logs by block hash and batches of receipts. An answer that is absent
     or contradicts itself rotates to the next endpoint before `Incomplete` is raised.
     """
 
@@ -37,6 +51,7 @@ class EthereumReader:
     finality: Finality = "finalized"
     traces: Callable[[], bool] = _never
     logged_from: int | None = None
+    logs: Callable[[], bool] = _never
     _node: Node = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -79,6 +94,46 @@ class EthereumReader:
         except Incomplete:
             self._node.distrust()
             raise
+
+    @property
+    def selective(self) -> bool:
+        """Every family member can; whether its node does is asked at each block."""
+        return True
+
+    async def read_for(self, height: int, interest: Interest) -> Block:
+        """Return a block that is complete in what concerns the interest, or `Incomplete`.
+
+        Read whole where traces are offered, where the chain logs value, and where nearly all
+        of the block concerns us.
+        """
+        if not self.logs() or self.traces():
+            return await self.read(height)
+        block = await self._node.known(
+            "eth_getBlockByNumber", [hex(height), True], RawBlock, f"block {height}"
+        )
+        if value_is_logged(decode_header(block), self.logged_from):
+            return await self.read(height)
+        try:
+            found = survey(height, block, await self._logs(height, block), interest)
+            return found.decode(await self._receipts(found), self.tokens)
+        except TooMuch:
+            return await self.read(height)
+        except Incomplete:
+            self._node.distrust()
+            raise
+
+    async def _logs(self, height: int, block: RawBlock) -> list[RawPlacedLog]:
+        if not block.transactions:
+            return []
+        return await self._node.known(
+            "eth_getLogs", [{"blockHash": block.hash}], list[RawPlacedLog], f"logs of {height}"
+        )
+
+    async def _receipts(self, found: Survey) -> list[RawPlacedReceipt]:
+        asked = [[name] for name in found.hashes]
+        return await self._node.known_many(
+            "eth_getTransactionReceipt", asked, RawPlacedReceipt, "receipt"
+        )
 
     async def _traced(self, height: int, block: RawBlock) -> list[Execution] | None:
         """Return how the block's transactions ran; None where that is not offered or needed."""

@@ -43,6 +43,7 @@ class RawHeader(msgspec.Struct, rename="camel", kw_only=True, gc=False):
 class RawBlock(RawHeader, rename="camel", kw_only=True, gc=False):
     """A block with its transactions."""
 
+    gas_used: str | None = None
     logs_bloom: str | None = None
     transactions: list[RawTransaction]
     transactions_root: str | None = None
@@ -60,6 +61,13 @@ class RawLog(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     removed: bool = False
 
 
+class RawPlacedLog(RawLog, rename="camel", kw_only=True, gc=False):
+    """A log asked for by itself: it names its transaction."""
+
+    transaction_hash: str
+    transaction_index: str
+
+
 class RawReceipt(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """One receipt; `status` is missing before Byzantium (October 2017)."""
 
@@ -73,6 +81,13 @@ class RawReceipt(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     blob_gas_price: str | None = None
     blob_gas_used: str | None = None
     l1_fee: str | None = msgspec.field(default=None, name="l1Fee")
+
+
+class RawPlacedReceipt(RawReceipt, rename="camel", kw_only=True, gc=False):
+    """A receipt asked for by itself: where it stands, and the gas used up to there."""
+
+    cumulative_gas_used: str
+    transaction_index: str
 
 
 class RawFrame(msgspec.Struct, rename="camel", kw_only=True, gc=False):

@@ -18,9 +18,12 @@ from watchers.networks.ethereum.fees import (
     HISTORY_BLOCKS,
     REWARD_PERCENTILE,
     Fees,
+    Market,
     RawFeeHistory,
     gas_limit_for,
     market_fees,
+    offer_of,
+    outbidding,
     within_ceiling,
 )
 from watchers.networks.ethereum.node import Node, reverted
@@ -57,7 +60,7 @@ class EthereumWriter:
             raise ValueError("nonce: an Ethereum payout takes a nonce as its slot")
         call = _call(order)
         await self._refuse_without_funds(order)
-        gas_limit = gas_limit_for(await self._simulated(order, call))
+        gas_limit = gas_limit_for(await self._simulated(order.asset, call))
         fees = await self._fees(gas_limit, order.fee_ceiling_units)
         await self._refuse_without_gas(order, gas_limit * fees.max_fee_wei)
         return {
@@ -70,9 +73,35 @@ class EthereumWriter:
             "chain_id": self.chain_id,
             "nonce": slot.nonce,
             "gas_limit": gas_limit,
-            "max_fee_per_gas": str(fees.max_fee_wei),
-            "max_priority_fee_per_gas": str(fees.tip_wei),
+            **_offered(fees),
         }
+
+    async def outbid(
+        self, intent: Mapping[str, Any], *, ceiling_units: int, overdue: bool
+    ) -> Mapping[str, Any] | None:
+        """Return the intent with raised fees; None while its offer stands a chance.
+
+        Raises `Refused` where the ceiling leaves no room.
+        """
+        market = await self._market()
+        offer = offer_of(intent)
+        if not overdue and market.base_wei <= offer.max_fee_wei:
+            return None
+        fees = outbidding(offer, market.fees, intent["gas_limit"], ceiling_units)
+        return {**intent, **_offered(fees)}
+
+    async def vacate(
+        self, intent: Mapping[str, Any], sender: str, *, ceiling_units: int
+    ) -> Mapping[str, Any]:
+        """Return an intent of 0 wei to the sender itself that outbids `intent` on its nonce."""
+        to = canonical(sender)
+        call = {"from": to, "to": to, "value": "0x0"}
+        gas_limit = gas_limit_for(await self._simulated(NATIVE, call))
+        market = await self._market()
+        fees = outbidding(offer_of(intent), market.fees, gas_limit, ceiling_units)
+        plain = {name: value for name, value in intent.items() if name != "pool_index"}
+        nothing = {"asset": NATIVE, "to": to, "units": "0", "gas_limit": gas_limit}
+        return {**plain, **nothing, **_offered(fees)}
 
     def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:
         """Return the hash of bytes that say exactly what the intent says; else `ValueError`."""
@@ -107,10 +136,10 @@ class EthereumWriter:
         if held < needed:
             raise Refused(f"{order.source} holds {held} wei, payment and gas need {needed}")
 
-    async def _simulated(self, order: PayoutOrder, call: Mapping[str, str]) -> int:
+    async def _simulated(self, asset: str, call: Mapping[str, str]) -> int:
         """Return the gas estimate of a call that was seen to succeed."""
         try:
-            if order.asset != NATIVE:
+            if asset != NATIVE:
                 answer = await self.rpc.call("eth_call", [call, "latest"], str)
                 # Older tokens answer nothing where they succeed; `false` moves nothing.
                 if answer not in {EMPTY, TRUE_WORD}:
@@ -124,6 +153,10 @@ class EthereumWriter:
             raise NodeUnavailable(f"eth_estimateGas: {trouble}") from trouble
 
     async def _fees(self, gas_limit: int, ceiling_wei: int) -> Fees:
+        market = await self._market()
+        return within_ceiling(market.fees, market.base_wei, gas_limit, ceiling_wei)
+
+    async def _market(self) -> Market:
         params = [hex(HISTORY_BLOCKS), "latest", [REWARD_PERCENTILE]]
         history = await self._node.ask("eth_feeHistory", params, RawFeeHistory)
         try:
@@ -131,7 +164,14 @@ class EthereumWriter:
             tips = [quantity(block[0]) for block in history.reward or ()]
         except (ValueError, IndexError) as trouble:
             raise NodeUnavailable(f"eth_feeHistory: {trouble}") from trouble
-        return within_ceiling(market_fees(base, tips), base, gas_limit, ceiling_wei)
+        return Market(base, market_fees(base, tips))
+
+
+def _offered(fees: Fees) -> dict[str, str]:
+    return {
+        "max_fee_per_gas": str(fees.max_fee_wei),
+        "max_priority_fee_per_gas": str(fees.tip_wei),
+    }
 
 
 def _call(order: PayoutOrder) -> dict[str, str]:

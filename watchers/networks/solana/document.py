@@ -25,6 +25,7 @@ class Meta(msgspec.Struct, gc=False):
     preTokenBalances: msgspec.Raw = _NONE  # noqa: N815
     postTokenBalances: msgspec.Raw = _NONE  # noqa: N815
     loadedAddresses: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
+    fee: int | None = None
     moved: bool = False
 
     def __post_init__(self) -> None:

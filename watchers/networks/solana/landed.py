@@ -119,7 +119,9 @@ class Outcomes(Mapping[str, Outcome]):
             before, after = _lamports(found.meta)
         except TROUBLE as trouble:
             raise torn(self.slot, tx_hash, trouble) from trouble
-        return Outcome(found.meta.err is None, max(0, before[0] - after[0]))
+        spent, fee = before[0] - after[0], found.meta.fee
+        told = None if fee is None or spent >= fee else fee
+        return Outcome(found.meta.err is None, max(0, spent), max(0, -spent), told)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._index())

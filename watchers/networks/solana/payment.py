@@ -46,10 +46,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SignedPayment:
-    """Signed bytes taken apart. `payer` is the only signer."""
+    """Signed bytes taken apart. `signers` begin with the payer, who is alone in a payment."""
 
     tx_hash: str
     payer: str
+    signers: tuple[str, ...]
     blockhash: str
     steps: tuple[Step, ...]
 
@@ -70,8 +71,8 @@ def check(intent: SolanaIntent, raw: bytes) -> str:
     return payment.tx_hash
 
 
-def taken_apart(raw: bytes) -> SignedPayment:
-    """Decode legacy or v0 bytes; refuse anything that is not one whole, validly signed payment."""
+def taken_apart(raw: bytes, signers: int = 1) -> SignedPayment:
+    """Decode legacy or v0 bytes; refuse anything that is not whole and validly signed by so many."""
     try:
         transaction = VersionedTransaction.from_bytes(raw)
     except ValueError as trouble:
@@ -81,14 +82,17 @@ def taken_apart(raw: bytes) -> SignedPayment:
         raise ValueError("raw: bytes beside the transaction")
     if isinstance(message, MessageV0) and message.address_table_lookups:
         raise ValueError("raw: accounts from a lookup table")
-    if len(transaction.signatures) != 1 or message.header.num_required_signatures != 1:
-        raise ValueError("raw: not exactly one signer")
-    if transaction.verify_with_results() != [True]:
+    required = message.header.num_required_signatures
+    if (len(transaction.signatures), required) != (signers, signers):
+        wanted = "one signer" if signers == 1 else f"{signers} signers"
+        raise ValueError(f"raw: not exactly {wanted}")
+    if transaction.verify_with_results() != [True] * signers:
         raise ValueError("raw: the signature is not valid")
     keys = [str(key) for key in message.account_keys]
     return SignedPayment(
         tx_hash=str(transaction.signatures[0]),
         payer=keys[0],
+        signers=tuple(keys[:signers]),
         blockhash=str(message.recent_blockhash),
         steps=_steps(message, keys),
     )

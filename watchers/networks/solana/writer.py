@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from keystore.api import SolanaIntent
+from keystore.api import SolanaIntent, SolanaSweepIntent
 from watchers.network import (
     NATIVE,
     BroadcastRejected,
@@ -18,7 +18,7 @@ from watchers.network import (
     Refused,
     Slot,
 )
-from watchers.networks.solana import fees, payment, refusals
+from watchers.networks.solana import fees, gathered, payment, refusals
 from watchers.networks.solana.accounts import (
     NONCE_ACCOUNT_BYTES,
     SYSTEM_PROGRAM,
@@ -71,6 +71,10 @@ class SolanaWriter:
         """Return the base58 value now stored in a nonce account; None where there is none."""
         state = await self._nonce_state(address)
         return None if state is None else state.value
+
+    def lane_address(self, hot: str, lane: int) -> str:
+        """Return the account of one of the hot wallet's lanes, made or not."""
+        return nonce_account_address(hot, lane)
 
     async def nonce_setup(self, hot: str, lane: int) -> dict[str, Any] | None:
         """Return the parameters of `SignNonceSetupRequest`; None where the lane stands.
@@ -137,9 +141,11 @@ class SolanaWriter:
     def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:
         """Return the transaction hash of bytes that do exactly what the intent says."""
         try:
-            typed = msgspec.convert(dict(intent), SolanaIntent)
+            typed = msgspec.convert(dict(intent), SolanaIntent | SolanaSweepIntent)
         except msgspec.ValidationError as trouble:
             raise ValueError(f"intent: {trouble}") from trouble
+        if isinstance(typed, SolanaSweepIntent):
+            return gathered.check(typed, raw)
         return payment.check(typed, raw)
 
     async def broadcast(self, raw: bytes) -> None:

@@ -30,6 +30,33 @@ class Resources(Answer, frozen=True, gc=False):
     net_limit: int = msgspec.field(default=0, name="NetLimit")
     energy_used: int = msgspec.field(default=0, name="EnergyUsed")
     energy_limit: int = msgspec.field(default=0, name="EnergyLimit")
+    total_energy_limit: int = msgspec.field(default=0, name="TotalEnergyLimit")
+    total_energy_weight: int = msgspec.field(default=0, name="TotalEnergyWeight")
+    """What the network yields in all, and the whole TRX that are staked for it."""
+
+
+class Delegatable(Answer, frozen=True, gc=False):
+    """`getcandelegatedmaxsize`: the staked sun that is not lent and not in use."""
+
+    max_size: int = 0
+
+
+class Loan(msgspec.Struct, frozen=True, gc=False):
+    """What one account lends another, in staked sun."""
+
+    frozen_balance_for_energy: int = 0
+
+
+class Loans(Answer, frozen=True, gc=False):
+    """`getdelegatedresourcev2`."""
+
+    loans: tuple[Loan, ...] = msgspec.field(default=(), name="delegatedResource")
+
+
+class Borrowers(Answer, frozen=True, gc=False):
+    """`getdelegatedresourceaccountindexv2`: whom an account lends to."""
+
+    to_accounts: tuple[str, ...] = msgspec.field(default=(), name="toAccounts")
 
 
 class ChainParameter(msgspec.Struct, frozen=True, gc=False):

@@ -46,20 +46,49 @@ class SignedPayment:
     fee_limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What signed bytes say around their one contract."""
+
+    tx_hash: str
+    signer: str
+    contract: bytes
+    ref_block_bytes: bytes
+    ref_block_hash: bytes
+    expiration_ms: int
+    timestamp_ms: int
+    fee_limit: int
+
+
 def decode_signed(raw: bytes) -> SignedPayment:
     """Read a serialized `protocol.Transaction`; raise `ValueError` naming what is wrong."""
-    _, parts = read_message("transaction", raw, {}, {1: "raw_data", 2: "signature"})
-    raw_data = _present("transaction", parts, "raw_data")
-    numbers, fields = read_message("raw_data", raw_data, _RAW_INTEGERS, _RAW_OCTETS)
-    owner, asset, to, units = _payment(_present("raw_data", fields, "contract"))
-    digest = sha256(raw_data).digest()
+    envelope = decode_envelope(raw)
+    owner, asset, to, units = _payment(envelope.contract)
     return SignedPayment(
-        tx_hash=digest.hex(),
+        tx_hash=envelope.tx_hash,
         owner=owner,
-        signer=_signer(digest, _present("transaction", parts, "signature")),
+        signer=envelope.signer,
         asset=asset,
         to=to,
         units=units,
+        ref_block_bytes=envelope.ref_block_bytes,
+        ref_block_hash=envelope.ref_block_hash,
+        expiration_ms=envelope.expiration_ms,
+        timestamp_ms=envelope.timestamp_ms,
+        fee_limit=envelope.fee_limit,
+    )
+
+
+def decode_envelope(raw: bytes) -> Envelope:
+    """Read what stands around the contract, and who signed it."""
+    _, parts = read_message("transaction", raw, {}, {1: "raw_data", 2: "signature"})
+    raw_data = present("transaction", parts, "raw_data")
+    numbers, fields = read_message("raw_data", raw_data, _RAW_INTEGERS, _RAW_OCTETS)
+    digest = sha256(raw_data).digest()
+    return Envelope(
+        tx_hash=digest.hex(),
+        signer=_signer(digest, present("transaction", parts, "signature")),
+        contract=present("raw_data", fields, "contract"),
         ref_block_bytes=fields.get("ref_block_bytes", b""),
         ref_block_hash=fields.get("ref_block_hash", b""),
         expiration_ms=numbers.get("expiration", 0),
@@ -75,21 +104,30 @@ def transfer_words(to: str, units: int) -> str:
     return (from_base58(to)[1:].rjust(WORD, b"\0") + units.to_bytes(WORD, "big")).hex()
 
 
-def _payment(contract: bytes) -> tuple[str, str, str, int]:
+def unwrapped(contract: bytes) -> tuple[int, str, bytes]:
+    """Return the number, the name and the message of a contract."""
     numbers, fields = read_message("contract", contract, {1: "type"}, {2: "parameter"})
-    parameter = _present("contract", fields, "parameter")
+    parameter = present("contract", fields, "parameter")
     _, wrapped = read_message("parameter", parameter, {}, {1: "type_url", 2: "value"})
+    url = wrapped.get("type_url", b"").decode("ascii", "replace")
+    if not url.startswith(TYPE_URL):
+        raise ValueError(f"type_url: {url!r}")
+    value = present("parameter", wrapped, "value")
+    return numbers.get("type", 0), url.removeprefix(TYPE_URL), value
+
+
+def _payment(contract: bytes) -> tuple[str, str, str, int]:
+    kind, found, value = unwrapped(contract)
     readers: dict[int, tuple[str, Callable[[bytes], tuple[str, str, str, int]]]] = {
         TRANSFER_CONTRACT: ("TransferContract", _native),
         TRIGGER_SMART_CONTRACT: ("TriggerSmartContract", _token),
     }
-    kind = numbers.get("type", 0)
     if kind not in readers:
         raise ValueError(f"contract type: {kind} is not a payment")
     name, reader = readers[kind]
-    if wrapped.get("type_url", b"") != (TYPE_URL + name).encode():
+    if found != name:
         raise ValueError(f"type_url: not that of {name}")
-    return reader(_present("parameter", wrapped, "value"))
+    return reader(value)
 
 
 def _native(value: bytes) -> tuple[str, str, str, int]:
@@ -97,8 +135,8 @@ def _native(value: bytes) -> tuple[str, str, str, int]:
     numbers, fields = read_message(
         name, value, {3: "amount"}, {1: "owner_address", 2: "to_address"}
     )
-    owner = to_base58(_present(name, fields, "owner_address"))
-    to = to_base58(_present(name, fields, "to_address"))
+    owner = to_base58(present(name, fields, "owner_address"))
+    to = to_base58(present(name, fields, "to_address"))
     return owner, NATIVE, to, numbers.get("amount", 0)
 
 
@@ -106,9 +144,9 @@ def _token(value: bytes) -> tuple[str, str, str, int]:
     name = "TriggerSmartContract"
     allowed = {1: "owner_address", 2: "contract_address", 4: "data"}
     _, fields = read_message(name, value, {}, allowed)
-    owner = to_base58(_present(name, fields, "owner_address"))
-    contract = to_base58(_present(name, fields, "contract_address"))
-    data = _present(name, fields, "data")
+    owner = to_base58(present(name, fields, "owner_address"))
+    contract = to_base58(present(name, fields, "contract_address"))
+    data = present(name, fields, "data")
     selector, recipient, units = data[:4], data[4 : 4 + WORD], data[4 + WORD :]
     if selector != TRANSFER_SELECTOR or len(data) != 4 + 2 * WORD or any(recipient[:12]):
         raise ValueError("data: not a call of transfer(address,uint256)")
@@ -126,7 +164,8 @@ def _signer(digest: bytes, signature: bytes) -> str:
     return to_base58(PREFIX + keccak(key.format(compressed=False)[1:])[12:])
 
 
-def _present(message: str, fields: dict[str, bytes], name: str) -> bytes:
+def present(message: str, fields: dict[str, bytes], name: str) -> bytes:
+    """Return a field that has to be there."""
     if name not in fields:
         raise ValueError(f"{message}: {name} is missing")
     return fields[name]

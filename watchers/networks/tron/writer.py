@@ -20,6 +20,7 @@ from watchers.network import (
     Refused,
     Slot,
 )
+from watchers.networks.tron import resource
 from watchers.networks.tron.address import from_base58
 from watchers.networks.tron.fees import (
     NATIVE_BYTES,
@@ -94,6 +95,8 @@ class TronWriter:
 
     def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:
         """Decode signed bytes, compare every field with the intent, return the transaction id."""
+        if intent.get("family") == "tron_resource":
+            return resource.verify(intent, raw)
         try:
             wanted = msgspec.convert(intent, TronIntent)
         except msgspec.ValidationError as trouble:

@@ -1,0 +1,1 @@
+"""What people approve before the keystore signs: orders, their proofs, refusals."""

@@ -1,0 +1,1 @@
+"""Payouts that operators stop for a while: a network, an asset, a merchant."""

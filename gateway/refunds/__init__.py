@@ -1,0 +1,1 @@
+"""Refunds of invoices: withdrawals that never pay back more than was received."""

@@ -1,0 +1,160 @@
+"""Asking for a refund: how much may go back is settled under the invoice's row lock.
+
+The database counts again: a refund above what was received is refused there whoever writes it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.actor import Actor
+from gateway.domain.errors import Conflict, Invalid
+from gateway.domain.fields import units
+from gateway.domain.money import to_text
+from gateway.domain.refund import Kind, excess_units, refundable
+from gateway.invoices.documents import Option
+from gateway.invoices.repository import deposits_of, invoice_of, options_of, refunds_of
+from gateway.models import Deposit, Invoice, InvoiceTimeline
+from gateway.withdrawals.destinations import Finding
+from gateway.withdrawals.documents import WithdrawalDocument
+from gateway.withdrawals.request import Origin, Payout, request_withdrawal
+from gateway.withdrawals.service import Gate, note
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """What is asked for; without an amount it is all that the kind allows."""
+
+    kind: Kind
+    destination: str
+    reason: str
+    amount: str | None = None
+    payment_method: str | None = None
+    reference: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+async def request_refund(
+    gate: Gate, invoice_id: str, wanted: Refund, finding: Finding | None
+) -> WithdrawalDocument:
+    """Ask for a withdrawal that pays an invoice back, and note it in the invoice's timeline."""
+    session = gate.session
+    invoice, payout = await drawn(session, gate.actor, invoice_id, wanted, lock=True)
+    origin = Origin(invoice_id=invoice.id, refund_kind=wanted.kind)
+    made = await request_withdrawal(gate, payout, finding, origin)
+    session.add(
+        InvoiceTimeline(
+            invoice_id=invoice.id,
+            merchant_id=invoice.merchant_id,
+            status=invoice.status,
+            exception=invoice.exception,
+            reason=f"refund {made.id} ({wanted.kind}): {wanted.reason}",
+            at=gate.moment.at,
+        )
+    )
+    after = {"withdrawal": made.id, "kind": wanted.kind, "reason": wanted.reason}
+    await note(gate, "invoice.refund_requested", invoice.id, after)
+    return made
+
+
+async def drawn(
+    session: AsyncSession, actor: Actor, invoice_id: str, wanted: Refund, *, lock: bool = False
+) -> tuple[Invoice, Payout]:
+    """Return the invoice and the payout that a refund of it comes to, as things stand."""
+    invoice = await invoice_of(
+        session, actor.tenant, invoice_id, livemode=actor.livemode, lock=lock
+    )
+    received = _received((await deposits_of(session, [invoice.id]))[invoice.id], invoice)
+    options = {
+        option.currency.id: option
+        for option in (await options_of(session, [invoice.id]))[invoice.id]
+    }
+    option = options[
+        _method(wanted, {name: received[name] for name in received if name in options})
+    ]
+    amount = _amount(
+        wanted, option, received, options, await _refunded(session, invoice, option)
+    )
+    payout = Payout(
+        payment_method=option.currency.id,
+        amount=to_text(amount, option.currency.decimals),
+        destination=wanted.destination,
+        reference=wanted.reference,
+        metadata=wanted.metadata,
+    )
+    return invoice, payout
+
+
+def _received(deposits: list[Deposit], invoice: Invoice) -> dict[str, int]:
+    """Return the final units per currency that were credited to the invoice's merchant."""
+    received: dict[str, int] = {}
+    for deposit in deposits:
+        if deposit.status == "confirmed" and deposit.merchant_id == invoice.merchant_id:
+            before = received.get(deposit.currency_id, 0)
+            received[deposit.currency_id] = before + deposit.units
+    return received
+
+
+async def _refunded(session: AsyncSession, invoice: Invoice, option: Option) -> int:
+    rows = (await refunds_of(session, [invoice.id]))[invoice.id]
+    return sum(
+        row.units
+        for row, currency in rows
+        if currency.id == option.currency.id
+        and row.status not in {"rejected", "canceled", "failed"}
+    )
+
+
+def _method(wanted: Refund, received: Mapping[str, int]) -> str:
+    """Return the currency to pay back in."""
+    if not received:
+        raise Conflict("nothing final was received for this invoice", code="nothing_to_refund")
+    if wanted.payment_method is not None:
+        if wanted.payment_method in received:
+            return wanted.payment_method
+        raise Invalid.field(
+            "/payment_method", "nothing_received", "the invoice received nothing in it"
+        )
+    if len(received) > 1:
+        raise Invalid.field(
+            "/payment_method", "ambiguous", f"paid in {', '.join(sorted(received))}: name one"
+        )
+    return next(iter(received))
+
+
+def _amount(
+    wanted: Refund,
+    option: Option,
+    received: Mapping[str, int],
+    options: Mapping[str, Option],
+    refunded: int,
+) -> int:
+    """Return the units to pay back, at most what the kind allows."""
+    currency = option.currency
+    others = [
+        Fraction(paid, options[name].row.amount_units)
+        for name, paid in received.items()
+        if name in options and name != currency.id
+    ]
+    most = refundable(
+        wanted.kind,
+        received=received[currency.id],
+        refunded=refunded,
+        excess=excess_units(option.row.amount_units, received[currency.id], others),
+    )
+    if most == 0:
+        raise Conflict(
+            f"there is nothing to pay back as {wanted.kind}", code="nothing_to_refund"
+        )
+    if wanted.amount is None:
+        return most
+    asked = units("/amount", wanted.amount, currency.decimals)
+    if asked > most:
+        raise Invalid.field(
+            "/amount",
+            "exceeds_refundable",
+            f"at most {to_text(most, currency.decimals)} {currency.code} as {wanted.kind}",
+        )
+    return asked

@@ -1,0 +1,41 @@
+"""Configuration: one TOML file into frozen structs; a fault names its key in one line.
+
+Relative paths are taken from the folder of the file. Secrets are never values: every secret is
+a `*_file` key that names a file with the secret as its only line.
+"""
+
+from gateway.settings.reading import load
+from gateway.settings.sections import (
+    ApiSettings,
+    AssetSettings,
+    DatabaseSettings,
+    Family,
+    KeystoreSettings,
+    LogSettings,
+    NetworkSettings,
+    PriceSettings,
+    PriceSourceSettings,
+    Settings,
+    SettingsError,
+    SweepSettings,
+    WebhookSettings,
+    WithdrawalSettings,
+)
+
+__all__ = [
+    "ApiSettings",
+    "AssetSettings",
+    "DatabaseSettings",
+    "Family",
+    "KeystoreSettings",
+    "LogSettings",
+    "NetworkSettings",
+    "PriceSettings",
+    "PriceSourceSettings",
+    "Settings",
+    "SettingsError",
+    "SweepSettings",
+    "WebhookSettings",
+    "WithdrawalSettings",
+    "load",
+]

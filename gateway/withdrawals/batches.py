@@ -1,0 +1,122 @@
+"""Many payouts in one call: each its own withdrawal with its own hold, each with its own answer.
+
+One that is refused leaves no trace and stops nobody else; what stands is never all or nothing
+without saying so.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.errors import Conflict, FieldFault, NotFound, Refusal
+from gateway.models import Withdrawal, WithdrawalBatch
+from gateway.withdrawals.batch_documents import (
+    BatchDocument,
+    BatchResult,
+    batch_document,
+    item_problem,
+)
+from gateway.withdrawals.destinations import Finding
+from gateway.withdrawals.documents import WithdrawalDocument
+from gateway.withdrawals.request import Origin, Payout, request_withdrawal
+from gateway.withdrawals.service import Gate, note
+
+Act = Callable[[Gate, str], Awaitable[WithdrawalDocument]]
+
+
+async def request_batch(
+    gate: Gate,
+    payouts: Sequence[Payout],
+    findings: Sequence[Finding | None],
+) -> BatchDocument:
+    """Ask for each payout; a balance goes to those that come first."""
+    batch = WithdrawalBatch(
+        id=gate.moment.id("wba"),
+        merchant_id=gate.actor.tenant,
+        livemode=gate.actor.livemode,
+        items=len(payouts),
+        created_by=gate.actor.key_id,
+        created_at=gate.moment.at,
+    )
+    gate.session.add(batch)
+    await gate.session.flush()
+    results = []
+    # One currency after the other, each in the order asked: wallets are locked in one order
+    # everywhere, or two batches could wait for each other.
+    for index in sorted(range(len(payouts)), key=lambda each: payouts[each].payment_method):
+        origin = Origin(batch_id=batch.id, batch_index=index)
+        try:
+            async with gate.session.begin_nested():
+                made = await request_withdrawal(gate, payouts[index], findings[index], origin)
+            results.append(BatchResult(index=index, withdrawal=made))
+        except Refusal as refusal:
+            placed = _placed(refusal, index)
+            results.append(BatchResult(index=index, problem=item_problem(placed)))
+    asked = sum(each.withdrawal is not None for each in results)
+    await note(
+        gate, "withdrawal_batch.created", batch.id, {"items": len(payouts), "asked": asked}
+    )
+    return batch_document(batch, results)
+
+
+async def act_on_batch(gate: Gate, batch_id: str, act: Act) -> BatchDocument:
+    """Do one thing to every withdrawal of the batch that is still open to it, one by one."""
+    batch = await batch_of(gate, batch_id)
+    query = (
+        select(Withdrawal.id, Withdrawal.batch_index)
+        .where(Withdrawal.batch_id == batch.id)
+        .order_by(Withdrawal.currency_id, Withdrawal.batch_index)
+    )
+    rows = (await gate.session.execute(query)).all()
+    if not rows:
+        raise Conflict("no withdrawal of this batch was accepted", code="batch_empty")
+    results = []
+    for withdrawal_id, place in rows:
+        index = place or 0
+        try:
+            async with gate.session.begin_nested():
+                moved = await act(gate, withdrawal_id)
+            results.append(BatchResult(index=index, withdrawal=moved))
+        except Refusal as refusal:
+            results.append(
+                BatchResult(
+                    index=index, withdrawal_id=withdrawal_id, problem=item_problem(refusal)
+                )
+            )
+    return batch_document(batch, results)
+
+
+async def batch_of(gate: Gate, batch_id: str) -> WithdrawalBatch:
+    """Return the actor's batch; raise `NotFound` where there is none."""
+    query = select(WithdrawalBatch).where(
+        WithdrawalBatch.id == batch_id,
+        WithdrawalBatch.merchant_id == gate.actor.tenant,
+        WithdrawalBatch.livemode == gate.actor.livemode,
+    )
+    row = (await gate.session.scalars(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no withdrawal batch {batch_id[:64]}")
+    return row
+
+
+async def statuses_of(session: AsyncSession, batch: WithdrawalBatch) -> dict[str, int]:
+    """Return how many withdrawals of the batch are in each state."""
+    query = (
+        select(Withdrawal.status, func.count())
+        .where(Withdrawal.batch_id == batch.id)
+        .group_by(Withdrawal.status)
+        .order_by(Withdrawal.status)
+    )
+    return {status: int(count) for status, count in await session.execute(query)}
+
+
+def _placed(refusal: Refusal, index: int) -> Refusal:
+    """Point into the body of the batch."""
+    faults = [
+        FieldFault(f"/items/{index}{fault.pointer}", fault.code, fault.detail)
+        for fault in refusal.faults
+    ]
+    placed = Refusal(refusal.detail, code=refusal.code, faults=faults)
+    placed.status = refusal.status
+    return placed

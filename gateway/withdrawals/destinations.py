@@ -1,0 +1,80 @@
+"""What the network's watcher says of a destination, before anything is held for it.
+
+Asked outside the transaction that holds money. A watcher that is silent, or whose node is, does
+not stop a request: the payer simulates every payment again before it is signed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.domain.actor import Actor
+from gateway.domain.errors import Invalid, TooMany, Unavailable
+from gateway.domain.moment import Moment
+from gateway.questions.service import Questions
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands at a destination; `refusal` is a stable code, None where it can receive.
+
+    `create_units` is what `creates` costs the operator, in the network's own coin.
+    """
+
+    kind: Literal["wallet", "contract", "new"]
+    refusal: str | None
+    detail: str
+    field: Literal["destination", "amount"]
+    creates: Literal["activation", "token_account"] | None
+    create_units: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """A payment that may be asked for; `destination` as addresses are stored."""
+
+    currency_id: str
+    destination: str
+    units: int
+
+
+class _Answer(msgspec.Struct):
+    findings: list[Finding | None]
+
+
+async def look(
+    questions: Questions,
+    actor: Actor,
+    network: str,
+    prospects: Sequence[Prospect],
+    moment: Moment,
+) -> list[Finding | None]:
+    """Return what is known of each, in order; None where nobody said anything in time."""
+    unknown: list[Finding | None] = [None] * len(prospects)
+    if not prospects or not await questions.is_heard(actor, network):
+        return unknown
+    payments = [
+        {"method": each.currency_id, "to": each.destination, "units": str(each.units)}
+        for each in prospects
+    ]
+    try:
+        answer = await questions.ask(
+            actor, "destination", network, {"payments": payments}, moment
+        )
+    except (Unavailable, TooMany):
+        return unknown
+    return _read(answer, unknown)
+
+
+def _read(answer: dict[str, Any], unknown: list[Finding | None]) -> list[Finding | None]:
+    if "fault" in answer:
+        return unknown
+    found = msgspec.convert(answer, _Answer).findings
+    return found if len(found) == len(unknown) else unknown
+
+
+def require_receiver(finding: Finding | None) -> None:
+    """Refuse what the network says cannot receive, by the field that would have to change."""
+    if finding is not None and finding.refusal is not None:
+        raise Invalid.field(f"/{finding.field}", finding.refusal, finding.detail)

@@ -1,0 +1,72 @@
+"""The rules that speak of one network, as an answer that fits its line. Pure; no secret is in it."""
+
+from datetime import timedelta
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from keystore.api import LINE_BYTES_MAX
+from keystore.approvals import Approver
+from keystore.policy import Policy, Rule, Spent
+from keystore.published import PublishedApprover, PublishedRule, PublishedWindow, Rules
+
+DESTINATIONS_MAX = 100
+_ENVELOPE_BYTES = 1_024
+"""More than everything beside the rules takes."""
+
+
+def shown(policy: Policy | None, network: str, after: int, spent: Spent) -> Rules:
+    """Return the rules behind the first `after`, as many as one reply holds."""
+    if policy is None:
+        return Rules(policy="", rules=[], more=False)
+    speaking = [rule for rule in policy.rules if not rule.networks or network in rule.networks]
+    rules: list[PublishedRule] = []
+    room = LINE_BYTES_MAX - _ENVELOPE_BYTES
+    for rule in speaking[after:]:
+        published = _published(rule, policy, spent)
+        room -= len(msgspec.json.encode(published)) + 1
+        if room < 0:
+            break
+        rules.append(published)
+    return Rules(
+        policy=policy.fingerprint, rules=rules, more=after + len(rules) < len(speaking)
+    )
+
+
+def _published(rule: Rule, policy: Policy, spent: Spent) -> PublishedRule:
+    return PublishedRule(
+        name=rule.name,
+        kind=rule.kind,
+        assets=sorted(rule.assets),
+        destinations=sorted(rule.destinations)[:DESTINATIONS_MAX],
+        destinations_count=len(rule.destinations),
+        sources=sorted(rule.sources),
+        units_max=_spelled(rule.units_max),
+        window=_window(rule, spent),
+        fee_max=_spelled(rule.fee_max),
+        approvals=rule.approvals,
+        approvers=[_person(policy.approvers[name]) for name in sorted(rule.approvers)],
+    )
+
+
+def _window(rule: Rule, spent: Spent) -> PublishedWindow | None:
+    if rule.window is None:
+        return None
+    gone = spent(rule, timedelta(hours=rule.window.hours))
+    return PublishedWindow(
+        hours=rule.window.hours, units=str(rule.window.units), spent=str(gone)
+    )
+
+
+def _spelled(amount: int | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
+def _person(approver: Approver) -> PublishedApprover:
+    return PublishedApprover(
+        name=approver.name,
+        kind="key" if isinstance(approver.proof, Ed25519PublicKey) else "passkey",
+        public_key=approver.public_key.hex(),
+        subject=approver.subject,
+        merchant=approver.merchant,
+    )

@@ -1,0 +1,150 @@
+"""Dying and going on: each story leads to its place, and ends with exactly one payment."""
+
+from devnet.system.waiting import until
+from keystore import crash as keystore_crash
+from tests.conftest import TestServer
+from tests.crash.databases import cloned
+from tests.crash.opening import opened
+from tests.crash.runs import Run
+from tests.crash.site import SECONDS_MAX, TOKEN_PAYMENT, Site
+from watchers import crash
+
+KILLED = -9
+
+
+async def die(site: Site, point: str, withdrawal_id: str) -> None:
+    """Run a watcher until it dies at `point`, mining for it."""
+    watcher = await site.start(**{crash.VARIABLE: point})
+
+    async def dead() -> int | None:
+        status = watcher.child.poll()
+        if status is None:
+            await site.mine((await site.withdrawal(withdrawal_id)).status)
+        return status
+
+    status = await until(dead, f"death at {point}", seconds_max=SECONDS_MAX)
+    require_killed(status, point, watcher.words)
+    site.running.remove(watcher)
+
+
+def require_killed(status: int | None, point: str, words: str) -> None:
+    """Demand that the process came to its place, and did not end of something else."""
+    assert (status, f"crash: {point}" in words) == (KILLED, True), words[-2000:]
+
+
+async def paid(site: Site, run: Run) -> None:
+    """Die (twice where the run says so) on the way of a payout, go on, and look."""
+    destination = await site.chain.fresh_address()
+    units = units_of(site, run.kind)
+    withdrawal_id = await site.pay_out(run.kind, units, destination)
+    for point in filter(None, (run.first, run.point)):
+        await die(site, point, withdrawal_id)
+    await site.start()
+    await require_one_payment(site, run.kind, withdrawal_id, destination)
+
+
+async def keystore_dies(site: Site, run: Run) -> None:
+    """Kill the keystore at its place; the watcher waits for the next one and goes on."""
+    destination = await site.chain.fresh_address()
+    withdrawal_id = await site.pay_out(run.kind, units_of(site, run.kind), destination)
+    assert site.keystore is not None
+    site.keystore.stop()
+    site.serve_keystore(**{keystore_crash.VARIABLE: run.point})
+    dying = site.keystore
+    await site.start()
+
+    async def dead() -> int | None:
+        site.require_alive()
+        return dying.process.poll()
+
+    status = await until(dead, f"death at {run.point}", seconds_max=SECONDS_MAX)
+    require_killed(status, run.point, dying.text)
+    site.serve_keystore()
+    await require_one_payment(site, run.kind, withdrawal_id, destination)
+
+
+async def refused(site: Site, run: Run) -> None:
+    """Die while a payout that the keystore refuses for good is given up: nothing is paid.
+
+    Its destination was changed by hand to our own gas wallet.
+    """
+    units = units_of(site, run.kind)
+    destination = await site.chain.fresh_address()
+    withdrawal_id = await site.request(run.kind, units, destination)
+    [(gas,)] = await site.sql("SELECT address FROM application_wallet WHERE purpose = 'gas'")
+    await site.edit(
+        "withdrawal", "UPDATE withdrawal SET destination = :to WHERE id = :id",
+        to=gas, id=withdrawal_id,
+    )  # fmt: skip
+    await site.approve(withdrawal_id)
+    await die(site, run.point, withdrawal_id)
+    await site.start()
+    row = await site.until_status(withdrawal_id, "failed")
+    assert "own_destination" in (row.failure_reason or "")
+    assert await site.chain.balance(destination, site.asset(run.kind)) == 0
+    assert await site.journals(withdrawal_id) == ["hold", "release"]
+    await require_books(site)
+
+
+async def lane_made(site: Site, run: Run) -> None:
+    """Look that a site whose first watcher died over its lane has one lane, and that it pays."""
+    lanes = await site.sql(
+        "SELECT count(*) FROM attempt WHERE purpose = 'setup' AND state = 'succeeded'"
+    )
+    assert lanes == [(1,)]
+    destination = await site.chain.fresh_address()
+    withdrawal_id = await site.pay_out(run.kind, units_of(site, run.kind), destination)
+    await site.start()
+    await require_one_payment(site, run.kind, withdrawal_id, destination)
+
+
+def units_of(site: Site, kind: str) -> int:
+    """Return what a payout of this kind is."""
+    return site.family.payment if kind == "native" else TOKEN_PAYMENT
+
+
+async def require_one_payment(
+    site: Site, kind: str, withdrawal_id: str, destination: str
+) -> None:
+    """Wait for the end; demand one payment on the chain and books that say the same."""
+    row = await site.until_status(withdrawal_id, "completed", "failed")
+    assert row.status == "completed", row.failure_reason
+    units = units_of(site, kind)
+    assert await site.chain.balance(destination, site.asset(kind)) == units
+    ended = [attempt.state for attempt in await site.attempts(withdrawal_id)]
+    assert ended.count("succeeded") == 1
+    assert set(ended) <= {"succeeded", "replaced"}
+    assert await site.journals(withdrawal_id) == ["hold", "settle"]
+    await require_books(site)
+
+
+async def require_books(site: Site) -> None:
+    """Demand that nothing is held, journals sum to zero, and custody is what the chain holds.
+
+    The watcher ends what it has begun meanwhile, sweeps for one, and is stopped afterwards.
+    """
+    assert await site.locked() == 0
+    report = await site.audited()
+    site.stop()
+    assert report["sum_is_zero"]
+    assert report["onchain_equals_ledger"]
+
+
+STORIES = {
+    "payout": paid,
+    "adoption": paid,
+    "keystore": keystore_dies,
+    "refused": refused,
+    "lane": lane_made,
+}
+
+
+async def told(site: Site, server: TestServer, run: Run) -> None:
+    """Tell a run's story; one about a lane needs a hot wallet that never had one."""
+    site.stop()
+    if run.story != "lane":
+        await STORIES[run.story](site, run)
+        return
+    with cloned(server) as database:
+        async with opened(run.family, database, chain=site.chain, dying_at=run.point) as fresh:
+            await STORIES[run.story](fresh, run)

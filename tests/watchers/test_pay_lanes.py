@@ -1,0 +1,163 @@
+"""Durable-nonce lanes: made one after another, one payment each, and replaced when they stand still."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from gateway.db import CROSS_TENANT
+from gateway.models import ApplicationWallet, Attempt
+from tests.conftest import FreshDatabase
+from tests.fakes.network import FakeReader, FakeWriter
+from tests.watchers.world import NETWORK, World, world
+from watchers.chain import Chain
+from watchers.clock import now
+from watchers.network import Refused, Slot
+from watchers.pay.lanes import LANES_MAX, Lanes
+from watchers.pay.slots import Slots, SlotTaken
+from watchers.pay.transactions import HouseOrder, begin
+from watchers.rpc import Endpoints
+
+pytestmark = pytest.mark.anyio
+RENT = 1_447_680
+
+
+@dataclass
+class Accounts:
+    """The nonce accounts of a chain: address and value of those that stand."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def lane_address(self, hot: str, lane: int) -> str:
+        """Return a lane's address."""
+        return f"{hot}/{lane}"
+
+    async def nonce_account_state(self, address: str) -> str | None:
+        """Return the value that stands there."""
+        return self.values.get(address)
+
+    async def nonce_setup(self, hot: str, lane: int) -> Mapping[str, Any] | None:
+        """Return the facts of a set-up, or None where the lane stands."""
+        if self.lane_address(hot, lane) in self.values:
+            return None
+        return {"network": NETWORK, "lane": lane, "blockhash": "b", "lamports": RENT}
+
+
+@dataclass
+class Desk:
+    """A world with lanes in place of nonces."""
+
+    world: World
+    accounts: Accounts
+    lanes: Lanes
+    slots: Slots
+
+    async def make(self, rounds: int) -> None:
+        """Let set-ups be begun, and each stand at once."""
+        for _ in range(rounds):
+            await self.lanes.round()
+            async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
+                begun = select(Attempt).where(Attempt.state == "prepared")
+                for attempt in (await session.scalars(begun)).all():
+                    attempt.state, attempt.raw, attempt.tx_hash = "succeeded", b"-", attempt.id
+                    lane = attempt.nonce_account or ""
+                    self.accounts.values[lane] = f"value of {lane}"
+
+    async def setups(self) -> int:
+        """Return how many set-ups were begun."""
+        async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
+            query = select(func.count()).where(Attempt.purpose == "setup")
+            return int(await session.scalar(query) or 0)
+
+    async def begin(self, number: int, slot: Slot) -> None:
+        """Begin a transaction on a lane."""
+        lane = slot.nonce_account or ""
+        id_ = f"hse_{number}"
+        intent = {"withdrawal_id": id_, "nonce_value": self.accounts.values[lane]}
+        order = HouseOrder(id_, "sweep", intent, self.world.hot, slot)
+        async with self.world.database.unit_of_work(CROSS_TENANT) as session:
+            await begin(session, NETWORK, order, now())
+
+    async def end(self, state: str) -> None:
+        """End what is open."""
+        async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
+            values = {"state": state, "raw": b"-", "tx_hash": Attempt.id}
+            open_ones = update(Attempt).where(Attempt.state == "prepared")
+            await session.execute(open_ones.values(values))
+
+
+def laned(w: World, wanted: int) -> Desk:
+    """Put lanes on a world."""
+    accounts = Accounts()
+    reader = FakeReader(w.chain, w.chain.chain_id, frozenset())
+    writer = FakeWriter(w.chain, NETWORK)
+    chain = Chain(reader, writer, Endpoints(["http://127.0.0.1:1"]), lanes=accounts)
+    lanes = Lanes(NETWORK, chain, w.database, w.scanner.position, wanted)
+    return Desk(w, accounts, lanes, Slots(NETWORK, chain, w.database))
+
+
+async def test_lanes_are_made_one_after_another_and_each_once(database: FreshDatabase) -> None:
+    """While one set-up waits no other is begun; with all of them standing nothing is."""
+    async with world(database) as w:
+        d = laned(w, 3)
+        await d.lanes.round()
+        assert await d.setups() == 0, "the hot wallet cannot pay for it"
+        await w.chain.pay(w.hot, 10**9)
+        await d.lanes.round()
+        await d.lanes.round()
+        assert await d.setups() == 1
+        await d.make(6)
+        assert await d.setups() == 3
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            query = select(ApplicationWallet.address).where(
+                ApplicationWallet.purpose == "nonce"
+            )
+            assert set(await session.scalars(query)) == set(d.accounts.values)
+
+
+async def test_payments_spread_over_the_lanes_and_each_takes_one_at_a_time(
+    database: FreshDatabase,
+) -> None:
+    """Two lanes carry two; the third waits; an ended one frees its lane when its value moved."""
+    async with world(database) as w:
+        await w.chain.pay(w.hot, 10**9)
+        d = laned(w, 2)
+        await d.make(4)
+        taken = []
+        for number in (1, 2):
+            slot = await d.slots.next(w.hot)
+            assert slot is not None
+            await d.begin(number, slot)
+            taken.append(slot.nonce_account)
+        assert set(taken) == set(d.accounts.values)
+        assert await d.slots.next(w.hot) is None
+        with pytest.raises(SlotTaken):
+            await d.begin(3, Slot(nonce_account=taken[0]))
+        await d.end("succeeded")
+        assert await d.slots.next(w.hot) is None, "the node still shows the spent values"
+        with pytest.raises(Refused, match="used before"):
+            await d.begin(3, Slot(nonce_account=taken[0]))
+        d.accounts.values[taken[1] or ""] = "moved"
+        assert await d.slots.next(w.hot) == Slot(nonce_account=taken[1])
+
+
+async def test_a_lane_that_stands_still_is_replaced_by_another_up_to_the_last(
+    database: FreshDatabase,
+) -> None:
+    """Its value was signed for by what will not land: it moves no more, and the rest goes on."""
+    async with world(database) as w:
+        await w.chain.pay(w.hot, 10**9)
+        d = laned(w, 1)
+        for number in range(LANES_MAX):
+            d.lanes = Lanes(NETWORK, d.lanes.chain, w.database, w.scanner.position, 1)
+            await d.make(2)
+            slot = await d.slots.next(w.hot)
+            assert slot is not None, number
+            await d.begin(number, slot)
+            await d.end("failed")
+        d.lanes = Lanes(NETWORK, d.lanes.chain, w.database, w.scanner.position, 1)
+        await d.make(2)
+        assert len(d.accounts.values) == LANES_MAX
+        assert await d.slots.next(w.hot) is None

@@ -1,0 +1,76 @@
+"""`watchers sweeps NETWORK`: what was swept at what cost, what is under way, what waits and why."""
+
+import argparse
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.money import to_text
+from gateway.models import Currency, Sweep, Unswept
+from gateway.settings import Settings, SettingsError
+from watchers import store
+from watchers.sweep.rows import Cost, costs
+
+NEWEST = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("network")
+    parser.add_argument(
+        "--limit", type=int, default=NEWEST, help="sweeps and waiting addresses"
+    )
+
+
+async def command(settings: Settings, database: Database, args: argparse.Namespace) -> int:
+    """Print three tables: cost by asset, newest sweeps, what waits."""
+    if args.network not in settings.networks:
+        raise SettingsError(f"networks.{args.network}: there is no such network")
+    newest = select(Sweep).where(Sweep.network_id == args.network).order_by(Sweep.id.desc())
+    waiting = select(Unswept).where(Unswept.network_id == args.network).order_by(Unswept.since)
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        currencies = await store.currencies_of(session, args.network)
+        rows = (await session.scalars(newest.limit(args.limit))).all()
+        left = (await session.scalars(waiting.limit(args.limit))).all()
+        done = await costs(session, args.network)
+    by_id = {currency.id: currency for currency in currencies}
+    native = next(each for each in currencies if each.contract is None)
+    lines = [*_costs(done, native), "", *_sweeps(rows, by_id, native)]
+    lines += ["", *_waiting(left, by_id)]
+    print("\n".join(lines))  # noqa: T201 - the command's answer
+    return 0
+
+
+def _costs(done: Iterable[Cost], native: Currency) -> list[str]:
+    lines = [
+        f"{'asset':<16}{'sweeps':>8}{'cost each':>24}{'rent back each':>24}  {native.code}"
+    ]
+    for each in done:
+        cost, rent = (
+            to_text(units // each.sweeps, native.decimals)
+            for units in (each.cost_units, each.returned_units)
+        )
+        lines.append(f"{each.currency_id:<16}{each.sweeps:>8}{cost:>24}{rent:>24}")
+    return lines
+
+
+def _sweeps(rows: Iterable[Sweep], by_id: dict[str, Currency], native: Currency) -> list[str]:
+    lines = [f"{'sweep':<32}{'asset':<16}{'amount':>24}{'cost':>24}  state"]
+    for row in rows:
+        amount = to_text(row.units, by_id[row.currency_id].decimals)
+        cost = to_text(row.cost_units, native.decimals)
+        why = row.failure_reason or row.blocked_reason or row.reason
+        lines.append(
+            f"{row.id:<32}{row.currency_id:<16}{amount:>24}{cost:>24}  {row.state}: {why}"
+        )
+    return lines
+
+
+def _waiting(rows: Iterable[Unswept], by_id: dict[str, Currency]) -> list[str]:
+    lines = [f"{'waits at':<46}{'asset':<16}{'amount':>24}  why"]
+    for row in rows:
+        amount = to_text(row.units, by_id[row.currency_id].decimals)
+        why = row.reason or "not looked at yet"
+        lines.append(f"{row.address:<46}{row.currency_id:<16}{amount:>24}  {why}")
+    return lines

@@ -1,0 +1,197 @@
+"""A block read for some addresses only: all its logs, and the receipts that matter. Pure.
+
+What proves it complete: the logs are numbered without a gap, each stands at a transaction of the
+block, and together they make up the header's bloom exactly; receipts show that no log follows
+the last one, and that the block's gas is used up by the last transaction there is here. Whatever
+concerns us is then read from receipts, which have to repeat the logs word for word.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from watchers.interest import Interest, Overtaken
+from watchers.network import Block, BlockRef, Incomplete
+from watchers.networks.ethereum.bloom import bits_of, bloom_of
+from watchers.networks.ethereum.decode import decode_header, transfers_of
+from watchers.networks.ethereum.erc20 import recipient_in
+from watchers.networks.ethereum.outcomes import SomeOutcomes, prove_outcomes
+from watchers.networks.ethereum.proof import prove_root
+from watchers.networks.ethereum.transfers import Strays, withdrawals
+from watchers.networks.ethereum.wire import RawBlock, RawLog, RawPlacedLog, RawPlacedReceipt
+
+RECEIPTS_MAX = 64
+"""More single receipts than these are no less work than all of them."""
+
+
+class TooMuch(Exception):
+    """So much of this block matters that it is better read whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A block whose logs are proved, and which of its receipts are still needed.
+
+    `wanted` are places of transactions, ascending; `logs` are those of each place.
+    """
+
+    ref: BlockRef
+    block: RawBlock
+    logs: Mapping[int, Sequence[RawLog]]
+    wanted: Sequence[int]
+    places: Mapping[str, int]
+    overtaken: Overtaken
+
+    @property
+    def hashes(self) -> list[str]:
+        """Return the transactions whose receipts are needed."""
+        return [self.block.transactions[place].hash for place in self.wanted]
+
+    def decode(self, receipts: Sequence[RawPlacedReceipt], tokens: frozenset[str]) -> Block:
+        """Return the block with what these receipts, in the order of `hashes`, prove.
+
+        Raises `Incomplete` where one is of another transaction, contradicts the logs, has no
+        status, or does not stand where the block ends.
+        """
+        sent = [self.block.transactions[place] for place in self.wanted]
+        if len(receipts) != len(sent):
+            raise Incomplete(f"{len(receipts)} receipts for {len(sent)} transactions")
+        try:
+            for place, receipt in zip(self.wanted, receipts, strict=True):
+                self._prove_receipt(place, receipt)
+            if receipts:
+                self._prove_end(receipts[-1])
+            prove_outcomes(sent, receipts)
+            names = [each.hash.lower() for each in sent]
+            settled = zip(names, sent, receipts, strict=True)
+            transfers = list(transfers_of(settled, tokens, [()] * len(sent)))
+            transfers.extend(withdrawals(self.block.withdrawals or ()))
+        except ValueError as trouble:
+            raise Incomplete(f"block {self.ref.height}: {trouble}") from trouble
+        known = dict(zip(self.wanted, receipts, strict=True))
+        return Block(
+            self.ref,
+            tuple(transfers),
+            SomeOutcomes(self.places, self.block.transactions, known),
+            Strays(receipts, tokens),
+            overtaken=self.overtaken,
+        )
+
+    def _prove_receipt(self, place: int, receipt: RawPlacedReceipt) -> None:
+        name = self.block.transactions[place].hash
+        if receipt.transaction_hash.lower() != name.lower():
+            raise Incomplete(f"receipt of {receipt.transaction_hash} at {name}")
+        if receipt.block_hash.lower() != self.ref.hash:
+            raise Incomplete(f"receipt of {name} is of block {receipt.block_hash}")
+        if receipt.transaction_index != hex(place):
+            raise Incomplete(f"receipt of {name} is at {receipt.transaction_index}")
+        logs = self.logs.get(place, ())
+        if [_told(log) for log in receipt.logs] != [_told(log) for log in logs]:
+            raise Incomplete(f"receipt of {name} tells of other logs than its block")
+        if receipt.logs_bloom is not None and bloom_of(receipt.logs_bloom) != _bloom(logs):
+            raise Incomplete(f"receipt of {name} lost some of its logs")
+
+    def _prove_end(self, last: RawPlacedReceipt) -> None:
+        """Prove that no transaction follows: gas that is used is used by some transaction."""
+        used = self.block.gas_used
+        if used is None or last.cumulative_gas_used != used:
+            raise Incomplete(f"gas {used} of the block, {last.cumulative_gas_used} at its end")
+
+
+def survey(
+    height: int, block: RawBlock, logs: Sequence[RawPlacedLog], interest: Interest
+) -> Survey:
+    """Prove the logs of a block, and find out whose receipts are needed.
+
+    Raises `Incomplete` where block and logs contradict each other, `TooMuch` where the whole
+    way is the shorter one.
+    """
+    ref = decode_header(block)
+    if ref.height != height:
+        raise Incomplete(f"asked for block {height}, got {ref.height}")
+    places = _placed(ref, block)
+    version = interest.version()
+    try:
+        of_place = _proved(ref, block, logs)
+    except ValueError as trouble:
+        raise Incomplete(f"block {height}: {trouble}") from trouble
+    paid = list(_paid(block, of_place))
+    recipients = frozenset([recipient for recipient, _ in paid])
+    ours = interest.perhaps(recipients)
+    wanted = {place for recipient, place in paid if recipient in ours}
+    wanted.update(places[name] for name in interest.own if name in places)
+    wanted.update(_end(len(block.transactions), of_place))
+    if len(wanted) > RECEIPTS_MAX:
+        raise TooMuch(f"block {height}: {len(wanted)} receipts matter")
+    left_out = Overtaken(interest, version, recipients - ours)
+    return Survey(ref, block, of_place, sorted(wanted), places, left_out)
+
+
+def _end(count: int, logs: Mapping[int, Sequence[RawLog]]) -> Sequence[int]:
+    """Return whose receipts show that no log follows the last one, and no transaction."""
+    if not count:
+        return ()
+    return range(max(logs), count) if logs else (count - 1,)
+
+
+def _paid(block: RawBlock, logs: Mapping[int, Sequence[RawLog]]) -> Iterator[tuple[str, int]]:
+    """Yield who may have been paid, and by the transaction at which place."""
+    for place, each in enumerate(block.transactions):
+        if each.to is not None and each.value != "0x0":
+            yield each.to.lower(), place
+    for place, mine in logs.items():
+        for log in mine:
+            recipient = recipient_in(log.topics)
+            if recipient is not None:
+                yield recipient, place
+
+
+def _placed(ref: BlockRef, block: RawBlock) -> dict[str, int]:
+    """Return the place of each transaction, all of this block and none twice."""
+    sent = block.transactions
+    if block.transactions_root is not None:
+        prove_root(block.transactions_root, len(sent))
+    for each in sent:
+        if each.block_hash != ref.hash and (each.block_hash or "").lower() != ref.hash:
+            raise Incomplete(f"transaction {each.hash} is of block {each.block_hash}")
+    places = {each.hash.lower(): place for place, each in enumerate(sent)}
+    if len(places) != len(sent):
+        raise Incomplete(f"block {ref.height}: a transaction is listed twice")
+    return places
+
+
+def _proved(
+    ref: BlockRef, block: RawBlock, logs: Sequence[RawPlacedLog]
+) -> dict[int, list[RawLog]]:
+    """Return the logs by place of their transaction; nothing is missing among them."""
+    of_place: dict[int, list[RawLog]] = {}
+    sent, last = block.transactions, 0
+    for position, log in enumerate(logs):
+        if log.removed or (log.block_hash or "").lower() != ref.hash:
+            raise Incomplete(f"log {log.log_index} is of block {log.block_hash}")
+        if log.log_index != hex(position):
+            raise Incomplete(f"log {log.log_index} stands at position {position}")
+        place = int(log.transaction_index, 16)
+        if not last <= place < len(sent):
+            raise Incomplete(f"log {log.log_index} is at transaction {place}")
+        if log.transaction_hash != sent[place].hash:
+            raise Incomplete(f"log {log.log_index} is of {log.transaction_hash}")
+        of_place.setdefault(place, []).append(log)
+        last = place
+    if block.logs_bloom is None or bloom_of(block.logs_bloom) != _bloom(logs):
+        raise Incomplete("the logs do not add up to the header's bloom")
+    return of_place
+
+
+def _bloom(logs: Sequence[RawLog]) -> int:
+    """Return the exact bloom of these logs; most words of a block are in many of them."""
+    words = {log.address for log in logs}
+    for log in logs:
+        words.update(log.topics)
+    bloom = 0
+    for word in words:
+        bloom |= bits_of(word)
+    return bloom
+
+
+def _told(log: RawLog) -> tuple[str, list[str], str, str]:
+    return log.address, log.topics, log.data, log.log_index

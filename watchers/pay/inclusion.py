@@ -1,0 +1,122 @@
+"""Which of our transactions stand in a block, and which no longer do: our own scan alone says so."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.moment import Moment
+from gateway.models import Attempt, Transaction
+from watchers import crash
+from watchers.chain import asset_key
+from watchers.network import NATIVE, Block, Outcome
+from watchers.pay.keepers import keeper_of
+from watchers.pay.transactions import LIVE
+
+
+async def own_hashes(session: AsyncSession, network: str) -> dict[str, str]:
+    """Return the hashes of our transactions that may still land, each with its attempt's id.
+
+    A set-up that was given up is among them: its blockhash is dead by our clock only.
+    """
+    given_up = and_(Attempt.purpose == "setup", Attempt.block_hash.is_(None))
+    query = select(Attempt.tx_hash, Attempt.id).where(
+        Attempt.network_id == network,
+        Attempt.tx_hash.is_not(None),
+        or_(Attempt.state.in_(LIVE), given_up),
+    )
+    return {row.tx_hash: row.id for row in await session.execute(query)}
+
+
+async def observe(
+    session: AsyncSession, blocks: Sequence[Block], own: dict[str, str], moment: Moment
+) -> None:
+    """Note which of our transactions stand in these blocks and how each ended."""
+    for block in blocks:
+        for tx_hash in [each for each in own if each in block.outcomes]:
+            await _include(session, block, own[tx_hash], moment)
+
+
+async def _include(
+    session: AsyncSession, block: Block, attempt_id: str, moment: Moment
+) -> None:
+    crash.around_commit(session, "payout.included")
+    attempt = await session.get_one(
+        Attempt, attempt_id, with_for_update=True, populate_existing=True
+    )
+    outcome = block.outcomes[attempt.tx_hash or ""]
+    attempt.state = "included"
+    attempt.block_height, attempt.block_hash = block.ref.height, block.ref.hash
+    attempt.payer_spent_units = outcome.payer_spent_units
+    attempt.payer_gained_units = outcome.payer_gained_units
+    attempt.fee_units = outcome.fee_units
+    paid = _paid(block, attempt)
+    # A success that shows another transfer is not a failure: only a person may judge it.
+    attempt.success = None if outcome.success and not paid else outcome.success
+    await session.flush()
+    await _write_transaction(session, block, attempt, outcome, moment)
+    await (await keeper_of(session, attempt)).included(session, attempt, moment)
+
+
+def _paid(block: Block, attempt: Attempt) -> bool:
+    """Tell whether the block shows the very transfer that the intent asked for."""
+    if attempt.purpose != "payout":
+        return True
+    intent = attempt.intent
+    asset = NATIVE if intent["asset"] == NATIVE else asset_key(intent["asset"])
+    return any(
+        transfer.tx_hash == attempt.tx_hash
+        and transfer.asset == asset
+        and transfer.recipient == asset_key(intent["to"])
+        and transfer.units == int(intent["units"])
+        for transfer in block.transfers
+    )
+
+
+async def _write_transaction(
+    session: AsyncSession, block: Block, attempt: Attempt, outcome: Outcome, moment: Moment
+) -> None:
+    where = {
+        "block_height": block.ref.height,
+        "block_hash": block.ref.hash,
+        "block_time": block.ref.time,
+        "payer_spent_units": outcome.payer_spent_units,
+        "status": "pending",
+    }
+    statement = insert(Transaction).values(
+        id=moment.id("trx"),
+        network_id=attempt.network_id,
+        tx_hash=attempt.tx_hash,
+        direction="outgoing",
+        seen_at=moment.at,
+        **where,
+    )
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["network_id", "tx_hash"], set_=where)
+    )
+
+
+async def orphan(session: AsyncSession, network: str, above: int, moment: Moment) -> None:
+    """Bring our transactions in orphaned blocks back to `signed`: they are sent again."""
+    query = (
+        select(Attempt)
+        .where(
+            Attempt.network_id == network,
+            Attempt.state == "included",
+            Attempt.block_height > above,
+        )
+        .order_by(Attempt.id)
+        .with_for_update()
+    )
+    for attempt in await session.scalars(query):
+        attempt.state, attempt.block_height, attempt.block_hash = "signed", None, None
+        attempt.success, attempt.payer_spent_units = None, None
+        attempt.payer_gained_units, attempt.fee_units = 0, None
+        await session.flush()
+        await (await keeper_of(session, attempt)).orphaned(session, attempt, moment)
+    await session.execute(
+        update(Transaction)
+        .where(Transaction.network_id == network, Transaction.block_height > above)
+        .values(status="orphaned")
+    )

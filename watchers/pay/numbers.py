@@ -1,0 +1,34 @@
+"""The keystore numbers what it signs; which of its numbers this database knows."""
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.moment import Moment
+from gateway.models import Signature
+from keystore.api import Signed
+
+
+async def highest_known(session: AsyncSession, network: str) -> int:
+    """Return the highest number of this network's transactions that the database knows."""
+    query = select(func.max(Signature.number)).where(Signature.network_id == network)
+    return await session.scalar(query) or 0
+
+
+async def note(
+    session: AsyncSession, network: str, order_id: str, signed: Signed, moment: Moment
+) -> None:
+    """Remember a number together with what it stands for; a lane's set-up has none."""
+    if not signed.number:
+        return
+    await session.execute(
+        insert(Signature)
+        .values(
+            network_id=network,
+            number=signed.number,
+            withdrawal_id=order_id,
+            tx_hash=signed.tx_hash,
+            noted_at=moment.at,
+        )
+        .on_conflict_do_nothing()
+    )

@@ -1,0 +1,169 @@
+"""Transactions that wait too long: outbid by ourselves, or taken back when an operator asks.
+
+Only on networks where one transaction may take another's place before it lands (EVM). Each
+stands in the nonce of its order's first one, so that at most one of them lands whatever nodes,
+miners and crashes do. Fees rise for the lowest nonce of a sender that is not mined: all others
+wait for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.money import to_units
+from gateway.models import Attempt
+from gateway.settings import NetworkSettings
+from gateway.withdrawals import repository as withdrawals
+from watchers import crash, store
+from watchers.chain import Chain
+from watchers.clock import now
+from watchers.network import NATIVE, Incomplete, NodeUnavailable, Outbidder, Refused
+from watchers.pay import approved, cancels, transactions
+from watchers.pay.hands import LOST
+from watchers.pay.keepers import CANCEL, keeper_of
+from watchers.store import Position
+
+log = structlog.get_logger()
+REFUSED_RETRY = timedelta(seconds=60)
+"""Pause after the keystore would not sign a replacement: each try is a row of its journal."""
+
+
+@dataclass(slots=True)
+class Outbids:
+    """Writes the replacements of one network's transactions; others sign and send them."""
+
+    name: str
+    settings: NetworkSettings
+    chain: Chain
+    database: Database
+    position: Position
+    _told: dict[str, str] = field(default_factory=dict)
+
+    async def round(self) -> None:
+        """Look at every order that may have to be replaced; trouble of one holds up no other."""
+        if not isinstance(self.chain.writer, Outbidder):
+            return
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            open_orders = await _signed_orders(session, self.name)
+            wanted = await cancels.wanted(session, self.name)
+        lowest = await self._lowest(open_orders)
+        for order in open_orders:
+            asked = order[0].order_id in wanted
+            if asked or order[0].nonce == lowest.get(order[0].sender):
+                await self._look(order, asked=asked)
+
+    async def _lowest(self, orders: Sequence[Sequence[Attempt]]) -> dict[str, int]:
+        """Return the nonce that the chain waits for, by sender."""
+        senders = {order[0].sender for order in orders}
+        return {sender: await self.chain.writer.next_nonce(sender) for sender in senders}
+
+    async def _look(self, order: Sequence[Attempt], *, asked: bool) -> None:
+        newest = order[-1]
+        try:
+            intent, purpose = await self._replacing(newest, asked=asked)
+        except Refused as refusal:
+            await self._tell(newest, str(refusal))
+        except (Incomplete, NodeUnavailable) as trouble:
+            log.warning("fee not raised", order=newest.order_id, reason=str(trouble))
+        else:
+            if intent is not None:
+                await self._begin(newest, intent, purpose)
+
+    async def _replacing(
+        self, newest: Attempt, *, asked: bool
+    ) -> tuple[Mapping[str, Any] | None, str]:
+        """Return the intent that shall take the place, or None, and its purpose."""
+        writer = self.chain.writer
+        if not isinstance(writer, Outbidder):
+            return None, newest.purpose
+        ceiling = await self._ceiling(newest.order_id)
+        if newest.purpose == LOST or (asked and newest.purpose != CANCEL):
+            intent = newest.intent
+            vacated = await writer.vacate(intent, newest.sender, ceiling_units=ceiling)
+            return vacated, CANCEL
+        if newest.purpose == "sweep" and newest.intent.get("asset") == NATIVE:
+            return None, newest.purpose  # it left its address nothing to pay more with
+        overdue = await self._overdue(newest)
+        raised = await writer.outbid(newest.intent, ceiling_units=ceiling, overdue=overdue)
+        return raised, newest.purpose
+
+    async def _overdue(self, newest: Attempt) -> bool:
+        """Tell whether enough blocks have passed since it was first sent."""
+        if newest.sent_height is None:
+            return False
+        head = (await self.chain.reader.tip()).head
+        return head - newest.sent_height >= self.settings.bump_blocks
+
+    async def _ceiling(self, order_id: str) -> int:
+        """Return the most that the network may take: the operator's limit, and the approved one."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            native = await withdrawals.native_currency(session, self.name)
+            order, _ = await approved.proofs_of(session, order_id)
+        ceiling = to_units(self.settings.fee_ceiling, native.decimals)
+        return ceiling if order is None else min(ceiling, int(order.fee_ceiling))
+
+    async def _begin(self, newest: Attempt, intent: Mapping[str, Any], purpose: str) -> None:
+        """Commit the replacement, unless the order has moved on meanwhile."""
+        moment = now()
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.position)
+            crash.around_commit(session, "payout.prepared")
+            order = await transactions.of_order(session, newest.order_id)
+            states = {attempt.state for attempt in order}
+            if states != {"signed"} or order[-1].id != newest.id:
+                return
+            if await _refused_lately(session, newest.order_id, moment.at - REFUSED_RETRY):
+                return
+            await transactions.replacement(session, newest, intent, moment, purpose=purpose)
+        self._told.pop(newest.order_id, None)
+        log.info(
+            "canceling" if purpose == CANCEL else "fee raised",
+            network=self.name,
+            order=newest.order_id,
+            nonce=newest.nonce,
+            max_fee=intent["max_fee_per_gas"],
+        )
+
+    async def _tell(self, newest: Attempt, reason: str) -> None:
+        """Say once why it waits, where people look."""
+        if self._told.get(newest.order_id) == reason:
+            return
+        moment = now()
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            keeper = await keeper_of(session, newest)
+            await keeper.waiting(session, newest, reason, moment)
+        self._told[newest.order_id] = reason
+        log.error("a transaction waits", order=newest.order_id, reason=reason)
+
+
+async def _signed_orders(session: AsyncSession, network: str) -> list[list[Attempt]]:
+    """Return orders whose transactions are all signed and stand in no block, each by place."""
+    query = (
+        select(Attempt)
+        .where(
+            Attempt.network_id == network,
+            Attempt.state.in_(transactions.OPEN),
+            Attempt.nonce.is_not(None),
+        )
+        .order_by(Attempt.order_id, Attempt.place)
+    )
+    rows = (await session.scalars(query)).all()
+    orders = [list(each) for _, each in groupby(rows, key=attrgetter("order_id"))]
+    waiting = [each for each in orders if {row.state for row in each} == {"signed"}]
+    return sorted(waiting, key=lambda each: (each[0].sender, each[0].nonce or 0))
+
+
+async def _refused_lately(session: AsyncSession, order_id: str, since: Any) -> bool:
+    query = select(func.max(Attempt.ended_at)).where(
+        Attempt.order_id == order_id, Attempt.state == "refused", Attempt.place > 1
+    )
+    last = await session.scalar(query)
+    return last is not None and last > since

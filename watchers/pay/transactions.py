@@ -1,0 +1,147 @@
+"""Every transaction of ours begins here, whoever it is for, and takes the same road.
+
+`prepared` (intent and its place on the chain committed) -> `signed` (bytes and hash committed)
+-> sent until it lands -> `included` -> `succeeded` or `failed` at finality. What would not be
+signed is `refused`; of several in one place all but the one that landed end as `replaced`.
+
+How the house moves its own money (sweeps, top-ups, refills, cold storage, lent energy):
+
+    slot = await Slots(network, chain, database).next(sender)      # None: wait; Refused: halted
+    intent = ...                                                   # an intent of `keystore.api`
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        await store.hold_lease(session, position)
+        order = HouseOrder(order_id, "sweep", intent, sender, slot)
+        attempt = await begin(session, network, order, moment)     # SlotTaken: another time
+
+together with the rows that say what it is for. `order_id` is a new id that is also the intent's
+`withdrawal_id`. From there on nothing is left to do: `payouts.Payouts.round` signs and sends
+what is prepared, whatever its purpose (the writer's `verify` must know the intent's family),
+raises the fee of what waits too long, takes it over again after a restore, and the settler
+books the network's fee once for each transaction that lands. `keepers.register(purpose, keeper)`
+tells the room that began it: `signed`, `refused`, `included`, `ended`, `adopted`.
+
+On Solana `sender` is the fee payer (the hot wallet) and `slot.nonce_account` the lane; the
+intent's `nonce_value` must be read after the slot was chosen. On Ethereum each sender has one
+unsigned transaction at a time: `next` says None until the payer's round has signed it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.moment import Moment
+from gateway.models import Attempt
+from watchers.network import Slot
+from watchers.pay import slots
+
+LIVE = ("signed", "included")
+OPEN = slots.OPEN
+ENDED = ("succeeded", "failed", "replaced")
+HOUSE = frozenset({"sweep", "top_up", "refill", "cold", "resource"})
+
+
+@dataclass(frozen=True, slots=True)
+class HouseOrder:
+    """An order of the house, complete: who pays, where it stands on the chain, what it does."""
+
+    order_id: str
+    purpose: str
+    intent: Mapping[str, Any]
+    sender: str
+    slot: Slot
+
+
+async def begin(
+    session: AsyncSession, network: str, order: HouseOrder, moment: Moment
+) -> Attempt:
+    """Commit an order of the house with the caller's own rows; it is signed in the next round.
+
+    Raises `slots.SlotTaken` where its place on the chain is no longer free.
+    """
+    if order.purpose not in HOUSE or order.intent.get("withdrawal_id") != order.order_id:
+        raise ValueError(f"{order.order_id}: not an order of the house, or of another id")
+    return await first(session, network, order, moment, withdrawal_id=None)
+
+
+async def first(
+    session: AsyncSession,
+    network: str,
+    order: HouseOrder,
+    moment: Moment,
+    *,
+    withdrawal_id: str | None,
+) -> Attempt:
+    """Take the place and write the first transaction of an order, not yet signed."""
+    value = order.intent.get("nonce_value")
+    await slots.take(session, network, order.sender, order.slot, value)
+    attempt = Attempt(
+        id=moment.id("att"),
+        network_id=network,
+        purpose=order.purpose,
+        withdrawal_id=withdrawal_id,
+        order_id=order.order_id,
+        intent=dict(order.intent),
+        sender=order.sender,
+        nonce=order.slot.nonce,
+        nonce_account=order.slot.nonce_account,
+        nonce_value=value,
+        state="prepared",
+        broadcasts=0,
+        created_at=moment.at,
+    )
+    session.add(attempt)
+    await session.flush()
+    return attempt
+
+
+async def replacement(
+    session: AsyncSession,
+    newest: Attempt,
+    intent: Mapping[str, Any],
+    moment: Moment,
+    *,
+    purpose: str,
+) -> Attempt:
+    """Write a transaction that competes with `newest` for its place, not yet signed."""
+    attempt = Attempt(
+        id=moment.id("att"),
+        network_id=newest.network_id,
+        purpose=purpose,
+        withdrawal_id=newest.withdrawal_id,
+        order_id=newest.order_id,
+        place=newest.place + 1,
+        intent=dict(intent),
+        sender=newest.sender,
+        nonce=newest.nonce,
+        state="prepared",
+        broadcasts=0,
+        created_at=moment.at,
+    )
+    session.add(attempt)
+    await session.flush()
+    return attempt
+
+
+async def of_order(session: AsyncSession, order_id: str) -> list[Attempt]:
+    """Return the transactions of an order that were or may be signed, locked, by place."""
+    query = (
+        select(Attempt)
+        .where(Attempt.order_id == order_id, Attempt.state != "refused")
+        .order_by(Attempt.place)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(await session.scalars(query))
+
+
+async def in_state(session: AsyncSession, network: str, state: str) -> list[Attempt]:
+    """Return a network's transactions in one state, in the order in which they can land."""
+    query = (
+        select(Attempt)
+        .where(Attempt.network_id == network, Attempt.state == state)
+        .order_by(Attempt.sender, Attempt.nonce, Attempt.place, Attempt.id)
+    )
+    return list(await session.scalars(query))

@@ -1,0 +1,167 @@
+"""What becomes of the house's own transactions: costs booked to their sweeps, rent to the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.deposits import service as deposits
+from gateway.deposits.service import Desk
+from gateway.domain import posting
+from gateway.domain.moment import Moment
+from gateway.invoices.standing import NO_HEADS
+from gateway.ledger.service import post
+from gateway.models import AddressPool, Attempt, Deposit, Sweep
+from gateway.withdrawals import repository as withdrawals
+from watchers.network import NATIVE
+from watchers.pay import keepers
+from watchers.pay.keepers import End, Keeper
+from watchers.pay.transactions import HOUSE
+from watchers.reconcile.moves import OWN_TRANSACTION
+from watchers.sweep import rows
+
+REASON_MAX = 300
+NOT_ASKED = "no sweep under way asks for it: needs a person"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepKeeper(Keeper):
+    """Follows every transaction that moves money inside the house."""
+
+    public_url: str
+
+    async def objection(self, session: AsyncSession, attempt: Attempt) -> str | None:
+        """Refuse what pool addresses would send anywhere but into the hot wallet."""
+        if attempt.purpose != "sweep":
+            return None
+        sweeps = await rows.of_order(session, attempt.order_id)
+        wallets = await rows.wallets(session, attempt.network_id)
+        hot = {sweep.destination for sweep in sweeps}
+        if not sweeps or hot != {wallets.get("hot")}:
+            return NOT_ASKED
+        told = attempt.intent.get("sources")
+        sources = {attempt.sender} if told is None else {each["address"] for each in told}
+        return None if sources == {sweep.address for sweep in sweeps} else NOT_ASKED
+
+    async def waiting(
+        self, session: AsyncSession, attempt: Attempt, reason: str, moment: Moment
+    ) -> None:
+        """Say on the sweep why it waits."""
+        await _say(session, attempt.order_id, reason[:REASON_MAX], moment)
+
+    async def signed(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
+        """Clear what it waited for."""
+        await _say(session, attempt.order_id, None, moment)
+
+    async def refused(
+        self, session: AsyncSession, attempt: Attempt, code: str, reason: str, moment: Moment
+    ) -> None:
+        """No bytes exist: the sweep ends, or goes back to taking its loan home."""
+        del code
+        for sweep in await rows.of_order(session, attempt.order_id):
+            sweep.order_id, sweep.updated_at = None, moment.at
+            _fail(sweep, reason)
+
+    async def ended(
+        self, session: AsyncSession, attempt: Attempt, end: End, moment: Moment
+    ) -> None:
+        """Book what it cost and what came back; a top-up is worth taking home later."""
+        sweeps = await rows.of_order(session, attempt.order_id)
+        back = returned(attempt)
+        if back:
+            native = await withdrawals.native_currency(session, attempt.network_id)
+            ref = f"{attempt.network_id}:{attempt.tx_hash}"
+            await post(session, posting.rent(ref, native.id, back), moment)
+        fees, rents = shares(end.fee_units, len(sweeps)), shares(back, len(sweeps))
+        for sweep, fee, rent in zip(sweeps, fees, rents, strict=True):
+            sweep.cost_units += fee
+            sweep.returned_units += rent
+            sweep.order_id, sweep.blocked_reason, sweep.updated_at = None, None, moment.at
+            if end.fate != "succeeded":
+                _fail(sweep, end.reason or "the transaction failed on chain")
+        if attempt.purpose == "top_up" and end.fate == "succeeded":
+            await _note_top_up(session, attempt, moment)
+
+    async def adopted(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
+        """Take back the deposit that this transaction was held for while it was forgotten."""
+        query = (
+            update(Deposit)
+            .where(
+                Deposit.network_id == attempt.network_id,
+                Deposit.tx_hash == attempt.tx_hash,
+                Deposit.status == "pending",
+            )
+            .values(status="rejected", reason=OWN_TRANSACTION)
+            .returning(Deposit.invoice_id)
+        )
+        invoices = {each for each in await session.scalars(query) if each is not None}
+        desk = Desk(session, moment, self.public_url)
+        await deposits.judge(desk, invoices, "it was our own transaction", NO_HEADS)
+
+
+def register(public_url: str) -> None:
+    """Follow every purpose of the house."""
+    keeper = SweepKeeper(public_url)
+    for purpose in HOUSE:
+        keepers.register(purpose, keeper)
+
+
+def returned(attempt: Attempt) -> int:
+    """Return the native units that came to the payer beside what the intent moved: rent.
+
+    Only a Solana sweep says its fee apart: there the payer's change is fee, coins and rent.
+    """
+    if attempt.fee_units is None or not attempt.success:
+        return 0
+    intent = attempt.intent
+    coins = 0
+    if intent.get("asset") == NATIVE:
+        coins = sum(int(each["units"]) for each in intent.get("sources", []))
+    gained = attempt.payer_gained_units - (attempt.payer_spent_units or 0)
+    return gained + attempt.fee_units - coins
+
+
+def shares(units: int, parts: int) -> Sequence[int]:
+    """Part an amount evenly; the first bears what is left over."""
+    if not parts:
+        return []
+    each, left = divmod(units, parts)
+    return [each + left, *[each] * (parts - 1)]
+
+
+def _fail(sweep: Sweep, reason: str) -> None:
+    """Let a sweep end as failed; taking back what was lent is tried again instead."""
+    said = f"{sweep.state}: {reason}"[:REASON_MAX]
+    if sweep.state == "returning":
+        sweep.blocked_reason = said
+    else:
+        sweep.failure_reason = said
+
+
+async def _say(
+    session: AsyncSession, order_id: str, reason: str | None, moment: Moment
+) -> None:
+    await session.execute(
+        update(Sweep)
+        .where(Sweep.order_id == order_id)
+        .values(blocked_reason=reason, updated_at=moment.at)
+    )
+
+
+async def _note_top_up(session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
+    """Let what was sent ahead wait at the address like any other money."""
+    address = str(attempt.intent["to"])
+    native = await withdrawals.native_currency(session, attempt.network_id)
+    query = select(AddressPool.index).where(
+        AddressPool.network_id == attempt.network_id, AddressPool.address == address
+    )
+    row = {
+        "network_id": attempt.network_id,
+        "currency_id": native.id,
+        "address": address,
+        "pool_index": await session.scalar(query),
+        "units": int(attempt.intent["units"]),
+        "since": moment.at,
+    }
+    await rows.note(session, row, not_before=None, reason="sent ahead to pay for a transfer")

@@ -1,0 +1,213 @@
+"""The rows of sweeping: what waits at pool addresses, what is under way, what the books say."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.models import ApplicationWallet, Attempt, Currency, Cursor, Sweep, Unswept
+from watchers.chain import asset_key
+from watchers.pay.transactions import OPEN
+from watchers.reconcile import books
+from watchers.reconcile.balances import Holding
+from watchers.reconcile.moves import asset_of
+from watchers.reconcile.rules import NOTHING, Expectation
+
+LIVE = ("planned", "funding", "lending", "moving", "returning")
+EVERYTHING = 2**62
+"""A height that no chain reaches."""
+PAGE = 50
+"""Waiting addresses that one round looks at."""
+
+
+async def wallets(session: AsyncSession, network: str) -> dict[str, str]:
+    """Return the house's addresses by purpose."""
+    query = select(ApplicationWallet).where(ApplicationWallet.network_id == network)
+    return {wallet.purpose: wallet.address for wallet in await session.scalars(query)}
+
+
+async def live(session: AsyncSession, network: str) -> list[Sweep]:
+    """Return the sweeps that have not ended, oldest first."""
+    query = (
+        select(Sweep)
+        .where(Sweep.network_id == network, Sweep.state.in_(LIVE))
+        .order_by(Sweep.id)
+        .execution_options(populate_existing=True)
+    )
+    return list(await session.scalars(query))
+
+
+async def locked(session: AsyncSession, ids: Collection[str]) -> list[Sweep]:
+    """Return these sweeps, locked, in the order of their ids."""
+    query = (
+        select(Sweep)
+        .where(Sweep.id.in_(ids))
+        .order_by(Sweep.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(await session.scalars(query))
+
+
+async def of_order(session: AsyncSession, order_id: str) -> list[Sweep]:
+    """Return the sweeps whose transaction under way this is, locked."""
+    query = (
+        select(Sweep)
+        .where(Sweep.order_id == order_id)
+        .order_by(Sweep.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(await session.scalars(query))
+
+
+async def waiting(
+    session: AsyncSession, network: str, at: datetime, pause: timedelta
+) -> list[Unswept]:
+    """Return what waits and was not looked at lately, longest ago first."""
+    query = (
+        select(Unswept)
+        .where(
+            Unswept.network_id == network,
+            or_(Unswept.not_before.is_(None), Unswept.not_before <= at),
+            or_(Unswept.looked_at.is_(None), Unswept.looked_at < at - pause),
+        )
+        .order_by(Unswept.looked_at.asc().nulls_first(), Unswept.since)
+        .limit(PAGE)
+    )
+    return list(await session.scalars(query))
+
+
+async def final_balances(
+    session: AsyncSession,
+    network: str,
+    currencies: Sequence[Currency],
+    addresses: Iterable[str],
+    *,
+    fee_is_alone: bool,
+) -> Mapping[Holding, Expectation]:
+    """Return what our rows expect of these addresses at the final height, and what is on its way."""
+    query = select(Cursor.final_height).where(Cursor.network_id == network)
+    final = await session.scalar(query) or 0
+    wanted = list(addresses)
+    if not wanted:
+        return {}
+    return await books.expectations(
+        session, network, currencies, wanted, (final, EVERYTHING), fee_is_alone=fee_is_alone
+    )
+
+
+def unsettled(
+    balances: Mapping[Holding, Expectation], address: str, currencies: Sequence[Currency]
+) -> bool:
+    """Tell whether anything at an address is not final yet."""
+    return any(
+        not balances.get(Holding(address, asset_of(each)), NOTHING).quiet for each in currencies
+    )
+
+
+async def leave(
+    session: AsyncSession,
+    sweep: Sweep,
+    at: datetime,
+    *,
+    not_before: datetime | None,
+    reason: str,
+) -> None:
+    """Put back what a sweep did not move: it is looked at again."""
+    await note(
+        session,
+        {
+            "network_id": sweep.network_id,
+            "currency_id": sweep.currency_id,
+            "address": sweep.address,
+            "pool_index": sweep.pool_index,
+            "units": sweep.units,
+            "since": min(sweep.since, at),
+        },
+        not_before=not_before,
+        reason=reason,
+    )
+
+
+async def note(
+    session: AsyncSession,
+    row: Mapping[str, object],
+    *,
+    not_before: datetime | None,
+    reason: str,
+) -> None:
+    """Write that something waits at an address, beside what waits there already."""
+    statement = insert(Unswept).values(**row, not_before=not_before, reason=reason)
+    news = statement.excluded
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["currency_id", "address"],
+            set_={
+                "units": Unswept.units + news.units,
+                "since": func.least(Unswept.since, news.since),
+                "not_before": news.not_before,
+                "reason": news.reason,
+            },
+        )
+    )
+
+
+async def forget(session: AsyncSession, currency_id: str, address: str) -> None:
+    """Take away what waits: a sweep has begun, or nothing is there."""
+    await session.execute(
+        delete(Unswept).where(Unswept.currency_id == currency_id, Unswept.address == address)
+    )
+
+
+async def under_way(session: AsyncSession, network: str, purpose: str) -> list[Attempt]:
+    """Return our open transactions of one purpose."""
+    query = select(Attempt).where(
+        Attempt.network_id == network, Attempt.purpose == purpose, Attempt.state.in_(OPEN)
+    )
+    return list(await session.scalars(query))
+
+
+async def promised(session: AsyncSession, network: str, sender: str, asset: str) -> int:
+    """Return what transactions of a sender that stand in no block yet will pay in an asset."""
+    query = select(Attempt.intent).where(
+        Attempt.network_id == network,
+        Attempt.sender == sender,
+        Attempt.place == 1,
+        Attempt.state.in_(["prepared", "signed"]),
+    )
+    intents = await session.scalars(query)
+    return sum(
+        int(intent["units"])
+        for intent in intents
+        if "units" in intent and asset_key(intent.get("asset", "")) == asset
+    )
+
+
+class Cost(NamedTuple):
+    """What the sweeps of one asset that are done took together, in native base units."""
+
+    currency_id: str
+    sweeps: int
+    cost_units: int
+    returned_units: int
+
+
+async def costs(session: AsyncSession, network: str) -> list[Cost]:
+    """Return what sweeping has cost so far, by asset."""
+    query = (
+        select(
+            Sweep.currency_id,
+            func.count(),
+            func.sum(Sweep.cost_units),
+            func.sum(Sweep.returned_units),
+        )
+        .where(Sweep.network_id == network, Sweep.state == "done")
+        .group_by(Sweep.currency_id)
+        .order_by(Sweep.currency_id)
+    )
+    rows = await session.execute(query)
+    return [Cost(row[0], row[1], int(row[2]), int(row[3])) for row in rows]

@@ -1,0 +1,252 @@
+"""Pool addresses emptied, one committed step after the other; safe to kill anywhere.
+
+A step's intent is committed together with the row that says which step it is; the payer signs
+and sends it, the settler ends it at finality, and its keeper frees the row for the next step.
+Whatever dies in between, the next run finds the row where it stood.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+import structlog
+from sqlalchemy import update
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.money import to_units
+from gateway.models import Currency, Sweep
+from gateway.settings import NetworkSettings
+from watchers import store
+from watchers.chain import Chain
+from watchers.clock import now
+from watchers.network import NATIVE, Incomplete, NodeUnavailable, Refused
+from watchers.pay import holds, pauses
+from watchers.pay.slots import Slots, SlotTaken
+from watchers.pay.transactions import HouseOrder, begin
+from watchers.reconcile.balances import Holding
+from watchers.reconcile.moves import asset_of
+from watchers.reconcile.rules import NOTHING
+from watchers.store import Position
+from watchers.sweep import rows
+from watchers.sweep.hands import STEPS, Hands, Job, Source, Step, Underfunded, units_of
+
+log = structlog.get_logger()
+BLOCKED_RETRY = timedelta(seconds=10)
+GIVE_UP = timedelta(minutes=10)
+"""A sweep that could not even begin for so long makes room for others."""
+REST = timedelta(minutes=30)
+"""How long an address rests then, or after a failure."""
+STEPS_MAX = 12
+"""Transactions of one sweep: something that comes back more often needs a person."""
+REASON_MAX = 300
+RETURNING: Step = "returning"
+
+
+@dataclass(slots=True)
+class Sweeper:
+    """Carries one network's sweeps forward."""
+
+    name: str
+    settings: NetworkSettings
+    chain: Chain
+    currencies: Sequence[Currency]
+    hands: Hands
+    database: Database
+    position: Position
+    fee_is_alone: bool
+    blocked_retry: timedelta = BLOCKED_RETRY
+    slots: Slots = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = Slots(self.name, self.chain, self.database)
+
+    async def round(self) -> bool:
+        """Begin the next step of every sweep that waits for none; tell whether one was begun."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            sweeps = await rows.live(session, self.name)
+        due = now().at - self.blocked_retry
+        idle = [
+            each
+            for each in sweeps
+            if each.order_id is None and (each.blocked_reason is None or each.updated_at < due)
+        ]
+        moved = False
+        for group in self._groups(idle):
+            moved |= await self._advance(group)
+        return moved
+
+    def _groups(self, sweeps: Sequence[Sweep]) -> Iterator[list[Sweep]]:
+        """Put together what one transaction may empty: the same asset, the same step."""
+
+        def alike(sweep: Sweep) -> tuple[str, str, bool]:
+            return sweep.currency_id, sweep.state, sweep.failure_reason is not None
+
+        for _, each in groupby(sorted(sweeps, key=alike), key=alike):
+            together = list(each)
+            size = self.hands.batch(self._asset(together[0]))
+            for first in range(0, len(together), size):
+                yield together[first : first + size]
+
+    async def _advance(self, group: list[Sweep]) -> bool:
+        """Find the step that comes next and commit it; an ended sweep rests."""
+        for sweep in [each for each in group if each.steps >= STEPS_MAX]:
+            await self._end(sweep, "it comes back again and again: needs a person")
+            group.remove(sweep)
+        if not group:
+            return False
+        try:
+            return await self._next_step(group)
+        except Underfunded as trouble:
+            await self._back(group, str(trouble))
+        except Refused as refusal:
+            if len(group) == 1:
+                await self._block(group, str(refusal))
+            # One that cannot be moved keeps nobody else back.
+            return len(group) > 1 and any([await self._advance([each]) for each in group])
+        except (SlotTaken, Incomplete, NodeUnavailable) as trouble:
+            await self._block(group, str(trouble))
+        return False
+
+    async def _next_step(self, group: Sequence[Sweep]) -> bool:
+        failed = any(sweep.failure_reason is not None for sweep in group)
+        for step in self._steps_after(group[0].state, failed=failed):
+            job = await self._job(group, step)
+            slot = await self.slots.next(self.hands.sender(step, job))
+            if slot is None:
+                return False
+            order_id = now().id("swo")
+            intent = await self.hands.prepare(step, job, order_id, slot)
+            if intent is not None:
+                purpose, sender = self.hands.purpose(step), self.hands.sender(step, job)
+                order = HouseOrder(order_id, purpose, intent, sender, slot)
+                return await self._begin(group, step, order)
+        for sweep in group:
+            await self._end(sweep, sweep.failure_reason)
+        return False
+
+    async def _job(self, group: Sequence[Sweep], step: Step) -> Job:
+        """Say what is swept, by our rows at the final height; refuse what is not final."""
+        addresses = [sweep.address for sweep in group]
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.position)
+            wallets = await rows.wallets(session, self.name)
+            balances = await rows.final_balances(
+                session, self.name, self.currencies, addresses, fee_is_alone=self.fee_is_alone
+            )
+            held = None
+            if step != "returning":
+                held = await self._held(session, group)
+        currency = self._currency(group[0])
+        if held is not None:
+            raise Refused(held)
+        sources = []
+        for sweep in group:
+            if step != "returning" and rows.unsettled(balances, sweep.address, self.currencies):
+                raise Refused(f"something at {sweep.address} is not final yet")
+            found = balances.get(Holding(sweep.address, asset_of(currency)), NOTHING)
+            sources.append(Source(sweep.pool_index, sweep.address, found.base))
+        native = next(each for each in self.currencies if each.contract is None)
+        return Job(
+            asset=currency.contract or NATIVE,
+            decimals=currency.decimals,
+            hot=group[0].destination,
+            gas=wallets.get("gas", ""),
+            cost_max=to_units(self.settings.fee_ceiling, native.decimals),
+            sources=tuple(sources),
+        )
+
+    async def _held(self, session: Any, group: Sequence[Sweep]) -> str | None:
+        """Return why these are left alone now: a hold on the asset or an address, a pause."""
+        currency_id = group[0].currency_id
+        for sweep in group:
+            held = await holds.reason_against(session, currency_id, sweep.address)
+            if held is not None:
+                return held
+        return await pauses.reason_against(session, self.name, currency_id, None)
+
+    async def _begin(self, group: Sequence[Sweep], step: Step, order: HouseOrder) -> bool:
+        """Commit the intent with the rows that it is for, unless they have moved on."""
+        moment = now()
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.position)
+            sweeps = await rows.locked(session, [sweep.id for sweep in group])
+            was = [(each.state, each.steps) for each in group]
+            if [(each.state, each.steps) for each in sweeps] != was:
+                return False
+            await begin(session, self.name, order, moment)
+            units = units_of(order.intent)
+            for place, sweep in enumerate(sweeps):
+                sweep.state, sweep.order_id, sweep.steps = step, order.order_id, sweep.steps + 1
+                setattr(sweep, f"{step}_order", order.order_id)
+                sweep.blocked_reason, sweep.updated_at = None, moment.at
+                if step == "moving":
+                    sweep.units = units[place]
+        return True
+
+    async def _back(self, group: Sequence[Sweep], reason: str) -> None:
+        """Fund once more."""
+        await self._write(group, state="planned", blocked_reason=None)
+        log.info("sweep funded again", network=self.name, reason=reason)
+
+    async def _block(self, group: Sequence[Sweep], reason: str) -> None:
+        """Say why it waits; one that never began makes room after a while."""
+        old = now().at - GIVE_UP
+        for sweep in group:
+            if sweep.state == "planned" and not sweep.steps and sweep.created_at < old:
+                await self._end(sweep, reason)
+        await self._write(group, blocked_reason=reason[:REASON_MAX])
+
+    async def _write(self, group: Sequence[Sweep], **values: Any) -> None:
+        ids = [sweep.id for sweep in group]
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.position)
+            await session.execute(
+                update(Sweep)
+                .where(Sweep.id.in_(ids), Sweep.state.in_(rows.LIVE))
+                .values(updated_at=now().at, **values)
+            )
+
+    async def _end(self, sweep: Sweep, failure: str | None) -> None:
+        """End a sweep; what it did not move waits again."""
+        moment = now()
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.position)
+            [row] = await rows.locked(session, [sweep.id])
+            if row.state not in rows.LIVE or row.order_id is not None:
+                return
+            row.state = "done" if failure is None else "failed"
+            row.failure_reason, row.blocked_reason = failure, None
+            row.ended_at = row.updated_at = moment.at
+            if failure is not None:
+                later = moment.at + REST
+                await rows.leave(
+                    session, row, moment.at, not_before=later, reason=failure[:REASON_MAX]
+                )
+        log.info(
+            "sweep ended",
+            network=self.name,
+            sweep=sweep.id,
+            cost=str(row.cost_units),
+            failure=failure,
+        )
+
+    def _currency(self, sweep: Sweep) -> Currency:
+        return next(each for each in self.currencies if each.id == sweep.currency_id)
+
+    def _asset(self, sweep: Sweep) -> str:
+        return self._currency(sweep).contract or NATIVE
+
+    def _steps_after(self, state: str, *, failed: bool) -> Sequence[Step]:
+        """Return the steps that are left; after a failure only what was lent is taken back.
+
+        Taking back is repeated until the chain says that nothing is lent.
+        """
+        begun = STEPS.index(RETURNING) if state == RETURNING or failed else _place(state)
+        return [step for step in STEPS[begun:] if step in self.hands.steps]
+
+
+def _place(state: str) -> int:
+    """Return how many steps a state has behind it."""
+    return next((place + 1 for place, step in enumerate(STEPS) if step == state), 0)

@@ -1,0 +1,207 @@
+"""The house's own wallets: gas refilled, TRX staked, what is too much sent to cold storage.
+
+Final balances only: what may still be undone is not spent twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import select
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.money import to_units
+from gateway.models import AddressPool, Currency
+from gateway.settings import NetworkSettings
+from watchers import store
+from watchers.chain import Chain, asset_key
+from watchers.clock import now
+from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused, Slot
+from watchers.pay import holds, pauses
+from watchers.pay.slots import Slots, SlotTaken
+from watchers.pay.transactions import HouseOrder, begin
+from watchers.reconcile.balances import Holding
+from watchers.reconcile.inside import STAKE
+from watchers.reconcile.moves import asset_of
+from watchers.reconcile.rules import NOTHING
+from watchers.store import Position
+from watchers.sweep import rows
+from watchers.sweep.hands import Hands, Job, Lender, Source
+from watchers.sweep.plan import shortage, surplus
+from watchers.sweep.worth import Worth
+
+log = structlog.get_logger()
+LOW_FEES, HIGH_FEES = 2, 10
+"""Marks of the gas wallet in fee ceilings, where the operator names none."""
+
+
+@dataclass(slots=True)
+class Upkeep:
+    """Keeps one network's hot and gas wallet between their marks."""
+
+    name: str
+    settings: NetworkSettings
+    chain: Chain
+    currencies: Sequence[Currency]
+    hands: Hands
+    database: Database
+    position: Position
+    fee_is_alone: bool
+    _told: dict[str, str] = field(default_factory=dict, init=False)
+
+    async def round(self) -> None:
+        """Look at each mark; what one of them lacks holds up no other."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            wallets = await rows.wallets(session, self.name)
+        if "hot" not in wallets:
+            return
+        works = []
+        if self.chain.lanes is None and "gas" in wallets:
+            works = [("refill", self._refill), ("resource", self._resources)]
+        works.append(("cold", self._cold))
+        for purpose, work in works:
+            async with self.database.unit_of_work(CROSS_TENANT) as session:
+                busy = await rows.under_way(session, self.name, purpose)
+            try:
+                if not busy:
+                    await work(wallets)
+                self._told.pop(purpose, None)
+            except (Refused, SlotTaken, Incomplete, NodeUnavailable) as trouble:
+                self._tell(purpose, str(trouble))
+
+    async def _refill(self, wallets: dict[str, str]) -> None:
+        """Send the gas wallet what it lacks, where tokens are listed that need it."""
+        if len(self.currencies) == 1:
+            return
+        worth, sweeping = self._worth(), self.settings.sweeping
+        ceiling = to_units(self.settings.fee_ceiling, worth.native.decimals)
+        low = worth.coins(sweeping.gas_low)
+        high = worth.coins(sweeping.gas_high)
+        held = await self.chain.reader.balance(wallets["gas"], NATIVE)
+        units = shortage(
+            held,
+            ceiling * LOW_FEES if low is None else low,
+            ceiling * HIGH_FEES if high is None else high,
+        )
+        if units > 0:
+            await self._pay("refill", worth.native, wallets["hot"], wallets["gas"], units)
+
+    async def _cold(self, wallets: dict[str, str]) -> None:
+        """Send to cold storage what the hot wallet holds above a ceiling."""
+        worth, cold = self._worth(), self.settings.cold_address
+        for currency in self.currencies:
+            asset = worth.asset(currency)
+            if cold is None or asset.hot_ceiling is None:
+                continue
+            ceiling = to_units(asset.hot_ceiling, currency.decimals)
+            target = ceiling // 2
+            if asset.hot_target is not None:
+                target = to_units(asset.hot_target, currency.decimals)
+            units = surplus(await self._final(wallets["hot"], currency), ceiling, target)
+            if units > 0:
+                await self._pay("cold", currency, wallets["hot"], asset_key(cold), units)
+                return
+
+    async def _final(self, address: str, currency: Currency) -> int:
+        """Return what is final at an address, less what is on its way out or about to be."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            held = await rows.final_balances(
+                session, self.name, self.currencies, [address], fee_is_alone=self.fee_is_alone
+            )
+            promised = await rows.promised(session, self.name, address, asset_of(currency))
+        expected = held.get(Holding(address, asset_of(currency)), NOTHING)
+        return expected.base - expected.lost - promised
+
+    async def _pay(
+        self, purpose: str, currency: Currency, hot: str, to: str, units: int
+    ) -> None:
+        """Begin a payment from the hot wallet to another wallet of the house."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            held = await holds.reason_against(session, currency.id, hot)
+            held = held or await pauses.reason_against(session, self.name, currency.id, None)
+        if held is not None:
+            raise Refused(held)
+        slot = await self.slots.next(hot)
+        if slot is None:
+            return
+        native = self._worth().native
+        order = PayoutOrder(
+            withdrawal_id=now().id("hou"),
+            asset=currency.contract or NATIVE,
+            decimals=currency.decimals,
+            destination=to,
+            units=units,
+            source=hot,
+            fee_ceiling_units=to_units(self.settings.fee_ceiling, native.decimals),
+        )
+        intent = await self.chain.writer.prepare(order, slot)
+        await self._begin(HouseOrder(order.withdrawal_id, purpose, intent, hot, slot))
+
+    async def _resources(self, wallets: dict[str, str]) -> None:
+        """Stake what the operator wants staked; take back loans that no sweep knows."""
+        lender, gas = self.hands, wallets["gas"]
+        if not isinstance(lender, Lender):
+            return
+        order_id = now().id("hou")
+        forgotten = await self._forgotten(lender, gas)
+        if forgotten is not None:
+            job = Job(NATIVE, 0, wallets["hot"], gas, 0, (forgotten,))
+            intent = await self.hands.prepare("returning", job, order_id, Slot())
+            if intent is not None:
+                await self._begin(HouseOrder(order_id, "resource", intent, gas, Slot()))
+            return
+        wanted = self._worth().coins(self.settings.sweeping.stake) or 0
+        lacking = wanted - await self._staked() if wanted else 0
+        if lacking <= 0:
+            return
+        held = await self.chain.reader.balance(gas, NATIVE)
+        if held < lacking:
+            raise Refused(f"the gas wallet {gas} holds {held}, {lacking} are to be staked")
+        intent = await lender.stake(lacking, order_id)
+        await self._begin(HouseOrder(order_id, "resource", intent, gas, Slot()))
+
+    async def _staked(self) -> int:
+        """Return what our own transactions staked, whether it is lent, used or neither."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            held = await rows.final_balances(
+                session, self.name, self.currencies, [STAKE], fee_is_alone=self.fee_is_alone
+            )
+        found = held.get(Holding(STAKE, NATIVE), NOTHING)
+        return found.base + found.gained
+
+    async def _forgotten(self, lender: Lender, gas: str) -> Source | None:
+        """Return a pool address that borrows although no sweep is under way there."""
+        borrowers = await lender.borrowers(gas)
+        if not borrowers:
+            return None
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            live = {sweep.address for sweep in await rows.live(session, self.name)}
+            query = select(AddressPool).where(
+                AddressPool.network_id == self.name,
+                AddressPool.address.in_(set(borrowers) - live),
+            )
+            row = (await session.scalars(query.order_by(AddressPool.id).limit(1))).first()
+        return None if row is None else Source(row.index, row.address, 0)
+
+    async def _begin(self, order: HouseOrder) -> None:
+        moment = now()
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.position)
+            if await rows.under_way(session, self.name, order.purpose):
+                return
+            await begin(session, self.name, order, moment)
+        log.info("house order", network=self.name, purpose=order.purpose, order=order.order_id)
+
+    @property
+    def slots(self) -> Slots:
+        """Return the places on the chain."""
+        return Slots(self.name, self.chain, self.database)
+
+    def _worth(self) -> Worth:
+        return Worth(self.settings, self.currencies)
+
+    def _tell(self, purpose: str, reason: str) -> None:
+        """Say once why a mark is not kept."""
+        if self._told.get(purpose) != reason:
+            log.warning("waiting", network=self.name, task=purpose, reason=reason)
+        self._told[purpose] = reason
