@@ -3,6 +3,7 @@
 The database counts again: a refund above what was received is refused there whoever writes it.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -74,9 +75,7 @@ async def drawn(
     option = options[
         _method(wanted, {name: received[name] for name in received if name in options})
     ]
-    amount = _amount(
-        wanted, option, received, options, await _refunded(session, invoice, option)
-    )
+    amount = _amount(wanted, option, received, options, await _refunded(session, invoice))
     payout = Payout(
         payment_method=option.currency.id,
         amount=to_text(amount, option.currency.decimals),
@@ -97,14 +96,13 @@ def _received(deposits: list[Deposit], invoice: Invoice) -> dict[str, int]:
     return received
 
 
-async def _refunded(session: AsyncSession, invoice: Invoice, option: Option) -> int:
-    rows = (await refunds_of(session, [invoice.id]))[invoice.id]
-    return sum(
-        row.units
-        for row, currency in rows
-        if currency.id == option.currency.id
-        and row.status not in {"rejected", "canceled", "failed"}
-    )
+async def _refunded(session: AsyncSession, invoice: Invoice) -> Counter[str]:
+    """Return the units per currency that went back already, or are on their way."""
+    refunded = Counter[str]()
+    for row, currency in (await refunds_of(session, [invoice.id]))[invoice.id]:
+        if row.status not in {"rejected", "canceled", "failed"}:
+            refunded[currency.id] += row.units
+    return refunded
 
 
 def _method(wanted: Refund, received: Mapping[str, int]) -> str:
@@ -129,19 +127,22 @@ def _amount(
     option: Option,
     received: Mapping[str, int],
     options: Mapping[str, Option],
-    refunded: int,
+    refunded: Counter[str],
 ) -> int:
-    """Return the units to pay back, at most what the kind allows."""
+    """Return the units to pay back, at most what the kind allows.
+
+    What went back in another currency paid nothing of the invoice.
+    """
     currency = option.currency
     others = [
-        Fraction(paid, options[name].row.amount_units)
+        Fraction(paid - refunded[name], options[name].row.amount_units)
         for name, paid in received.items()
         if name in options and name != currency.id
     ]
     most = refundable(
         wanted.kind,
         received=received[currency.id],
-        refunded=refunded,
+        refunded=refunded[currency.id],
         excess=excess_units(option.row.amount_units, received[currency.id], others),
     )
     if most == 0:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.address_book.service import require_listed
 from gateway.audit.service import record
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Forbidden
@@ -48,6 +49,8 @@ async def approve(gate: Gate, withdrawal_id: str) -> WithdrawalDocument:
         automatic_below_units=currency.automatic_approval_below_units,
     ):
         raise Forbidden("a key cannot approve its own request of this size", code="own_request")
+    # The book may have been closed since it was asked for.
+    await require_listed(gate.session, gate.actor, row.network_id, row.destination, gate.moment)
     row.approved_by = gate.actor.key_id
     row.approved_at = gate.moment.at
     return await _moved(gate, row, "approved", {"approved_by": row.approved_by})

@@ -169,6 +169,9 @@ GRANT UPDATE (address_book_only, restricted_until, changed_at) ON withdrawal_set
 GRANT UPDATE (entry_id, threshold_units, keep_units, approval, period_minutes, enabled, reason, updated_at, deleted_at)
     ON payout_rule TO gw_api;
 
+-- The API lets go, refuses and takes back; what the chain decides is the watchers' to write.
+CREATE POLICY before_the_chain ON withdrawal AS RESTRICTIVE FOR UPDATE TO gw_api USING (true)
+    WITH CHECK (status IN ('pending', 'approved', 'rejected', 'canceled'));
 -- The worker asks for what a rule says, and approves it where the rule may: nothing else.
 CREATE POLICY no_rule ON withdrawal AS RESTRICTIVE FOR INSERT TO gw_api WITH CHECK (rule_id IS NULL);
 CREATE POLICY automatic_request ON withdrawal AS RESTRICTIVE FOR INSERT TO gw_worker
@@ -193,6 +196,7 @@ GRANT UPDATE (reason) ON payout_rule TO gw_worker;
 GRANT EXECUTE ON FUNCTION is_own_address(text, text) TO gw_worker;
 
 -- downgrade
+DROP POLICY before_the_chain ON withdrawal;
 REVOKE EXECUTE ON FUNCTION is_own_address(text, text) FROM gw_worker;
 REVOKE UPDATE (status, blocked_reason, approved_by, approved_at, updated_at) ON withdrawal FROM gw_worker;
 REVOKE INSERT (journal_id, account, currency_id, change_type, delta_confirmed, delta_locked, at)

@@ -193,6 +193,19 @@ def test_the_api_cannot_write_a_withdrawal_that_is_approved_already(
             )
 
 
+def test_the_api_cannot_end_a_payment_that_is_under_way(ledger: FreshDatabase) -> None:
+    """Whatever took over the API: a hold is released before the payment begins, or by the chain."""
+    with connect(ledger, "owner") as owner:
+        owner.execute("UPDATE withdrawal SET status = 'approved'")
+        owner.execute("UPDATE withdrawal SET status = 'signing'")
+        owner.execute("UPDATE withdrawal SET status = 'broadcast'")
+        owner.commit()
+    with connect(ledger, "api") as api:
+        api.execute("SELECT set_config('app.merchant_id', 'mer_1', true)")
+        with pytest.raises(errors.InsufficientPrivilege):
+            api.execute("UPDATE withdrawal SET status = 'failed'")
+
+
 def test_what_a_withdrawal_asks_for_never_changes(ledger: FreshDatabase) -> None:
     """Destination and amount are fixed at birth, for the owner too."""
     with connect(ledger, "owner") as owner:

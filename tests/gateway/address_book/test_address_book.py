@@ -118,6 +118,19 @@ async def test_a_closed_book_lets_money_go_to_its_entries_only(shop: Shop) -> No
     assert (await ask(shop, key)).json()["code"] == "not_in_address_book"
 
 
+async def test_what_was_asked_for_before_the_book_closed_is_not_approved_after(
+    shop: Shop,
+) -> None:
+    """Closing counts at once: a request that waits goes nowhere else either."""
+    merchant, key = await shop.merchant_and_key()
+    approver = await shop.key(merchant)
+    await shop.fund(merchant, "USDC-ETHEREUM", 100_000_000)
+    asked = (await ask(shop, key, destination=ELSEWHERE)).json()
+    await only(shop, key, value=True)
+    refused = await shop.call("POST", f"/v1/withdrawals/{asked['id']}/approve", approver)
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_in_address_book")
+
+
 async def test_opening_the_book_takes_a_cool_down(shop: Shop) -> None:
     """A stolen key can switch it off, and then has to wait while somebody notices."""
     merchant, key = await shop.merchant_and_key()

@@ -168,6 +168,24 @@ async def test_paid_in_two_currencies(shop: Shop) -> None:
     assert back.json()["amount"] == "0.010000000000000000"
 
 
+async def test_what_was_too_much_goes_back_once_and_not_in_each_currency(shop: Shop) -> None:
+    """The whole invoice paid in each of two: after one of them went back nothing is too much."""
+    merchant, key = await shop.merchant_and_key()
+    methods = [METHOD, "ETH-ETHEREUM"]
+    invoice = await shop.invoice(key, payment_methods=methods, activate=methods)
+    options = {row["payment_method"]: row for row in invoice["payment_options"]}
+    ether = int(options["ETH-ETHEREUM"]["amount_atomic"])
+    await shop.pay(options[METHOD]["address"], METHOD, DUE, tx="0x1", final=True)
+    await shop.pay(
+        options["ETH-ETHEREUM"]["address"], "ETH-ETHEREUM", ether, tx="0x2", final=True
+    )
+    await shop.fund(merchant, METHOD, 10 * WHOLE)
+    first = await refund(shop, key, invoice, kind="excess", payment_method="ETH-ETHEREUM")
+    assert first.status_code == 201, first.text
+    again = await refund(shop, key, invoice, kind="excess", payment_method=METHOD)
+    assert (again.status_code, again.json()["code"]) == (409, "nothing_to_refund")
+
+
 async def test_where_money_must_not_go(shop: Shop) -> None:
     """The gates of every withdrawal: addresses, balance, a closed book."""
     _, key, invoice = await paid(shop, DUE)
