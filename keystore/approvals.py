@@ -43,12 +43,12 @@ class Passkey:
 class Approver:
     """A person, or a merchant's own system, whose word the policy counts.
 
-    `subject` is the person's id in the gateway: who asked for a payment never approves it.
+    `subjects` are the person's ids in the gateway, keys too: who asked never approves.
     """
 
     name: str
     proof: Ed25519PublicKey | Passkey
-    subject: str = ""
+    subjects: tuple[str, ...] = ()
     merchant: str | None = None
 
     @property
@@ -81,7 +81,7 @@ def approved_by(
         approver = known.get(approval.approver)
         if approver is None:
             raise Refused("unknown_approver", "approvals: not one of the policy's approvers")
-        if order.requested_by in {approver.name, approver.subject}:
+        if order.requested_by in {approver.name, *approver.subjects}:
             raise Refused("own_request", f"approvals: {approver.name} asked for this payment")
         if not _holds(approval, approver, order_message(order)):
             raise Refused("bad_approval", f"approvals: the proof of {approver.name} is false")

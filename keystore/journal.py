@@ -136,7 +136,7 @@ class Journal:
         slot: str,
         known: int | None = None,
         replaces: Replaces = never,
-        allow: Callable[[str | None], Ground],
+        allow: Callable[[Ground | None], Ground],
         sign: Callable[[], Answer],
     ) -> Answer:
         """Allow, sign and remember in one transaction, or return what is remembered.
@@ -145,7 +145,7 @@ class Journal:
         one in the same slot: the chain takes one of the two. It takes nothing from a window.
 
         `allow` decides under the write lock, so that two processes never spend one limit twice;
-        it is told the rule under which the slot was taken, where this is a replacement.
+        it is told why the slot was taken, where this is a replacement.
         `sign` is called at most once, and its bytes are on disk before they are returned.
         `known` is the caller's highest number of this network. Raises `Refused`
         (`intent_conflict`, `slot_taken`, `database_behind`, `journal_behind`, and what `allow`
@@ -231,15 +231,44 @@ class Journal:
         )
         return sum(int(units) for (units,) in rows)
 
-    def record_setup(self, subject: str, network: str, intent: bytes, answer: Answer) -> None:
-        """Remember a nonce account's creation; the same bytes are remembered once."""
+    def let_go(self, rule: str, since: datetime) -> list[tuple[str, bytes]]:
+        """Return slot and intent of everything that a rule has let go after `since`.
+
+        A nonce account's creation is in no slot: its transaction's hash stands for one.
+        """
+        return self._db.execute(
+            "select coalesce(slot, tx_hash), intent from entry where at > ? and rule = ?",
+            (spelled(since), rule),
+        ).fetchall()
+
+    def setups(self, subject: str, since: datetime) -> int:
+        """Return how often a nonce account's creation was signed after `since`."""
+        row = self._db.execute(
+            "select count(*) from entry where subject = ? and kind = 'setup' and at > ?",
+            (subject, spelled(since)),
+        ).fetchone()
+        return int(row[0])
+
+    def record_setup(
+        self,
+        subject: str,
+        network: str,
+        *,
+        intent: bytes,
+        answer: Answer,
+        allow: Callable[[], Ground],
+    ) -> None:
+        """Allow and remember a nonce account's creation; the same bytes are remembered once."""
         with self._writing():
             known = self._db.execute(
                 "select 1 from entry where tx_hash = ? and raw = ?",
                 (answer.tx_hash, answer.raw),
             ).fetchone()
             if known is None:
-                self._append("setup", subject, network, intent=intent, answer=answer)
+                ground = allow()
+                self._append(
+                    "setup", subject, network, intent=intent, ground=ground, answer=answer
+                )
 
     def record_refusal(
         self, withdrawal_id: str, network: str, intent: bytes, code: str
@@ -254,20 +283,20 @@ class Journal:
             if known is None:
                 self._append("refused", withdrawal_id, network, intent=intent, code=code)
 
-    def _holds(self, slot: str, withdrawal_id: str) -> str | None:
-        """Return the rule by which the slot is this withdrawal's already; refuse another's."""
+    def _holds(self, slot: str, withdrawal_id: str) -> Ground | None:
+        """Return why the slot is this withdrawal's already; refuse another's."""
         row = self._db.execute(
             "select subject from entry where kind = 'signed' and slot = ?", (slot,)
         ).fetchone()
         mine = self._db.execute(
-            "select slot, rule from entry where kind = 'signed' and subject = ?",
+            "select slot, rule, units, grounds from entry where kind = 'signed' and subject = ?",
             (withdrawal_id,),
         ).fetchone()
         if row is not None and row[0] != withdrawal_id:
             raise Refused("slot_taken", f"{withdrawal_id}: {slot} already belongs to {row[0]}")
         if mine is not None and mine[0] != slot:
             raise Refused("slot_taken", f"{withdrawal_id}: has its slot already: {mine[0]}")
-        return None if mine is None else mine[1] or ""
+        return None if mine is None else Ground(mine[1] or "", int(mine[2]), mine[3])
 
     def _append(
         self,
@@ -285,7 +314,8 @@ class Journal:
         raw, tx_hash, sender = (
             (answer.raw, answer.tx_hash, answer.sender) if answer else (None, None, None)
         )
-        why = (ground.proof, ground.rule, str(ground.units)) if ground else (None, None, None)
+        units = str(ground.units) if ground and slot else None
+        why = (ground.proof, ground.rule, units) if ground else (None, None, None)
         number = answer.number or None if answer else None
         named = (seq + 1, kind, subject, network, number, intent, *why, slot, code)
         row = (*named, raw, tx_hash, sender, spelled(self.now()))

@@ -22,9 +22,12 @@ from keystore.networks.scheme import whole
 from keystore.refusal import Refused
 from keystore.shapes import Purpose
 
-Kind = Literal["payout", "sweep", "top_up", "refill", "cold", "cancel", "resource"]
+Kind = Literal[
+    "payout", "sweep", "top_up", "refill", "cold", "cancel", "stake", "resource", "nonce"
+]
 """Hot to somebody else; pool to hot; gas to pool; hot to gas or gas to hot; hot to a listed cold
-address; nothing to the sender itself; staked TRX and the energy it yields."""
+address; nothing to the sender itself; the gas wallet's TRX, and the energy that they yield; a
+nonce account of the hot wallet."""
 
 SOURCES_MAX = 10
 """More signers than a Solana transaction of 1,232 bytes holds."""
@@ -174,8 +177,9 @@ def _lent(intent: TronResourceIntent, house: House) -> Movement:
         _require_pool(house, intent.pool_index, intent.to, "to")
     elif intent.to or intent.pool_index is not None:
         raise Refused("bad_field", "to, pool_index: empty for a stake")
-    moved = units if intent.action == "stake" else 0
-    return Movement("resource", "gas", (GAS,), house.gas, "native", intent.to, moved)
+    kind: Kind = "stake" if intent.action == "stake" else "resource"
+    moved = units if kind == "stake" else 0
+    return Movement(kind, "gas", (GAS,), house.gas, "native", intent.to, moved)
 
 
 def _swept(intent: SolanaSweepIntent, house: House) -> Movement:

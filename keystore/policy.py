@@ -2,137 +2,16 @@
 
 Pure: it sees a payment, what was proved about it and what was signed before, and knows nothing
 of keys, files or clocks. A payment fits a rule when network, asset, destination and amounts do;
-an amount above a rule's limit, alone or with what the rule allowed in its window, falls to the
-next rule. The house's own movements are let go by rules of class `sweep` alone, and payouts
-never are. Without a policy file only networks marked `test = true` are served.
+an amount or a fee above a rule's limits, alone or with what the rule allowed in its windows,
+falls to the next rule. The house's own movements are let go by rules of class `sweep` alone, and
+payouts never are. Without a policy file only networks marked `test = true` are served.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
-
-from keystore.approvals import Approver
-from keystore.intents import EthereumIntent, Intent, Order
-from keystore.movement import Kind, Movement
+from keystore.intents import Order
 from keystore.networks.scheme import whole
 from keystore.refusal import Refused
-from keystore.shapes import Class, Family, Purpose
-
-NOBODY = frozenset(
-    {
-        "0x0000000000000000000000000000000000000000",
-        "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb",
-        "11111111111111111111111111111111",
-    }
-)
-"""The zero address of each family (on Solana the system program): what goes there is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the settings and the wallets say about one network."""
-
-    network: str
-    family: Family
-    test: bool
-    chain_id: int | None
-    hot: str
-    gas: str
-    own: frozenset[str]
-    """Addresses of the application wallets: a payout to one of them is a mistake."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A rolling limit: at most `units` within `hours`, counted from the journal."""
-
-    hours: int
-    units: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One line of the policy. An empty set of networks, assets or sources means any.
-
-    An empty set of destinations means any too; in a rule of class `sweep`, no cold address.
-    """
-
-    name: str
-    kind: Class
-    networks: frozenset[str] = frozenset()
-    assets: frozenset[str] = frozenset()
-    destinations: frozenset[str] = frozenset()
-    units_max: int | None = None
-    window: Window | None = None
-    fee_max: int | None = None
-    """Most that the network may take, in its own base units."""
-    approvals: int = 0
-    approvers: frozenset[str] = frozenset()
-    sources: frozenset[Purpose] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The rules in order, and the people they name."""
-
-    rules: tuple[Rule, ...]
-    approvers: Mapping[str, Approver] = field(default_factory=dict)
-    fingerprint: str = ""
-    """SHA-256 of the file, for the log and the journal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """An intent as the rules see it. `fee` is the most that the network could take.
-
-    `counted` is what it takes from a window: its units, or 0 where it replaces a transaction
-    whose units were counted.
-    """
-
-    network: str
-    asset: str
-    to: str
-    units: int
-    fee: int
-    counted: int
-    kind: Kind = "payout"
-    source: Purpose = "hot"
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The order that people approved, and the approvers whose proofs hold."""
-
-    order: Order
-    approvers: frozenset[str]
-
-
-Spent = Callable[[Rule, timedelta], int]
-"""Base units that a rule has allowed to leave within the time before now."""
-
-
-def require_test_network(facts: Facts) -> None:
-    """Refuse every signature on a network with real money."""
-    if not facts.test:
-        raise Refused(
-            "not_test_network",
-            f"network: {facts.network} is not marked test = true and there is no policy file; "
-            "nothing is signed for it",
-        )
-
-
-def require_right_chain(intent: Intent, facts: Facts) -> None:
-    """Refuse an intent for another chain than the settings say."""
-    if isinstance(intent, EthereumIntent) and intent.chain_id != facts.chain_id:
-        raise Refused(
-            "wrong_chain_id", f"chain_id: {facts.network} has {facts.chain_id} in the settings"
-        )
-
-
-def require_payee(movement: Movement) -> None:
-    """Refuse a destination that no policy may allow; addresses are already normal."""
-    if movement.to in NOBODY or movement.to == movement.asset:
-        raise Refused("bad_destination", "to: nobody could ever spend from there")
+from keystore.rules import Past, Payment, Policy, Proof, Rule
+from keystore.shapes import Purpose
 
 
 def require_same(order: Order, payment: Payment, withdrawal_id: str, now_ms: int) -> None:
@@ -147,8 +26,7 @@ def require_same(order: Order, payment: Payment, withdrawal_id: str, now_ms: int
     for name, (approved, wanted) in asked.items():
         if approved != wanted:
             raise Refused("not_what_was_approved", f"order.{name}: the intent says otherwise")
-    if payment.fee > whole(order.fee_ceiling, "order.fee_ceiling", bits=256):
-        raise Refused("fee_above_limit", "order.fee_ceiling: the intent may cost more")
+    _require_ceiling(order, payment)
     if order.expires_ms <= now_ms:
         raise Refused("approval_expired", "order.expires_ms: is past")
 
@@ -164,34 +42,59 @@ def lists_cold(policy: Policy | None, network: str, asset: str, to: str) -> bool
     )
 
 
-def cancels(policy: Policy, payment: Payment, signed_by: str) -> Rule:
-    """Return the rule under which the canceled payment was signed: its fee cap still holds.
+def decide_again(
+    policy: Policy, payment: Payment, signed_by: str, order: Order | None, past: Past
+) -> Rule:
+    """Return the rule under which a slot was taken: no other decides what stands in its place.
 
-    Raises `Refused`: `blocked` where the policy has no such rule any more, `fee_above_limit`.
+    Nobody is asked again, and the order that was approved keeps its ceiling, expired or not; a
+    cancel has no order. Raises `Refused`: `blocked` where the policy has no such rule any more,
+    `fee_above_limit`, `fee_window`.
     """
     rule = next((rule for rule in policy.rules if rule.name == signed_by), None)
-    if rule is None or rule.kind == "block":
-        raise Refused("blocked", f"no rule {signed_by!r}: it let the canceled payment go")
+    if rule is None or rule.kind == "block" or _excludes(rule.networks, payment.network):
+        raise Refused("blocked", f"no rule {signed_by!r}: it let the first transaction go")
     _require_fee(rule, payment)
+    if order is not None and payment.kind != "cancel":
+        _require_ceiling(order, payment)
+    if not _fees_fit(rule, payment, past):
+        raise _fees_used_up(rule)
     return rule
 
 
-def decide(policy: Policy, payment: Payment, proof: Proof | None, spent: Spent) -> Rule:
+def decide(policy: Policy, payment: Payment, proof: Proof | None, past: Past) -> Rule:
     """Return the rule that allows the payment.
 
-    Raises `Refused`: `blocked` where no rule before the last fits, `approvals_missing` with the
-    numbers, `fee_above_limit`.
+    Raises `Refused`: `blocked` where no rule before the last fits, `fee_window` where one would
+    but for its fees, `approvals_missing` with the numbers, `fee_above_limit`.
     """
-    rule = next(rule for rule in policy.rules if _fits(rule, payment, proof, policy, spent))
-    if rule.kind == "block":
-        raise Refused("blocked", f"rule {rule.name!r} blocks this payment")
-    _require_fee(rule, payment)
+    used_up: Rule | None = None
+    for rule in policy.rules:
+        if not _fits(rule, payment, proof, policy, past):
+            continue
+        if rule.kind == "block":
+            break
+        _require_fee(rule, payment)
+        if _fees_fit(rule, payment, past):
+            _require_approvals(rule, proof)
+            return rule
+        used_up = used_up or rule
+    if used_up is not None:
+        raise _fees_used_up(used_up)
+    raise Refused("blocked", f"rule {rule.name!r} blocks this payment")
+
+
+def _require_approvals(rule: Rule, proof: Proof | None) -> None:
     have = len(rule.approvers & (proof.approvers if proof else frozenset()))
     if have < rule.approvals:
         raise Refused(
             "approvals_missing", f"rule {rule.name!r}: {have} of {rule.approvals} approvals"
         )
-    return rule
+
+
+def _require_ceiling(order: Order, payment: Payment) -> None:
+    if payment.fee > whole(order.fee_ceiling, "order.fee_ceiling", bits=256):
+        raise Refused("fee_above_limit", "order.fee_ceiling: the intent may cost more")
 
 
 def _require_fee(rule: Rule, payment: Payment) -> None:
@@ -201,8 +104,20 @@ def _require_fee(rule: Rule, payment: Payment) -> None:
         )
 
 
+def _fees_fit(rule: Rule, payment: Payment, past: Past) -> bool:
+    if rule.fee_window is None:
+        return True
+    fees = past.fees(rule.name, rule.fee_window.length)
+    counted = fees.get(payment.slot, 0)
+    return sum(fees.values()) - counted + max(counted, payment.fee) <= rule.fee_window.units
+
+
+def _fees_used_up(rule: Rule) -> Refused:
+    return Refused("fee_window", f"rule {rule.name!r}: the fees of its fee_window are used up")
+
+
 def _fits(
-    rule: Rule, payment: Payment, proof: Proof | None, policy: Policy, spent: Spent
+    rule: Rule, payment: Payment, proof: Proof | None, policy: Policy, past: Past
 ) -> bool:
     if not _speaks_of(rule, payment):
         return False
@@ -213,14 +128,11 @@ def _fits(
     window = rule.window
     if window is None:
         return True
-    return spent(rule, timedelta(hours=window.hours)) + payment.counted <= window.units
+    return past.units(rule.name, window.length) + payment.counted <= window.units
 
 
 def _speaks_of(rule: Rule, payment: Payment) -> bool:
     """Tell whether a rule is about this payment at all, whatever its amount."""
-    house = payment.kind != "payout"
-    if rule.kind != "block" and house != (rule.kind == "sweep"):
-        return False
     chosen = (
         (rule.networks, payment.network),
         (rule.assets, payment.asset),
@@ -229,8 +141,20 @@ def _speaks_of(rule: Rule, payment: Payment) -> bool:
     if any(_excludes(allowed, value) for allowed, value in chosen):
         return False
     if rule.kind == "sweep":
-        return payment.kind != "cold" or payment.to in rule.destinations
+        return payment.kind != "payout" and _moves(rule, payment)
+    if rule.kind != "block" and payment.kind != "payout":
+        return False
     return not _excludes(rule.destinations, payment.to)
+
+
+def _moves(rule: Rule, payment: Payment) -> bool:
+    """Tell whether a rule of class `sweep` is about this kind of movement.
+
+    What is staked is away for days: only a rule that says how much lets it go.
+    """
+    if payment.kind == "stake" and (rule.units_max is None or rule.window is None):
+        return False
+    return payment.to in rule.destinations if payment.kind == "cold" else not rule.destinations
 
 
 def _excludes(allowed: frozenset[str] | frozenset[Purpose], value: str) -> bool:

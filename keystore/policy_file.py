@@ -12,8 +12,8 @@ import msgspec
 
 from keystore.approvals import APPROVALS_MAX, Approver, Passkey, ed25519_key, p256_key
 from keystore.networks.scheme import whole
-from keystore.policy import Policy, Rule, Window
 from keystore.refusal import Refused, Unfit
+from keystore.rules import Policy, Rule, Window
 from keystore.shapes import Class, Purpose
 
 HOURS_MAX = 24 * 366
@@ -34,6 +34,7 @@ class _Approver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     relying_party: str | None = None
     origin: str | None = None
     subject: Text = ""
+    subjects: Annotated[list[Text], msgspec.Meta(max_length=3)] = []
     merchant: Text | None = None
 
 
@@ -56,6 +57,7 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ki
     units_max: str | None = None
     window: _Window | None = None
     fee_max: str | None = None
+    fee_window: _Window | None = None
     approvals: int = 0
     approvers: Names = []
 
@@ -127,12 +129,16 @@ def _approvers(listed: list[_Approver]) -> dict[str, Approver]:
         key = f"approvers.{place}"
         if not each.name or each.name in known:
             raise Unfit(f"{key}.name: must be there once")
-        approver = Approver(each.name, _proof(key, each), each.subject, each.merchant)
+        approver = Approver(each.name, _proof(key, each), _subjects(each), each.merchant)
         if approver.public_key in proofs:
             raise Unfit(f"{key}: the same key as another approver: one person, one voice")
         proofs.add(approver.public_key)
         known[each.name] = approver
     return known
+
+
+def _subjects(each: _Approver) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in (each.subject, *each.subjects) if text))
 
 
 def _proof(key: str, each: _Approver) -> Any:
@@ -158,6 +164,8 @@ def _rule(
     for name in rule.approvers:
         if name not in approvers:
             raise Unfit(f"{key}.approvers: {name!r} is not an approver")
+        if rule.kind == "approved" and not approvers[name].subjects:
+            raise Unfit(f"{key}.approvers: {name!r} has no subject: he could approve his own")
     read = Rule(
         name=rule.name,
         kind=rule.kind,
@@ -165,8 +173,9 @@ def _rule(
         assets=frozenset(map(_spelled, rule.assets)),
         destinations=frozenset(map(_spelled, rule.destinations)),
         units_max=_amount(f"{key}.units_max", rule.units_max),
-        window=_window(key, rule.window),
+        window=_window(f"{key}.window", rule.window),
         fee_max=_amount(f"{key}.fee_max", rule.fee_max),
+        fee_window=_window(f"{key}.fee_window", rule.fee_window),
         approvals=rule.approvals,
         approvers=frozenset(rule.approvers),
         sources=frozenset(rule.sources),
@@ -181,9 +190,12 @@ def _require_whole(key: str, rule: Rule) -> None:
         return
     if rule.fee_max is None:
         raise Unfit(f"{key}.fee_max: without it the fee could take everything")
-    amounts = rule.units_max is not None or rule.window is not None
-    if amounts and (len(rule.networks) != 1 or len(rule.assets) != 1):
-        raise Unfit(f"{key}: an amount needs one network and one asset: units differ")
+    if rule.kind in {"automatic", "sweep"} and rule.fee_window is None:
+        raise Unfit(f"{key}.fee_window: without it many fees could take everything")
+    if len(rule.networks) != 1:
+        raise Unfit(f"{key}.networks: exactly one: fees are in its base units")
+    if (rule.units_max is not None or rule.window is not None) and len(rule.assets) != 1:
+        raise Unfit(f"{key}.assets: exactly one where there is an amount: units differ")
     _require_moves(key, rule)
     if rule.kind == "sweep":
         return
@@ -212,8 +224,8 @@ def _window(key: str, window: _Window | None) -> Window | None:
     if window is None:
         return None
     if not 1 <= window.hours <= HOURS_MAX:
-        raise Unfit(f"{key}.window.hours: must lie between 1 and {HOURS_MAX}")
-    units = _amount(f"{key}.window.units", window.units)
+        raise Unfit(f"{key}.hours: must lie between 1 and {HOURS_MAX}")
+    units = _amount(f"{key}.units", window.units)
     return Window(window.hours, units or 0)
 
 

@@ -2,13 +2,16 @@
 
 from typing import Literal
 
+import msgspec
+
 from keystore.shapes import Class, Purpose, Wire
 
 
 class PublishedApprover(Wire, frozen=True):
     """A person or a merchant's system that a rule names. `public_key` is hex.
 
-    `subject` is its id in the gateway, empty where the policy knows none.
+    `subjects` are its ids in the gateway, none where the policy knows none; `subject` is the
+    first, or empty.
     """
 
     name: str
@@ -16,6 +19,7 @@ class PublishedApprover(Wire, frozen=True):
     public_key: str
     subject: str
     merchant: str | None
+    subjects: list[str] = msgspec.field(default_factory=list)
 
 
 class PublishedWindow(Wire, frozen=True):
@@ -29,7 +33,7 @@ class PublishedWindow(Wire, frozen=True):
 class PublishedRule(Wire, frozen=True):
     """One rule of the policy. Empty lists mean any; None means no limit.
 
-    `kind` is the rule's class. `destinations` names the first 100 of `destinations_count`.
+    `kind` is the rule's class. Fees are in the network's own base units. `destinations` names the first 100 of `destinations_count`.
     """
 
     name: str
@@ -43,6 +47,7 @@ class PublishedRule(Wire, frozen=True):
     fee_max: str | None
     approvals: int
     approvers: list[PublishedApprover]
+    fee_window: PublishedWindow | None = None
 
 
 class Rules(Wire, frozen=True):

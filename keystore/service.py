@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-import msgspec
-
-from keystore import api, policy, policy_view
+from keystore import api, policy_view
 from keystore.derivation import INDEX_END
+from keystore.facts import Facts
 from keystore.journal import Answer, Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
 from keystore.networks import solana
 from keystore.refusal import Refused
+from keystore.rules import Policy
 from keystore.settings import NetworkSettings
-from keystore.signing import Signer, read_intent, spent_until
+from keystore.signing import Signer
+from keystore.spending import Spending, read_intent
 
 Result = api.Status | api.Wallets | api.PoolRows | api.Signed | api.History | api.Rules
 
@@ -28,7 +29,7 @@ class Keystore:
         keyring: Keyring,
         journal: Journal,
         log: Log,
-        rulebook: policy.Policy | None = None,
+        rulebook: Policy | None = None,
     ) -> None:
         self._rulebook = rulebook
         self._networks = settings
@@ -52,7 +53,8 @@ class Keystore:
                 facts = self._facts_of(request.intent.network)
                 found = _wire(self._signer.sign(request, facts))
             case api.SignNonceSetupRequest():
-                found = self._sign_nonce_setup(request)
+                facts = self._facts_of(request.network)
+                found = _wire(self._signer.sign_nonce_setup(request, facts))
             case api.HistoryRequest():
                 found = self._history(request)
             case api.RulesRequest():
@@ -100,21 +102,6 @@ class Keystore:
         self._log.info("pool_derived", network=request.network, first=first, count=count)
         return found
 
-    def _sign_nonce_setup(self, request: api.SignNonceSetupRequest) -> api.Signed:
-        facts = self._facts_of(request.network)
-        if facts.family != "solana":
-            raise Refused("wrong_family", f"network: {request.network} has no nonce accounts")
-        if self._rulebook is None:
-            policy.require_test_network(facts)
-        payer = self._keyring.hot("solana")
-        draft = solana.nonce_setup(request, payer.address)
-        signed = draft.sign(payer.key)
-        answer = Answer(signed.raw, signed.tx_hash, payer.address)
-        canonical = b"gw/nonce/v1\n" + msgspec.json.encode(request, order="sorted")
-        self._journal.record_setup(draft.slot, request.network, canonical, answer)
-        self._log.info("nonce_setup_signed", network=request.network, tx_hash=answer.tx_hash)
-        return _wire(answer)
-
     def _history(self, request: api.HistoryRequest) -> api.History:
         self._facts_of(request.network)
         if request.after < 0:
@@ -134,24 +121,23 @@ class Keystore:
         self._facts_of(request.network)
         if request.after < 0:
             raise Refused("bad_range", "after: must not be below 0")
-        moment = self._journal.now()
-        spent = spent_until(self._journal, moment)
-        return policy_view.shown(self._rulebook, request.network, request.after, spent)
+        past = Spending(self._journal, self._journal.now())
+        return policy_view.shown(self._rulebook, request.network, request.after, past)
 
-    def _facts_of(self, network: str) -> policy.Facts:
+    def _facts_of(self, network: str) -> Facts:
         facts = self._facts.get(network)
         if facts is None:
             raise Refused("unknown_network", "network: not in the keystore's settings")
         return facts
 
-    def _facts_from(self, name: str) -> policy.Facts:
+    def _facts_from(self, name: str) -> Facts:
         network = self._networks[name]
         wallets = self._keyring.wallets(network.family, solana.LANES)
         hot, gas = (
             next(wallet.address for wallet in wallets if wallet.purpose == purpose)
             for purpose in ("hot", "gas")
         )
-        return policy.Facts(
+        return Facts(
             network=name,
             family=network.family,
             test=network.test,

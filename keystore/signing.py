@@ -1,19 +1,24 @@
 """One intent to signed bytes, in the order that keeps money safe, and every refusal remembered."""
 
 import re
-from datetime import datetime
+from datetime import timedelta
 
 import msgspec
 
 from keystore import api, crash, movement, networks, policy
 from keystore.approvals import approved_by
+from keystore.facts import Facts, require_payee, require_right_chain, require_test_network
 from keystore.journal import Answer, Ground, Journal, Replaces
 from keystore.keyring import Keyring
 from keystore.logs import Log
 from keystore.movement import House, Movement
+from keystore.networks import solana
 from keystore.refusal import Refused
+from keystore.rules import Payment, Policy, Proof
+from keystore.spending import INTENT_MARK, NONCE_MARK, Spending, fee_most, read_intent
 
-_INTENT_MARK = b"gw/withdrawal/v1\n"
+SETUPS_MAX = 10
+"""Creations of one nonce lane that are signed within a day; one of them lands."""
 _WITHDRAWAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -26,14 +31,14 @@ class Signer:
         keyring: Keyring,
         journal: Journal,
         log: Log,
-        rulebook: policy.Policy | None,
+        rulebook: Policy | None,
     ) -> None:
         self._keyring = keyring
         self._journal = journal
         self._log = log
         self._rulebook = rulebook
 
-    def sign(self, request: api.SignRequest, facts: policy.Facts) -> Answer:
+    def sign(self, request: api.SignRequest, facts: Facts) -> Answer:
         """Recall, else check and sign; every refusal of a well-formed intent is remembered."""
         asked = request.intent
         if networks.family_of(asked) != facts.family:
@@ -41,7 +46,7 @@ class Signer:
         if _WITHDRAWAL_ID.fullmatch(asked.withdrawal_id) is None:
             raise Refused("bad_field", "withdrawal_id: up to 64 of A-Z, a-z, 0-9, - and _")
         intent = networks.normal(asked)
-        canonical = _INTENT_MARK + msgspec.json.encode(intent, order="sorted")
+        canonical = INTENT_MARK + msgspec.json.encode(intent, order="sorted")
         try:
             answer = self._journal.recall(intent.withdrawal_id, canonical, _replaced_by(intent))
             replayed = answer is not None
@@ -68,14 +73,14 @@ class Signer:
         self,
         intent: api.Intent,
         canonical: bytes,
-        facts: policy.Facts,
+        facts: Facts,
         request: api.SignRequest,
     ) -> Answer:
         if self._rulebook is None:
-            policy.require_test_network(facts)
-        policy.require_right_chain(intent, facts)
+            require_test_network(facts)
+        require_right_chain(intent, facts)
         moved = self._understood(intent, facts)
-        policy.require_payee(moved)
+        require_payee(moved, intent.withdrawal_id)
         draft = networks.draft(intent, moved.sender)
 
         def sign() -> Answer:
@@ -94,11 +99,11 @@ class Signer:
             slot=draft.slot,
             known=request.known,
             replaces=_replaced_by(intent),
-            allow=lambda held_by: self._allow(intent, moved, request, held_by),
+            allow=lambda held: self._allow(intent, moved, draft.slot, request, held),
             sign=sign,
         )
 
-    def _understood(self, intent: api.Intent, facts: policy.Facts) -> Movement:
+    def _understood(self, intent: api.Intent, facts: Facts) -> Movement:
         def pool(index: int) -> str:
             return self._keyring.signer("pool", facts.family, index).address
 
@@ -109,66 +114,105 @@ class Signer:
         return movement.understood(intent, house, cold)
 
     def _allow(
-        self, intent: api.Intent, moved: Movement, request: api.SignRequest, held_by: str | None
+        self,
+        intent: api.Intent,
+        moved: Movement,
+        slot: str,
+        request: api.SignRequest,
+        held: Ground | None,
     ) -> Ground:
         """Let the policy decide; without one, play money goes.
 
-        `held_by` is the rule of the transaction in whose place this one stands, if any.
+        `held` says why the transaction was signed in whose place this one stands, if any.
         """
-        if moved.kind == "cancel" and held_by is None:
+        if moved.kind == "cancel" and held is None:
             raise Refused("nothing_to_cancel", "withdrawal_id: nothing was signed for it yet")
-        counted = moved.units if held_by is None else 0
+        counted = moved.units if held is None else 0
         if self._rulebook is None:
             return Ground("", counted)
-        fee = networks.fee_most(intent)
-        payment = policy.Payment(
+        payment = Payment(
             network=intent.network,
             asset=moved.asset,
             to=moved.to,
             units=moved.units,
-            fee=fee,
+            fee=networks.fee_most(intent),
             counted=counted,
             kind=moved.kind,
             source=moved.source,
+            slot=slot,
         )
-        if held_by is not None and moved.kind == "cancel":
-            return Ground(policy.cancels(self._rulebook, payment, held_by).name, 0)
+        if held is not None:
+            order, past = _order_of(held), self._past()
+            rule = policy.decide_again(self._rulebook, payment, held.rule, order, past)
+            return Ground(rule.name, 0)
         return self._decided(self._rulebook, intent.withdrawal_id, payment, request)
 
     def _decided(
-        self,
-        rulebook: policy.Policy,
-        withdrawal_id: str,
-        payment: policy.Payment,
-        request: api.SignRequest,
+        self, rulebook: Policy, withdrawal_id: str, payment: Payment, request: api.SignRequest
     ) -> Ground:
         """Prove the approvals of a payout, and ask the rules; others need no approval."""
-        moment = self._journal.now()
+        past = self._past()
         proof, told = None, None
         if request.order is not None and payment.kind == "payout":
             order = request.order
-            now_ms = int(moment.timestamp() * 1000)
+            now_ms = int(past.moment.timestamp() * 1000)
             policy.require_same(order, payment, withdrawal_id, now_ms)
-            proof = policy.Proof(
-                order, approved_by(order, request.approvals, rulebook.approvers)
-            )
+            proof = Proof(order, approved_by(order, request.approvals, rulebook.approvers))
             told = msgspec.json.encode([order, request.approvals])
-        spent = spent_until(self._journal, moment)
-        rule = policy.decide(rulebook, payment, proof, spent)
+        rule = policy.decide(rulebook, payment, proof, past)
         return Ground(rule.name, payment.counted, told)
 
+    def sign_nonce_setup(self, request: api.SignNonceSetupRequest, facts: Facts) -> Answer:
+        """Check and sign a nonce account's creation; the policy decides as over a sweep."""
+        if facts.family != "solana":
+            raise Refused("wrong_family", f"network: {request.network} has no nonce accounts")
+        if self._rulebook is None:
+            require_test_network(facts)
+        payer = self._keyring.hot("solana")
+        draft = solana.nonce_setup(request, payer.address)
+        signed = draft.sign(payer.key)
+        answer = Answer(signed.raw, signed.tx_hash, payer.address)
+        canonical = NONCE_MARK + msgspec.json.encode(request, order="sorted")
+        self._journal.record_setup(
+            draft.slot,
+            request.network,
+            intent=canonical,
+            answer=answer,
+            allow=lambda: self._setup_allowed(draft.slot, canonical, request, answer),
+        )
+        self._log.info("nonce_setup_signed", network=request.network, tx_hash=answer.tx_hash)
+        return answer
 
-def spent_until(journal: Journal, moment: datetime) -> policy.Spent:
-    """Return what the journal says about the time before a moment."""
-    return lambda rule, time: journal.spent(rule.name, moment - time)
+    def _setup_allowed(
+        self, lane: str, canonical: bytes, request: api.SignNonceSetupRequest, answer: Answer
+    ) -> Ground:
+        if self._rulebook is None:
+            return Ground("", 0)
+        past = self._past()
+        if self._journal.setups(lane, past.moment - timedelta(days=1)) >= SETUPS_MAX:
+            raise Refused("too_many_setups", f"lane: {SETUPS_MAX} were signed within a day")
+        payment = Payment(
+            network=request.network,
+            asset="native",
+            to=solana.lane_account(answer.sender, request.lane),
+            units=0,
+            fee=fee_most(canonical),
+            counted=0,
+            kind="nonce",
+            slot=answer.tx_hash,
+        )
+        return Ground(policy.decide(self._rulebook, payment, None, past).name, 0)
+
+    def _past(self) -> Spending:
+        return Spending(self._journal, self._journal.now())
 
 
-def read_intent(canonical: bytes) -> api.Intent:
-    """Read an intent back from the bytes that the journal keeps."""
-    intent: api.Intent = msgspec.json.decode(
-        canonical.removeprefix(_INTENT_MARK), type=api.Intent
-    )
-    return intent
+def _order_of(held: Ground) -> api.Order | None:
+    """Return the order that was approved when the slot was taken."""
+    if held.proof is None:
+        return None
+    order, _ = msgspec.json.decode(held.proof, type=tuple[api.Order, list[api.Approval]])
+    return order
 
 
 def _replaced_by(intent: api.Intent) -> Replaces:

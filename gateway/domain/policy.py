@@ -22,11 +22,12 @@ class PolicyApprover(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     public_key: str
     subject: str = ""
+    subjects: tuple[str, ...] = ()
     merchant: str | None = None
 
     def asked(self, requested_by: str) -> bool:
         """Tell whether this is who asked for the payment: nobody approves his own request."""
-        return requested_by in {self.name, self.subject}
+        return requested_by in {self.name, self.subject, *self.subjects}
 
 
 class PolicyWindow(msgspec.Struct, frozen=True, kw_only=True):

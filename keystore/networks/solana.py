@@ -149,6 +149,11 @@ def fee_most(intent: SolanaIntent) -> int:
     return LAMPORTS_PER_SIGNATURE + priority_fee(intent) + rent
 
 
+def setup_most(request: SignNonceSetupRequest) -> int:
+    """Return what a lane takes from the hot wallet: a signature and the rent, in lamports."""
+    return LAMPORTS_PER_SIGNATURE + request.lamports
+
+
 def priority_fee(intent: SolanaIntent | SolanaSweepIntent) -> int:
     """Return what the compute budget may cost, in lamports."""
     price = intent.compute_unit_limit * intent.compute_unit_price_micro_lamports

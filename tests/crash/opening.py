@@ -209,11 +209,12 @@ async def _ready(site: Site) -> bool | None:
 
 
 async def _laned(site: Site) -> bool:
-    """Tell whether the network needs no lane or has one."""
-    if site.name != "solana":
-        return True
-    made = "SELECT 1 FROM attempt WHERE purpose = 'setup' AND state = 'succeeded'"
-    return bool(await site.sql(made))
+    """Tell whether every nonce lane of the network (it may have none) is made."""
+    left = (
+        "SELECT (SELECT count(*) FROM application_wallet WHERE purpose = 'nonce') "
+        "- (SELECT count(*) FROM attempt WHERE purpose = 'setup' AND state = 'succeeded')"
+    )
+    return bool(await site.sql(left) == [(0,)])
 
 
 def _rows(site: Site, row: PoolRow) -> Any:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from gateway.domain.policy import Payout, approvers_from, rules_from, standing
 from keystore.api import Order
 from keystore.approvals import Approver
-from keystore.policy import Payment, Policy, Proof, Rule, Window, decide
+from keystore.policy import decide
 from keystore.policy_view import shown
 from keystore.refusal import Refused
+from keystore.rules import Payment, Policy, Proof, Rule, Window
 from watchers.policy import approvers
 
 NAMES = ("alice", "bob", "shop")
@@ -39,15 +40,21 @@ RULES = st.builds(
 LAST = Rule("everything else", "block")
 
 
-def spent(rule: Rule, hours: timedelta) -> int:
-    """Every window has let the same go."""
-    del rule, hours
-    return SPENT
+class Spent:
+    """Every window has let the same units go, and no fees."""
+
+    def units(self, _rule: str, _time: timedelta) -> int:
+        """Return them."""
+        return SPENT
+
+    def fees(self, _rule: str, _time: timedelta) -> dict[str, int]:
+        """Return none."""
+        return {}
 
 
 def published(policy: Policy) -> list[Any]:
     """Return the rules as a snapshot has them."""
-    rows: list[Any] = msgspec.to_builtins(shown(policy, "ethereum", 0, spent).rules)
+    rows: list[Any] = msgspec.to_builtins(shown(policy, "ethereum", 0, Spent()).rules)
     return rows
 
 
@@ -82,7 +89,7 @@ def test_both_houses_come_to_the_same_rule(
     )
     assert found is not None
     try:
-        rule = decide(policy, payment, Proof(order, proved), spent)
+        rule = decide(policy, payment, Proof(order, proved), Spent())
     except Refused:
         assert not found.allowed
     else:
@@ -126,7 +133,17 @@ def test_everybody_whom_the_rules_name_is_published_once() -> None:
     """By name; each knows its own request."""
     rule = Rule("two", "approved", approvals=1, approvers=frozenset(NAMES))
     policy = Policy((rule, Rule("more", "approved", approvers=frozenset(NAMES)), LAST), PEOPLE)
-    known = approvers_from(approvers(shown(policy, "ethereum", 0, spent)))
+    known = approvers_from(approvers(shown(policy, "ethereum", 0, Spent())))
     assert list(known) == ["alice", "bob", "shop"]
     assert known["alice"].asked("alice")
     assert not known["alice"].asked("key_1")
+
+
+def test_nobody_approves_what_one_of_his_keys_asked_for() -> None:
+    """A person may have several ids in the gateway; each of them is that person."""
+    [bob] = approvers_from(
+        [{"name": "bob", "kind": "key", "public_key": "00", "subjects": ["key_1", "key_2"]}]
+    ).values()
+    assert [bob.asked(name) for name in ("key_1", "key_2", "bob", "key_3")] == [True] * 3 + [
+        False
+    ]

@@ -35,6 +35,7 @@ name = "house"
 class = "sweep"
 networks = ["{network}"]
 fee_max = "{fee_max}"
+fee_window = {{ hours = 24, units = "{100 * fee_max}" }}
 
 [[rules]]
 name = "everything else"

@@ -114,13 +114,22 @@ def refusals(journal: Path) -> list[tuple[str, str]]:
 
 def evm_sweep(safe: Safe, index: int = 3, **changes: Any) -> api.EthereumIntent:
     """Return a native sweep of one pool address."""
-    fields = {"to": safe.wallet("ethereum"), "source": f"pool/{index}"}
+    fields = {
+        "withdrawal_id": "hou_1",
+        "to": safe.wallet("ethereum"),
+        "source": f"pool/{index}",
+    }
     return ethereum_intent(**{**fields, **changes})
 
 
 def evm_top_up(safe: Safe, index: int = 3, **changes: Any) -> api.EthereumIntent:
     """Return gas for one pool address."""
-    fields = {"to": safe.pool("ethereum", index), "source": "gas", "pool_index": index}
+    fields: dict[str, Any] = {
+        "withdrawal_id": "hou_1",
+        "to": safe.pool("ethereum", index),
+        "source": "gas",
+        "pool_index": index,
+    }
     return ethereum_intent(**{**fields, **changes})
 
 
@@ -139,6 +148,7 @@ def evm_cancel(safe: Safe, purpose: str = "hot", **changes: Any) -> api.Ethereum
 def tron_sweep(safe: Safe, index: int = 3, **changes: Any) -> api.TronIntent:
     """Return a token sweep of one pool address."""
     fields: dict[str, Any] = {
+        "withdrawal_id": "hou_1",
         "to": safe.wallet("tron"),
         "source": f"pool/{index}",
         "asset": TRC20,
@@ -149,7 +159,12 @@ def tron_sweep(safe: Safe, index: int = 3, **changes: Any) -> api.TronIntent:
 
 def tron_top_up(safe: Safe, index: int = 3, **changes: Any) -> api.TronIntent:
     """Return TRX for one pool address."""
-    fields = {"to": safe.pool("tron", index), "source": "gas", "pool_index": index}
+    fields: dict[str, Any] = {
+        "withdrawal_id": "hou_1",
+        "to": safe.pool("tron", index),
+        "source": "gas",
+        "pool_index": index,
+    }
     return tron_intent(**{**fields, **changes})
 
 
@@ -157,7 +172,7 @@ def tron_resource(safe: Safe, action: str, **changes: Any) -> api.TronResourceIn
     """Return a stake, or a loan of energy to a pool address, or its end."""
     stakes = action == "stake"
     fields: dict[str, Any] = {
-        "withdrawal_id": f"wdr_{action}",
+        "withdrawal_id": f"hou_{action}",
         "network": "tron",
         "action": action,
         "resource": "ENERGY",
@@ -174,7 +189,7 @@ def tron_resource(safe: Safe, action: str, **changes: Any) -> api.TronResourceIn
 def solana_sweep(safe: Safe, count: int = 2, **changes: Any) -> api.SolanaSweepIntent:
     """Return a native sweep of the first pool addresses."""
     fields: dict[str, Any] = {
-        "withdrawal_id": "wdr_1",
+        "withdrawal_id": "hou_1",
         "network": "solana",
         "asset": "native",
         "decimals": 0,

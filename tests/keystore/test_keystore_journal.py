@@ -146,7 +146,13 @@ def test_a_refusal_is_remembered_once(path: Path, journal: Journal) -> None:
 def test_a_nonce_setup_is_remembered_once_per_transaction(path: Path, journal: Journal) -> None:
     """The same bytes again add nothing."""
     for tx_hash in ("s1", "s1", "s2"):
-        journal.record_setup("lane", "net", b"ask", Answer(tx_hash.encode(), tx_hash, "hot"))
+        journal.record_setup(
+            "lane",
+            "net",
+            intent=b"ask",
+            answer=Answer(tx_hash.encode(), tx_hash, "hot"),
+            allow=lambda: Ground("r", 0),
+        )
 
     assert rows(path) == [("setup", "lane", None), ("setup", "lane", None)]
     assert journal.signatures == 0

@@ -34,6 +34,8 @@ def sign(journal: Journal, number: int) -> Answer:
     def allow(_: object) -> Ground:
         journal.now()
         journal.spent("a rule that is never used", MOMENT)
+        journal.let_go("a rule that is never used", MOMENT)
+        journal.setups("a lane that is never made", MOMENT)
         return Ground("everyday", 1)
 
     return journal.sign_once(

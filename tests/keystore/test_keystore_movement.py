@@ -117,7 +117,7 @@ def test_each_movement_is_signed_by_its_source(safe: Safe) -> None:
         (ethereum_intent(to=gas), hot),
     ]
     for number, (intent, sender) in enumerate(movements):
-        signed = safe.sign(structs.replace(intent, withdrawal_id=f"wdr_{number}"))
+        signed = safe.sign(structs.replace(intent, withdrawal_id=f"hou_{number}"))
         assert signed.sender == sender
         assert Account.recover_transaction(bytes.fromhex(signed.raw)).lower() == sender
     tron_gas = safe.wallet("tron", "gas")
@@ -171,7 +171,8 @@ def test_own_wallets_are_paid_by_a_refill_only(safe: Safe) -> None:
         assert safe.refusal(pay(to=gas, **token)) == "own_destination"
         assert safe.refusal(pay(to=hot)) == "own_destination"
         assert safe.refusal(pay(to=gas, source="gas")) == "bad_source"
-    assert safe.sign(solana_payment(safe, to=safe.wallet("solana", "gas"))).raw
+    refill = solana_payment(safe, to=safe.wallet("solana", "gas"), withdrawal_id="hou_1")
+    assert safe.sign(refill).raw
 
 
 @pytest.mark.parametrize("action", ["delegate", "undelegate"])
@@ -251,7 +252,8 @@ def test_a_sweep_and_a_top_up_can_be_canceled(safe: Safe, source: str) -> None:
     own = safe.pool("ethereum", 3) if source == "pool/3" else safe.wallet("ethereum", "gas")
     paid = safe.sign(made)
 
-    assert safe.sign(evm_cancel(safe, source=source, to=own)).sender == paid.sender
+    cancel = evm_cancel(safe, source=source, to=own, withdrawal_id="hou_1")
+    assert safe.sign(cancel).sender == paid.sender
 
 
 @pytest.mark.parametrize(
@@ -286,11 +288,11 @@ def test_nothing_is_canceled_before_it_is_signed(safe: Safe) -> None:
 def test_a_replacement_keeps_its_slot_whatever_the_intents_say(safe: Safe) -> None:
     """The journal itself refuses a second place on the chain for one order."""
     with contextlib.closing(Journal.open(safe.journal, "id", lambda: NOON)) as journal:
-        seen: list[str | None] = []
+        seen: list[Ground | None] = []
 
         def sign(slot: str) -> Answer:
-            def allow(held_by: str | None) -> Ground:
-                seen.append(held_by)
+            def allow(held: Ground | None) -> Ground:
+                seen.append(held)
                 return Ground("rule", 1)
 
             return journal.sign_once(
@@ -307,7 +309,7 @@ def test_a_replacement_keeps_its_slot_whatever_the_intents_say(safe: Safe) -> No
         sign("slot-1")
         with pytest.raises(Refused, match="has its slot already"):
             sign("slot-2")
-    assert seen == [None, "rule"]
+    assert seen == [None, Ground("rule", 1)]
 
 
 def test_lanes_are_listed_as_far_as_asked(safe: Safe) -> None:

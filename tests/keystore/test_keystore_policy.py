@@ -5,6 +5,7 @@ import hashlib
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from keystore import api, policy_file
 from keystore.journal import Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
-from keystore.policy import Payment, Policy, Rule, Window, decide
+from keystore.policy import decide
 from keystore.refusal import Refused, Unfit
+from keystore.rules import Payment, Policy, Rule, Window
 from keystore.service import Keystore
 from keystore.settings import NetworkSettings
 from keystore.vault import Secrets
@@ -43,10 +45,12 @@ key = "{ALICE.public_key().public_bytes_raw().hex()}"
 
 [[approvers]]
 name = "bob"
+subjects = ["usr_bob", "key_bob"]
 key = "{BOB.public_key().public_bytes_raw().hex()}"
 
 [[approvers]]
 name = "carol"
+subject = "usr_carol"
 passkey = "{CAROL.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()}"
 relying_party = "{SITE}"
 origin = "{ORIGIN}"
@@ -64,6 +68,7 @@ assets = ["native"]
 units_max = "{ETHER}"
 window = {{ hours = 24, units = "{2 * ETHER}" }}
 fee_max = "{ETHER // 100}"
+fee_window = {{ hours = 24, units = "{ETHER // 50}" }}
 
 [[rules]]
 name = "the shop's own word"
@@ -286,7 +291,7 @@ def test_an_order_changed_after_approval_proves_nothing(keystore: Keystore) -> N
 
 def test_nobody_approves_their_own_request(keystore: Keystore) -> None:
     """Neither under the policy's name nor under the gateway's id."""
-    for requester in ("alice", "usr_alice"):
+    for requester in ("alice", "usr_alice", "bob", "usr_bob", "key_bob"):
         order = asked(big(), requested_by=requester)
         proofs = signed_by("alice", ALICE, order), signed_by("bob", BOB, order)
         assert refusal(keystore, big(), order, *proofs) == "own_request"
@@ -370,6 +375,7 @@ assets = ["native"]
 units_max = "1"
 window = { hours = 1, units = "1" }
 fee_max = "1"
+fee_window = { hours = 1, units = "1" }
 """
 LAST = '\n[[rules]]\nname = "end"\nclass = "block"\n'
 
@@ -381,7 +387,24 @@ LAST = '\n[[rules]]\nname = "end"\nclass = "block"\n'
         (RULE, "the last one must be"),
         (RULE.replace('fee_max = "1"', "") + LAST, "rules.1.fee_max"),
         (RULE.replace('units_max = "1"', "") + LAST, "need units_max and a window"),
-        (RULE.replace('networks = ["ethereum"]', "") + LAST, "one network and one asset"),
+        (RULE.replace('networks = ["ethereum"]', "") + LAST, "rules.1.networks: exactly one"),
+        (
+            RULE.replace('["ethereum"]', '["ethereum", "base"]') + LAST,
+            "rules.1.networks: exactly one",
+        ),
+        (RULE.replace('assets = ["native"]', "") + LAST, "rules.1.assets: exactly one"),
+        (
+            RULE.replace('fee_window = { hours = 1, units = "1" }', "") + LAST,
+            "rules.1.fee_window",
+        ),
+        (RULE.replace("fee_window = { hours = 1", "fee_window = { hours = 0") + LAST, "hours"),
+        (
+            f'[[approvers]]\nname = "a"\nkey = "{"00" * 31}01"\n'
+            + RULE.replace("automatic", "approved")
+            + 'approvers = ["a"]\napprovals = 1\n'
+            + LAST,
+            "'a' has no subject",
+        ),
         (RULE.replace('"ethereum"', '"moon"') + LAST, "'moon' is not in the settings"),
         (RULE.replace('units_max = "1"', 'units_max = "1.5"') + LAST, "rules.1.units_max"),
         (RULE.replace("automatic", "approved") + LAST, "rules.1.approvals"),
@@ -397,7 +420,7 @@ def test_a_policy_with_a_hole_is_not_loaded(tmp_path: Path, text: str, fault: st
     file.write_text(text)
     file.chmod(0o600)
     with pytest.raises(Unfit, match=r"^policy\.toml: .*") as unfit:
-        policy_file.load(file, frozenset({"ethereum"}))
+        policy_file.load(file, frozenset({"ethereum", "base"}))
     assert fault in str(unfit.value)
 
 
@@ -446,6 +469,21 @@ def test_one_point_spelled_two_ways_is_one_key(tmp_path: Path) -> None:
             policy_file.load(file, frozenset())
 
 
+@dataclass(frozen=True)
+class Gone:
+    """Every rule has let the same units go, and no fees."""
+
+    counted: int
+
+    def units(self, _rule: str, _time: timedelta) -> int:
+        """Return them."""
+        return self.counted
+
+    def fees(self, _rule: str, _time: timedelta) -> dict[str, int]:
+        """Return none."""
+        return {}
+
+
 @given(amounts=st.lists(st.integers(1, 50), max_size=40))
 def test_a_window_never_lets_more_than_its_units_go(amounts: list[int]) -> None:
     """Whatever is asked for in whatever order."""
@@ -457,7 +495,7 @@ def test_a_window_never_lets_more_than_its_units_go(amounts: list[int]) -> None:
     for units in amounts:
         payment = Payment("n", "native", "to", units, 0, units)
         try:
-            decide(Policy(rules), payment, None, lambda *_: gone)  # noqa: B023 used at once
+            decide(Policy(rules), payment, None, Gone(gone))
         except Refused:
             continue
         gone += units
@@ -487,3 +525,77 @@ def test_a_fee_bump_takes_nothing_from_the_window(keystore: Keystore) -> None:
     assert sign(keystore, bumped).number == 3
     another = ethereum_intent(withdrawal_id="wdr_2", nonce=2, units="1")
     assert refusal(keystore, another) == "approvals_missing"
+
+
+def bumped(intent: api.EthereumIntent, factor: int = 2) -> api.EthereumIntent:
+    """Return the intent with both fees so many times as high."""
+    return msgspec.structs.replace(
+        intent,
+        max_fee_per_gas=str(factor * int(intent.max_fee_per_gas)),
+        max_priority_fee_per_gas=str(factor * int(intent.max_priority_fee_per_gas)),
+    )
+
+
+def test_fees_are_limited_over_time(keystore: Keystore, clock: Clock) -> None:
+    """By what each slot could cost at most: above it people decide, and tomorrow it goes again."""
+    dear = {"units": "1", "max_fee_per_gas": str(ETHER // 100 // 21_000)}
+    for nonce in range(2):
+        sign(keystore, ethereum_intent(withdrawal_id=f"wdr_{nonce}", nonce=nonce, **dear))
+    third = ethereum_intent(withdrawal_id="wdr_2", nonce=2, **dear)
+    assert refusal(keystore, third) == "approvals_missing"
+    clock.at += timedelta(hours=24)
+    assert sign(keystore, third).raw
+
+
+def test_a_bump_takes_only_its_difference_from_the_fees(keystore: Keystore) -> None:
+    """Of the transactions in one slot one is paid."""
+    most = ETHER // 100 // 21_000
+
+    def payment(nonce: int, fee: int) -> api.EthereumIntent:
+        fees = {"max_fee_per_gas": str(fee), "max_priority_fee_per_gas": "1"}
+        return ethereum_intent(withdrawal_id=f"wdr_{nonce}", nonce=nonce, units="1", **fees)
+
+    first = payment(1, most // 4)
+    sign(keystore, first)
+    sign(keystore, payment(2, 3 * most // 4))
+    sign(keystore, bumped(first, 2))
+    sign(keystore, bumped(first, 4))
+    sign(keystore, payment(3, most // 4 - 1))
+    assert refusal(keystore, payment(4, most // 100)) == "approvals_missing"
+
+
+def test_a_bump_needs_no_second_approval(keystore: Keystore, clock: Clock) -> None:
+    """Also after the order's expiry; what people let the network take stays the most."""
+    fee = 21_000 * 2 * 10**9
+    order = asked(big(), fee_ceiling=str(2 * fee))
+    proofs = signed_by("alice", ALICE, order), signed_by("bob", BOB, order)
+    sign(keystore, big(), order, *proofs)
+    clock.at += timedelta(days=2)
+    assert sign(keystore, bumped(big())).raw
+    higher = asked(big(), fee_ceiling=str(5 * fee), expires_ms=4 * 10**12)
+    again = signed_by("alice", ALICE, higher), signed_by("bob", BOB, higher)
+    assert refusal(keystore, bumped(big(), 4), higher, *again) == "fee_above_limit"
+    assert refusal(keystore, bumped(big(), 4)) == "fee_above_limit"
+
+
+def test_a_bump_stays_under_the_rule_that_let_the_payment_go(tmp_path: Path) -> None:
+    """Another rule's higher cap, or its approvals, are not for it."""
+    caps = f'fee_max = "{ETHER // 100}"'
+    low = POLICY.replace(caps, f'fee_max = "{ETHER // 10_000}"', 1)
+    file = tmp_path / "policy.toml"
+    file.write_text(low)
+    file.chmod(0o600)
+    Journal.create(tmp_path / "journal", "id")
+    with contextlib.closing(Journal.open(tmp_path / "journal", "id", Clock())) as journal:
+        keystore = Keystore(
+            settings=NETWORKS,
+            keyring=Keyring(Secrets(*(bytearray([n] * 32) for n in range(1, 5)))),
+            journal=journal,
+            log=Log(Clock()),
+            rulebook=policy_file.load(file, frozenset(NETWORKS)),
+        )
+        sign(keystore, ethereum_intent())
+        dear = bumped(ethereum_intent(), 4)
+        order = asked(dear)
+        proofs = signed_by("alice", ALICE, order), signed_by("bob", BOB, order)
+        assert refusal(keystore, dear, order, *proofs) == "fee_above_limit"

@@ -14,12 +14,14 @@ name = "sweeps"
 class = "sweep"
 networks = ["ethereum"]
 fee_max = "1"
+fee_window = { hours = 24, units = "1" }
 
 [[rules]]
 name = "solana only"
 class = "sweep"
 networks = ["solana"]
 fee_max = "1"
+fee_window = { hours = 24, units = "1" }
 
 [[rules]]
 name = "end"

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import structs
+from solders.hash import Hash
 
 from keystore import api, policy_file, policy_view, wire
-from keystore.refusal import Unfit
+from keystore.refusal import Refused, Unfit
 from tests.keystore.house import ROOT, ethereum_intent
 from tests.keystore.movements import (
     NOON,
@@ -41,6 +42,7 @@ key = "{ALICE.hex()}"
 
 [[approvers]]
 name = "carol"
+subject = "usr_carol"
 merchant = "mer_1"
 passkey = "{POINT.hex()}"
 relying_party = "pay.example.com"
@@ -55,22 +57,45 @@ assets = ["native"]
 units_max = "{ETHER}"
 window = {{ hours = 24, units = "{3 * ETHER}" }}
 fee_max = "{FEE}"
+fee_window = {{ hours = 24, units = "{FEE}" }}
 """
 PAIRS = f"""
 [[rules]]
 name = "two people"
 class = "approved"
+networks = ["ethereum"]
 fee_max = "{FEE}"
 approvals = 2
 approvers = ["carol", "alice"]
 """
-SWEEPS = f"""
-[[rules]]
-name = "sweeps"
-class = "sweep"
-fee_max = "{FEE}"
-"""
 LAST = '\n[[rules]]\nname = "end"\nclass = "block"\n'
+
+
+def sweeps(network: str) -> str:
+    """Return a rule for everything that the house moves on a network, cold transfers apart."""
+    return f"""
+[[rules]]
+name = "sweeps on {network}"
+class = "sweep"
+networks = ["{network}"]
+fee_max = "{FEE}"
+fee_window = {{ hours = 24, units = "{FEE}" }}
+"""
+
+
+SWEEPS = sweeps("ethereum") + sweeps("tron") + sweeps("solana")
+STAKES = f"""
+[[rules]]
+name = "stakes"
+class = "sweep"
+networks = ["tron"]
+assets = ["native"]
+sources = ["gas"]
+units_max = "5000000"
+window = {{ hours = 24, units = "5000000" }}
+fee_max = "{FEE}"
+fee_window = {{ hours = 24, units = "{FEE}" }}
+"""
 
 
 def cold(**changes: str) -> str:
@@ -84,6 +109,7 @@ def cold(**changes: str) -> str:
         "sources": '["hot"]',
         "window": f'{{ hours = 24, units = "{2 * ETHER}" }}',
         "fee_max": f'"{FEE}"',
+        "fee_window": f'{{ hours = 24, units = "{FEE}" }}',
         **changes,
     }
     return "\n[[rules]]\n" + "".join(f"{name} = {text}\n" for name, text in lines.items())
@@ -103,7 +129,7 @@ class Clock:
 @pytest.fixture
 def safe(tmp_path: Path) -> Iterator[Safe]:
     """Yield a keystore for real money that sweeps, pays, and knows a cold address."""
-    with unlocked(tmp_path, cold() + SWEEPS + PAYOUTS + LAST) as opened:
+    with unlocked(tmp_path, cold() + STAKES + SWEEPS + PAYOUTS + LAST) as opened:
         yield opened
 
 
@@ -120,7 +146,7 @@ def test_every_movement_of_the_house_goes_without_a_person(safe: Safe) -> None:
         *(tron_resource(safe, action) for action in ("stake", "delegate", "undelegate")),
     ]
     for number, intent in enumerate(intents):
-        assert safe.sign(structs.replace(intent, withdrawal_id=f"wdr_{number}")).raw
+        assert safe.sign(structs.replace(intent, withdrawal_id=f"hou_{number}")).raw
 
 
 @pytest.mark.parametrize("policy", [PAYOUTS + LAST, PEOPLE + PAIRS + LAST, LAST])
@@ -137,7 +163,7 @@ def test_a_sweep_rule_pays_nobody(tmp_path: Path) -> None:
     with unlocked(tmp_path, cold() + SWEEPS + LAST) as safe:
         assert safe.refusal(ethereum_intent(to=STRANGER)) == "blocked"
         assert safe.refusal(ethereum_intent(to=COLD, asset=TOKEN)) == "blocked"
-        assert safe.sign(ethereum_intent(to=COLD)).raw
+        assert safe.sign(ethereum_intent(to=COLD, withdrawal_id="hou_1")).raw
 
 
 def test_pool_and_gas_never_reach_the_cold_address(safe: Safe) -> None:
@@ -151,8 +177,8 @@ def test_a_cold_address_is_paid_within_its_window_only(tmp_path: Path) -> None:
     clock = Clock()
     with unlocked(tmp_path, cold() + SWEEPS + PAYOUTS + LAST, clock) as safe:
         for nonce in range(2):
-            safe.sign(ethereum_intent(to=COLD, nonce=nonce, withdrawal_id=f"wdr_{nonce}"))
-        third = ethereum_intent(to=COLD, nonce=2, withdrawal_id="wdr_2")
+            safe.sign(ethereum_intent(to=COLD, nonce=nonce, withdrawal_id=f"hou_{nonce}"))
+        third = ethereum_intent(to=COLD, nonce=2, withdrawal_id="hou_2")
         assert safe.refusal(third) == "blocked"
         clock.at += timedelta(hours=24)
         assert safe.sign(third).raw
@@ -186,7 +212,7 @@ def test_a_rule_may_be_for_some_sources(tmp_path: Path) -> None:
     }
     with unlocked(tmp_path, cold(**caps) + SWEEPS + LAST) as safe:
         safe.sign(evm_top_up(safe))
-        safe.sign(evm_sweep(safe, withdrawal_id="wdr_s"))
+        safe.sign(evm_sweep(safe, withdrawal_id="hou_s"))
         shown = {rule.name: rule for rule in safe.rules("ethereum").rules}
         assert shown["gas"].window is not None
         assert shown["gas"].window.spent == str(ETHER)
@@ -196,7 +222,7 @@ def test_a_rule_may_be_for_some_sources(tmp_path: Path) -> None:
     with unlocked(folder, only_gas) as safe:
         assert safe.refusal(evm_sweep(safe)) == "blocked"
         safe.sign(evm_top_up(safe))
-        more = evm_top_up(safe, nonce=1, withdrawal_id="wdr_2", units="1")
+        more = evm_top_up(safe, nonce=1, withdrawal_id="hou_2", units="1")
         assert safe.refusal(more) == "blocked"
 
 
@@ -206,15 +232,105 @@ def test_lent_energy_takes_nothing_from_a_window(tmp_path: Path) -> None:
         "networks": '["tron"]',
         "destinations": "[]",
         "sources": '["gas"]',
+        "units_max": '"5000000"',
         "window": '{ hours = 24, units = "5000000" }',
-        "fee_max": '"5000000"',
     }
     with unlocked(tmp_path, cold(**limits) + LAST) as safe:
         safe.sign(tron_resource(safe, "stake"))
         safe.sign(tron_resource(safe, "delegate"))
         safe.sign(tron_resource(safe, "undelegate"))
-        again = tron_resource(safe, "stake", withdrawal_id="wdr_2", units="1")
+        again = tron_resource(safe, "stake", withdrawal_id="hou_2", units="1")
         assert safe.refusal(again) == "blocked"
+
+
+def test_a_stake_needs_a_rule_that_says_how_much(tmp_path: Path) -> None:
+    """It is away for days and earns the house nothing: a rule without amounts is for the rest."""
+    with unlocked(tmp_path, SWEEPS + LAST) as safe:
+        assert safe.refusal(tron_resource(safe, "stake")) == "blocked"
+        assert safe.sign(tron_resource(safe, "delegate")).raw
+
+
+def test_a_refill_takes_nothing_from_the_window_of_cold_transfers(safe: Safe) -> None:
+    """A rule with destinations is for them alone."""
+    gas = safe.wallet("ethereum", "gas")
+    safe.sign(ethereum_intent(to=gas, withdrawal_id="hou_1"))
+    shown = {rule.name: rule for rule in safe.rules("ethereum").rules}
+    assert shown["cold"].window is not None
+    assert shown["cold"].window.spent == "0"
+    assert shown["sweeps on ethereum"].fee_window is not None
+    assert shown["sweeps on ethereum"].fee_window.spent == str(21_000 * 2 * 10**9)
+
+
+def test_a_withdrawal_never_moves_the_houses_own_money(safe: Safe) -> None:
+    """Nor does a movement of the house use up a withdrawal's id."""
+    gas = safe.wallet("ethereum", "gas")
+    for intent in (
+        ethereum_intent(to=gas),
+        ethereum_intent(to=COLD),
+        evm_sweep(safe, withdrawal_id="wdr_1"),
+        evm_top_up(safe, withdrawal_id="wdr_1"),
+        solana_sweep(safe, withdrawal_id="wdr_1"),
+        tron_resource(safe, "stake", withdrawal_id="wdr_1"),
+    ):
+        assert safe.refusal(intent) == "own_destination"
+    assert safe.sign(ethereum_intent()).raw
+
+
+def test_fees_of_the_house_are_limited_over_time(tmp_path: Path) -> None:
+    """Any number of sweeps within the cap of each would burn the pool."""
+    clock, fee = Clock(), 21_000 * 2 * 10**9
+    text = sweeps("ethereum").replace(f'units = "{FEE}"', f'units = "{3 * fee}"')
+    with unlocked(tmp_path, text + LAST, clock) as safe:
+        for index in range(3):
+            safe.sign(evm_sweep(safe, index, withdrawal_id=f"hou_{index}"))
+        fourth = evm_sweep(safe, 3, withdrawal_id="hou_3")
+        assert safe.refusal(fourth) == "fee_window"
+        raised = {"max_fee_per_gas": "4000000000", "max_priority_fee_per_gas": "2000000000"}
+        bump = evm_sweep(safe, 2, withdrawal_id="hou_2", **raised)
+        assert safe.refusal(bump) == "fee_window"
+        clock.at += timedelta(hours=24)
+        assert safe.sign(bump).raw
+        assert safe.sign(fourth).raw
+        assert safe.refusal(evm_sweep(safe, 4, withdrawal_id="hou_4")) == "fee_window"
+
+
+def test_a_nonce_account_is_made_under_a_rule_for_the_house(tmp_path: Path) -> None:
+    """Its rent and fee are limited like those of a sweep, and so is how often it is made."""
+    clock, rent = Clock(), 1_447_680
+    units = 11 * (rent + 5_000)
+    solana = sweeps("solana").replace(f'units = "{FEE}"', f'units = "{units}"')
+
+    def ask(safe: Safe, number: int, lane: int = 0, lamports: int = rent) -> api.Signed:
+        blockhash = str(Hash(bytes([number]) * 32))
+        request = api.SignNonceSetupRequest(
+            network="solana", lane=lane, blockhash=blockhash, lamports=lamports
+        )
+        answer = safe.keystore.answer(request)
+        assert isinstance(answer, api.Signed)
+        return answer
+
+    def code(safe: Safe, number: int, **changes: int) -> str:
+        with pytest.raises(Refused) as refused:
+            ask(safe, number, **changes)
+        return refused.value.code
+
+    with unlocked(tmp_path, solana + LAST, clock) as safe:
+        first = [ask(safe, number) for number in range(10)]
+        assert [ask(safe, number) for number in range(10)] == first
+        assert code(safe, 10) == "too_many_setups"
+        assert ask(safe, 10, lane=1).raw
+        assert code(safe, 11, lane=1) == "fee_window"
+        clock.at += timedelta(hours=24)
+        assert ask(safe, 11).raw
+    for name, text, expected in (
+        ("none", sweeps("ethereum"), "blocked"),
+        ("pool", sweeps("solana") + 'sources = ["pool"]\n', "blocked"),
+        ("low", solana.replace(f'fee_max = "{FEE}"', f'fee_max = "{rent}"'), "fee_above_limit"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        with unlocked(folder, text + LAST) as safe:
+            assert code(safe, 1) == expected
 
 
 def test_a_sweep_dearer_than_its_rule_is_refused(safe: Safe) -> None:
@@ -242,7 +358,8 @@ def test_a_cancel_whose_rule_is_gone_is_blocked(tmp_path: Path) -> None:
     """A policy that no longer knows the payment's rule has no cap for its cancel."""
     with unlocked(tmp_path, PAYOUTS + LAST) as safe:
         safe.sign(ethereum_intent())
-        rules = policy_file.load(_written(tmp_path, SWEEPS + LAST), frozenset({"ethereum"}))
+        file = _written(tmp_path, sweeps("ethereum") + LAST)
+        rules = policy_file.load(file, frozenset({"ethereum"}))
         safe.keystore._signer._rulebook = rules
         assert safe.refusal(evm_cancel(safe)) == "blocked"
 
@@ -262,7 +379,7 @@ def _written(folder: Path, text: str) -> Path:
         (cold().replace(f'fee_max = "{FEE}"\n', "") + LAST, "rules.1.fee_max"),
         (cold(sources='["pool"]') + LAST, "rules.1.destinations"),
         (cold(sources='["cold"]') + LAST, "sources"),
-        (cold(networks="[]") + LAST, "one network and one asset"),
+        (cold(networks="[]") + LAST, "rules.1.networks"),
         (cold(name='""') + LAST, "name"),
         (cold(name=f'"{"n" * 65}"') + LAST, "name"),
         (cold(destinations='["0xc0 ffee"]') + LAST, "destinations"),
@@ -284,8 +401,7 @@ def test_a_contradiction_is_named_by_its_key(tmp_path: Path, text: str, fault: s
 
 def test_the_rules_of_a_network_are_shown_in_order(tmp_path: Path) -> None:
     """With what each let go, and the public half of whom it asks; other networks' are not."""
-    elsewhere = SWEEPS.replace("sweeps", "tron only") + 'networks = ["tron"]\n'
-    text = PEOPLE + cold() + elsewhere + PAYOUTS + PAIRS + LAST
+    text = PEOPLE + cold() + sweeps("tron") + PAYOUTS + PAIRS + LAST
     with unlocked(tmp_path, text) as safe:
         safe.sign(ethereum_intent())
         shown = safe.rules("ethereum")
@@ -310,13 +426,15 @@ def test_the_rules_of_a_network_are_shown_in_order(tmp_path: Path) -> None:
             kind="key",
             public_key=ALICE.hex(),
             subject="usr_alice",
+            subjects=["usr_alice"],
             merchant=None,
         ),
         api.PublishedApprover(
             name="carol",
             kind="passkey",
             public_key=POINT.hex(),
-            subject="",
+            subject="usr_carol",
+            subjects=["usr_carol"],
             merchant="mer_1",
         ),
     ]
@@ -332,7 +450,8 @@ def test_play_money_has_no_rules_to_show(tmp_path: Path) -> None:
 def test_the_longest_policy_is_shown_in_lines_that_fit(tmp_path: Path) -> None:
     """Rules at every bound of the file: several answers, nothing lost, each within a line."""
     people = "".join(
-        f'[[approvers]]\nname = "{_wide(n)}"\nsubject = "{_wide(n)}"\nmerchant = "{_wide(n)}"\n'
+        f'[[approvers]]\nname = "{_wide(n)}"\nsubject = "{_wide(n)}"\n'
+        f'subjects = ["{_wide(n + 20)}", "{_wide(n + 40)}", "{_wide(n + 60)}"]\nmerchant = "{_wide(n)}"\n'
         f'key = "{Ed25519PrivateKey.from_private_bytes(bytes([n] * 32)).public_key().public_bytes_raw().hex()}"\n'
         for n in range(20)
     )
@@ -340,21 +459,38 @@ def test_the_longest_policy_is_shown_in_lines_that_fit(tmp_path: Path) -> None:
     more = ", ".join(f'"{n:064}"' for n in range(150))
     named = ", ".join(f'"{_wide(n)}"' for n in range(20))
     rules = "".join(
-        f'[[rules]]\nname = "{n:064}"\nclass = "approved"\nassets = [{places}]\n'
+        f'[[rules]]\nname = "{n:064}"\nclass = "approved"\nnetworks = ["ethereum"]\nassets = [{places}]\n'
         f'destinations = [{more}]\nfee_max = "1"\napprovals = 8\napprovers = [{named}]\n'
         for n in range(5)
     )
-    policy = policy_file.load(_written(tmp_path, people + rules + LAST), frozenset())
+    policy = policy_file.load(
+        _written(tmp_path, people + rules + LAST), frozenset({"ethereum"})
+    )
 
     names: list[str] = []
     while True:
-        answer = policy_view.shown(policy, "ethereum", len(names), lambda *_: 0)
+        answer = policy_view.shown(policy, "ethereum", len(names), NOTHING)
         assert len(wire.result_line(answer)) <= api.LINE_BYTES_MAX
         assert answer.rules
         names += [rule.name for rule in answer.rules]
         if not answer.more:
             break
     assert names == [f"{n:064}" for n in range(5)] + ["end"]
+
+
+class _Nothing:
+    """A journal in which no rule has let anything go."""
+
+    def units(self, _rule: str, _time: timedelta) -> int:
+        """Return no units."""
+        return 0
+
+    def fees(self, _rule: str, _time: timedelta) -> dict[str, int]:
+        """Return no fees."""
+        return {}
+
+
+NOTHING = _Nothing()
 
 
 def _wide(number: int) -> str:

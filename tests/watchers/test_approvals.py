@@ -47,6 +47,7 @@ key = "{alice}"
 
 [[approvers]]
 name = "bob"
+subject = "usr_bob"
 key = "{bob}"
 
 [[rules]]
@@ -57,6 +58,7 @@ assets = ["native"]
 units_max = "{limit}"
 window = {{ hours = 24, units = "{window}" }}
 fee_max = "100000000000000000"
+fee_window = {{ hours = 24, units = "1000000000000000000" }}
 
 [[rules]]
 name = "two people"

@@ -1,0 +1,60 @@
+"""What the settings and the wallets say, and what no policy could allow. Pure."""
+
+from dataclasses import dataclass
+
+from keystore.intents import EthereumIntent, Intent
+from keystore.movement import Movement
+from keystore.refusal import Refused
+from keystore.shapes import Family
+
+NOBODY = frozenset(
+    {
+        "0x0000000000000000000000000000000000000000",
+        "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb",
+        "11111111111111111111111111111111",
+    }
+)
+"""The zero address of each family (on Solana the system program): what goes there is gone."""
+WITHDRAWAL = "wdr_"
+"""How the ids of withdrawals begin. One never moves the house's own money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the settings and the wallets say about one network."""
+
+    network: str
+    family: Family
+    test: bool
+    chain_id: int | None
+    hot: str
+    gas: str
+    own: frozenset[str]
+    """Addresses of the application wallets: a payout to one of them is a mistake."""
+
+
+def require_test_network(facts: Facts) -> None:
+    """Refuse every signature on a network with real money."""
+    if not facts.test:
+        raise Refused(
+            "not_test_network",
+            f"network: {facts.network} is not marked test = true and there is no policy file; "
+            "nothing is signed for it",
+        )
+
+
+def require_right_chain(intent: Intent, facts: Facts) -> None:
+    """Refuse an intent for another chain than the settings say."""
+    if isinstance(intent, EthereumIntent) and intent.chain_id != facts.chain_id:
+        raise Refused(
+            "wrong_chain_id", f"chain_id: {facts.network} has {facts.chain_id} in the settings"
+        )
+
+
+def require_payee(movement: Movement, withdrawal_id: str) -> None:
+    """Refuse a destination that no policy may allow; addresses are already normal."""
+    if movement.to in NOBODY or movement.to == movement.asset:
+        raise Refused("bad_destination", "to: nobody could ever spend from there")
+    inside = movement.kind not in {"payout", "cancel"}
+    if inside and withdrawal_id.startswith(WITHDRAWAL):
+        raise Refused("own_destination", "to: a withdrawal never moves the house's own money")
