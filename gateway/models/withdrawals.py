@@ -62,6 +62,8 @@ class Attempt(Table):
     order_id: Mapped[str]
     place: Mapped[int] = mapped_column(default=1)
     sent_height: Mapped[int | None]
+    passed_height: Mapped[int | None]
+    """Up to where blocks were scanned before we knew it; None once they were read again."""
     intent: Mapped[dict[str, Any]]
     sender: Mapped[str]
     nonce: Mapped[int | None]

@@ -48,11 +48,16 @@ class Source(Protocol):
         ...
 
 
+BRACKETS_MAX = 10_000
+"""The largest answer that is asked for has a few hundred."""
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def parsed(body: bytes) -> Any:
     """Parse JSON; numbers with a fraction become exact decimals."""
+    # Deep nesting is an error at Python's usual limit, and the end of the process at a higher one.
+    if body.count(b"[") + body.count(b"{") > BRACKETS_MAX:
+        raise Unreadable(f"more than {BRACKETS_MAX} brackets")
     try:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, ArithmeticError, RecursionError) as fault:

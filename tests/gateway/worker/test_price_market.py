@@ -95,7 +95,7 @@ def test_what_is_no_answer_has_no_prices(
         (Coinbase(), '{"data":{"currency":"USD","rates":{"ETH":"1e999999"}}}'),
         (CoinGecko(), '{"ethereum":{"usd":1e9999999999999999999999,"last_updated_at":1}}'),
         (CoinGecko(), '{"ethereum":{"usd":1,"last_updated_at":300000000000}}'),
-        (Kraken(), "[" * 100_000),
+        (Kraken(), "[" * 100_000 + "]" * 100_000),
     ],
 )
 def test_an_answer_with_a_wrong_entry_is_refused_whole(source: Source, body: str) -> None:
