@@ -27,6 +27,9 @@ COMMITS = (
     "payout.noted",
     "payout.included",
     "payout.settled",
+    "sweep.begun",
+    "sweep.prepared",
+    "sweep.ended",
 )
 """Transactions: each has a place before its commit and one after it."""
 STEPS = (

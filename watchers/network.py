@@ -75,12 +75,14 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     any lamports sent), because only the difference is on record there. Where lamports came to
     him too (a swept address, the rent of a closed account) that says less than he paid:
     `payer_gained_units` is then his increase and `fee_units` the fee as the block states it.
+    `payer` is who paid, written as in `Transfer.sender`; empty where that is not told apart.
     """
 
     success: bool
     payer_spent_units: int
     payer_gained_units: int = 0
     fee_units: int | None = None
+    payer: str = ""
 
 
 def _no_strays() -> Iterable[Transfer]:

@@ -8,6 +8,8 @@ from watchers.pay.payouts import Payouts
 from watchers.scan.scanner import Scanner
 from watchers.sweep.rounds import Sweeping
 
+NEVER = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(slots=True)
 class Outgoing:
@@ -21,8 +23,12 @@ class Outgoing:
     """Up to when the keystore's history is known here: what arrives later may be our own."""
 
     def __post_init__(self) -> None:
-        self.history_read_at = datetime.min.replace(tzinfo=UTC)
+        self.history_read_at = NEVER
         self.scanner.final_lane.history_read_at = lambda: self.history_read_at
+
+    def history_known(self) -> bool:
+        """Tell whether the keystore's history was read since this process began."""
+        return self.history_read_at > NEVER
 
     async def pay(self) -> None:
         """Read the keystore's history, then sign and send what is due."""

@@ -142,13 +142,15 @@ class Watcher:
         )
         inspector = asset_inspector(self.network, self.chain.endpoints)
         assets = AssetChecks(self.name, self.network, inspector, self.database, self.currencies)
-        compare = Reconciler(self._credits(position), self.network.reconcile_seconds)
         public_url = self.settings.api.public_url
         decisions = Decisions(self.name, self.database, position, public_url)
         asked = Orders(self.name, self.network, self.database, position)
         poll = self.network.poll_milliseconds / 1000
 
         outgoing = Outgoing(scanner, payer, self._sweeping(position), self.network.sweep)
+        credits_ = self._credits(position)
+        credits_.history_known = outgoing.history_known
+        compare = Reconciler(credits_, self.network.reconcile_seconds)
 
         async def reconcile() -> bool:
             return scanner.may_pay and await compare.round()
@@ -187,6 +189,7 @@ class Watcher:
             witnesses=self.chain.witnesses,
             quorum=self.network.witnesses_needed,
             quorum_above=large_units(self.network, self.currencies),
+            locate=locator(self.network.family).locate,
         )
 
     def _policies(self) -> Policies:

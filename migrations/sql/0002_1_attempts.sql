@@ -9,6 +9,7 @@ ALTER TABLE attempt ENABLE ALWAYS TRIGGER attempt_guard;
 ALTER TABLE attempt ALTER COLUMN order_id SET NOT NULL,
     ADD COLUMN place integer NOT NULL DEFAULT 1 CHECK (place > 0),
     ADD COLUMN sent_height bigint,
+    ADD COLUMN passed_height bigint,
     DROP CONSTRAINT attempt_withdrawal_id_key,
     DROP CONSTRAINT attempt_network_id_sender_nonce_key,
     DROP CONSTRAINT attempt_network_id_nonce_account_nonce_value_key,
@@ -110,12 +111,20 @@ CREATE TABLE cancel_request (
 CREATE UNIQUE INDEX cancel_request_open ON cancel_request (order_id) WHERE ended_at IS NULL;
 GRANT SELECT, INSERT, UPDATE (answer, ended_at) ON cancel_request TO gw_watcher;
 
+-- What was signed for nothing that this copy knows may have paid somebody: an operator looks first.
+ALTER TABLE asset_hold DROP CONSTRAINT asset_hold_cause_check,
+    ADD CONSTRAINT asset_hold_cause_check CHECK (cause IN ('drift', 'changed', 'refused', 'paused', 'frozen',
+        'lost'));
+
 -- An address that only takes: the operator's cold storage.
 ALTER TABLE application_wallet DROP CONSTRAINT application_wallet_purpose_check,
     ADD CONSTRAINT application_wallet_purpose_check CHECK (purpose IN ('hot', 'gas', 'nonce', 'cold'));
 
 -- downgrade
 DROP TABLE cancel_request;
+DELETE FROM asset_hold WHERE cause = 'lost';
+ALTER TABLE asset_hold DROP CONSTRAINT asset_hold_cause_check,
+    ADD CONSTRAINT asset_hold_cause_check CHECK (cause IN ('drift', 'changed', 'refused', 'paused', 'frozen'));
 DROP TRIGGER attempt_replacement ON attempt;
 DROP FUNCTION guard_replacement();
 DELETE FROM application_wallet_balance b USING application_wallet w WHERE w.id = b.wallet_id AND w.purpose = 'cold';
@@ -167,6 +176,7 @@ ALTER TABLE attempt DROP CONSTRAINT attempt_purpose_check,
     DROP COLUMN order_id,
     DROP COLUMN place,
     DROP COLUMN sent_height,
+    DROP COLUMN passed_height,
     ADD CONSTRAINT attempt_purpose_check CHECK (purpose IN ('payout', 'setup')),
     ADD CONSTRAINT attempt_state_check CHECK (state IN ('prepared', 'signed', 'included', 'succeeded', 'failed', 'refused')),
     ADD CONSTRAINT attempt_check CHECK ((purpose = 'payout') = (withdrawal_id IS NOT NULL)),

@@ -160,7 +160,7 @@ async def _furnish(site: Site, dying_at: str) -> None:
         await site.chain.pay(address, site.family.native_units)
         await site.chain.pay(address, TOKEN_UNITS, site.chain.token)
     if dying_at:
-        await _dead(site, watcher, dying_at)
+        await dead(site, watcher, dying_at)
         watcher = await site.start()
     # A set-up whose blockhash died with the first watcher is made anew after three minutes.
     patience = SECONDS_MAX * (3 if dying_at else 1)
@@ -184,14 +184,14 @@ async def _watching(site: Site) -> bool | None:
     return bool(await site.sql("SELECT 1 FROM cursor WHERE epoch > 0")) or None
 
 
-async def _dead(site: Site, watcher: Process, point: str) -> None:
-    """Mine until the first watcher dies at its place."""
+async def dead(site: Site, watcher: Process, point: str) -> None:
+    """Mine until a watcher dies at its place."""
 
-    async def dead() -> int | None:
+    async def status_then() -> int | None:
         await site.chain.mine(site.family.depth)
         return watcher.child.poll()
 
-    status = await until(dead, f"death at {point}", seconds_max=SECONDS_MAX)
+    status = await until(status_then, f"death at {point}", seconds_max=SECONDS_MAX)
     assert (status, f"crash: {point}" in watcher.words) == (-9, True), watcher.last_words
     site.running.remove(watcher)
 

@@ -49,6 +49,7 @@ ADOPTION = ("adoption.reading", *_sides("adoption.taken"))
 """After the answer of the keystore was lost."""
 REFUSED = _sides("payout.refused")
 LANE = (*_sides("lane.prepared"), "lane.asking", "lane.answered", *SENT)
+SWEEP = _sides("sweep.begun", "sweep.prepared", "sweep.ended")
 KEYSTORE = tuple(sorted(keystore.crash.POINTS))
 
 
@@ -65,6 +66,7 @@ def _runs() -> Iterator[Run]:
                 yield Run(point, family, kind, "adoption", first="keystore.answered")
             yield from (Run(point, family, kind, "refused") for point in REFUSED)
             yield from (Run(point, family, kind, "keystore") for point in KEYSTORE)
+        yield from (Run(point, family, "native", "sweep") for point in SWEEP)
     yield from (Run(point, "solana", "native", "lane") for point in LANE)
 
 

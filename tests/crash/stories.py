@@ -4,7 +4,7 @@ from devnet.system.waiting import until
 from keystore import crash as keystore_crash
 from tests.conftest import TestServer
 from tests.crash.databases import cloned
-from tests.crash.opening import opened
+from tests.crash.opening import dead, opened
 from tests.crash.runs import Run
 from tests.crash.site import SECONDS_MAX, TOKEN_PAYMENT, Site
 from watchers import crash
@@ -99,6 +99,30 @@ async def lane_made(site: Site, run: Run) -> None:
     await require_one_payment(site, run.kind, withdrawal_id, destination)
 
 
+async def swept(site: Site, run: Run) -> None:
+    """Die on the way of a sweep: the next watcher empties the address, once, and books it."""
+    [(address,)] = await site.sql(
+        "SELECT DISTINCT p.address FROM address_pool p JOIN deposit d ON d.address = p.address"
+    )
+    [(earlier,)] = await site.sql("SELECT count(*) FROM sweep")
+    units = site.family.native_units // 1000
+    await site.chain.pay(address, units)
+    await dead(site, await site.start(**{crash.VARIABLE: run.point}), run.point)
+    await site.start()
+
+    async def ended() -> bool | None:
+        site.require_alive()
+        if not await site.sql("SELECT 1 FROM attempt WHERE state = 'prepared'"):
+            await site.chain.mine(site.family.depth)  # else a Tron intent would expire unsigned
+        states = [state for (state,) in await site.sql("SELECT state FROM sweep")]
+        # What a token's transfer was given ahead may be left.
+        emptied = await site.chain.balance(address) < units // 2
+        return (emptied and len(states) > earlier and set(states) == {"done"}) or None
+
+    await until(ended, "the sweep", seconds_max=SECONDS_MAX)
+    await require_books(site)
+
+
 def units_of(site: Site, kind: str) -> int:
     """Return what a payout of this kind is."""
     return site.family.payment if kind == "native" else TOKEN_PAYMENT
@@ -137,6 +161,7 @@ STORIES = {
     "keystore": keystore_dies,
     "refused": refused,
     "lane": lane_made,
+    "sweep": swept,
 }
 
 

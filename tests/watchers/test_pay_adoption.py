@@ -1,17 +1,22 @@
 """A database put back to an older copy: every transaction of an order comes back, and the house's."""
 
+import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, text, update
 
 from gateway.db import CROSS_TENANT
-from gateway.models import ApplicationWallet, Attempt, Signature, Withdrawal
+from gateway.models import ApplicationWallet, Attempt, AuditLog, Signature, Withdrawal
+from gateway.withdrawals import repository
+from gateway.withdrawals.moves import move
 from keystore.client import KeystoreClient
 from tests.conftest import FreshDatabase
 from tests.fakes.network import Broadcast
 from tests.keystore.house import House
+from tests.watchers.test_command import config, run
 from tests.watchers.test_pay_outbids import ask_cancel, land, wait_blocks
 from tests.watchers.test_payouts import (
     AMOUNT,
@@ -20,9 +25,10 @@ from tests.watchers.test_payouts import (
     Desk,
     desk,
     keystore_house,
+    release,
     restored,
 )
-from tests.watchers.world import NETWORK
+from tests.watchers.world import ETH, NETWORK, USDC
 from watchers.clock import now
 from watchers.network import Slot
 from watchers.pay import keepers
@@ -130,6 +136,8 @@ async def test_a_forgotten_payment_that_no_row_asks_for_is_not_sent_and_its_nonc
         d.writer.manner = Broadcast.TAKE
         other = await d.request(2, units=AMOUNT + 1)
         d.again()
+        await d.payouts.round()
+        await release(d)
         for _ in range(2):
             await d.payouts.round()
             await d.rest()
@@ -164,11 +172,52 @@ async def test_a_forgotten_payment_that_was_signed_with_another_intent_is_not_pa
             )
         d.again()
         await d.payouts.round()
+        await release(d)
+        await d.payouts.round()
         waiting = await d.withdrawal(id_)
         assert waiting.status == "approved"
         assert "was signed for it before" in (waiting.blocked_reason or "")
         purposes = {each.purpose for each in await d.attempts()}
         assert purposes == {"lost", "cancel"}
+
+
+async def test_a_balance_that_was_paid_by_a_lost_payment_pays_nobody_until_an_operator_looked(
+    database: FreshDatabase, keystore_house: House, tmp_path: Path
+) -> None:
+    """Canceled after the restore, though it had been signed: its money is free in the books only."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(1)
+        await d.payouts.round()
+        await d.world.chain.mine()
+        await restored(d, id_, "approved")
+        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+            row = await repository.locked(session, id_)
+            assert row is not None
+            await move(session, row, "canceled", now())
+        other = await d.request(2)
+        tokens = await d.request(3, USDC, 5 * 10**6)
+        d.again()
+        await d.payouts.round()
+        await d.bury()
+        waiting = await d.withdrawal(other)
+        assert waiting.status == "approved"
+        assert f"is held (lost): {id_}, signed as 0x" in (waiting.blocked_reason or "")
+        assert await d.world.chain.balance(DESTINATION) == AMOUNT
+        assert (await d.withdrawal(tokens)).status == "completed", "another asset goes on"
+        path = config(tmp_path, database, "http://127.0.0.1:1", d.world.chain.identity)
+        words = ("reconcile", NETWORK, "--config", str(path), "--release", ETH)
+        mute = await asyncio.to_thread(run, *words)
+        assert (mute.returncode, "--reason" in mute.stderr) == (1, True)
+        done = await asyncio.to_thread(run, *words, "--reason", "paid; the shop returned it")
+        assert (done.returncode, done.stderr) == (0, f"{ETH}: released\n")
+        again = await asyncio.to_thread(run, *words, "--reason", "paid")
+        assert (again.returncode, "no signed payment holds" in again.stderr) == (1, True)
+        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+            [line] = (await session.scalars(select(AuditLog))).all()
+            await session.execute(update(Withdrawal).values(blocked_reason=None))
+        assert (line.action, line.subject) == ("lost_payment.release", ETH)
+        await d.payouts.round()
+        assert (await d.withdrawal(other)).status == "broadcast"
 
 
 class Witness(Keeper):

@@ -25,6 +25,7 @@ from tests.watchers.world import ETH, NETWORK, USDC, World, world
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import ChainReader, NodeUnavailable
+from watchers.pay import holds
 from watchers.pay.adoption import looked_up
 from watchers.pay.payouts import Payouts
 from watchers.pool import register_wallets
@@ -544,6 +545,13 @@ async def test_an_unsigned_intent_of_an_older_copy_makes_room_for_what_was_signe
         assert await d.world.sum_is_zero()
 
 
+async def release(d: Desk, currency: str = ETH) -> None:
+    """End the hold for lost payments as an operator does, and let what waits be tried again."""
+    async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+        assert await holds.lift(session, currency, holds.LOST)
+        await session.execute(update(Withdrawal).values(blocked_reason=None))
+
+
 async def test_a_signed_payment_that_no_row_asks_for_is_told_and_its_nonce_kept(
     database: FreshDatabase, keystore_house: House
 ) -> None:
@@ -556,6 +564,10 @@ async def test_a_signed_payment_that_no_row_asks_for_is_told_and_its_nonce_kept(
             await session.execute(delete(Withdrawal).where(Withdrawal.id == lost))
         next_one = await d.request(34)
         d.again()
+        await d.payouts.round()
+        waiting = await d.withdrawal(next_one)
+        assert "is held (lost)" in (waiting.blocked_reason or "")
+        await release(d)
         await d.payouts.round()
         kept, attempt = [a for a in await d.attempts() if a.place == 1]
         assert (kept.purpose, kept.withdrawal_id, kept.order_id) == ("lost", None, lost)

@@ -48,6 +48,22 @@ async def expect_credit(w: Counted, height: int, *, traces: bool) -> None:
     assert figures.chain_units == figures.ledger_units == figures.expected_units == DUE_UNITS
 
 
+async def test_silent_money_waits_until_the_history_of_the_keystore_was_read(
+    database: FreshDatabase, chain: AnvilChain
+) -> None:
+    """After a restore it may be what a forgotten transaction of ours brought: no drift either."""
+    async with counted(database, chain) as w:
+        w.reconciler.credits.history_known = lambda: False
+        height = await paid(w, cases.fixed_forwarder(w.assigned))
+        await w.bury()
+        while await w.reconciler.round():
+            continue
+        assert await w.deposits() == []
+        assert (await w.drifts(), await w.holds()) == ([], [])
+        w.reconciler.credits.history_known = lambda: True
+        await expect_credit(w, height, traces=False)
+
+
 async def test_case_08_dust_is_recorded_and_counts_once_it_adds_up(
     database: FreshDatabase, chain: AnvilChain
 ) -> None:

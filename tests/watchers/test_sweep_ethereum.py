@@ -14,6 +14,7 @@ from gateway.settings import AssetSettings, SweepSettings
 from tests.conftest import FreshDatabase
 from tests.keystore.house import House
 from tests.watchers.sweep_world import SweepWorld, own_keystore, sweep_world
+from watchers.outgoing import Outgoing
 from watchers.pay import holds
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
@@ -130,6 +131,34 @@ async def test_our_own_transaction_that_a_restored_database_forgot_is_never_cred
         await w.turn()
         assert await w.sweeps() == []
     assert w.scanner.waiting is None
+    await w.agreed()
+
+
+async def test_an_address_whose_sweep_was_taken_over_gets_no_second_one(w: SweepWorld) -> None:
+    """After a restore its transaction is known, and no sweep asks for it; it is on its way yet."""
+    [address] = (await w.pool())[:1]
+    await w.receive((address, ETHER, "native"))
+    await w.sweeping.round()
+    await w.payouts.round()
+    [forgotten] = await w.attempts("sweep")
+    await w.forget(forgotten, unswept=w.coin)
+    await w.begin()
+    outgoing = Outgoing(w.scanner, w.payouts, w.sweeping, sweeps=True)
+    await w.scanner.know_the_node()
+    await w.scanner.final_lane.anchor()
+    assert not outgoing.history_known()
+    await outgoing.pay()
+    assert outgoing.history_known()
+    [taken] = await w.attempts("sweep")
+    assert taken.state == "signed"
+    await w.sweeping.choice.round()
+    assert await w.sweeps() == []
+    assert (await w.waiting())[w.coin, address].reason == (
+        "another sweep of this address is under way"
+    )
+    await w.turn()
+    await w.turn()
+    assert (await w.sweeps(), await w.waiting()) == ([], {})
     await w.agreed()
 
 

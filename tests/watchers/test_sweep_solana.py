@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from sqlalchemy import update
 
 from devnet import surfpool
 from devnet.solana_ledger import FINALITY_SLOTS
+from gateway.db import CROSS_TENANT
+from gateway.models import Unswept
 from tests.conftest import FreshDatabase
 from tests.keystore.house import House
 from tests.watchers.sweep_world import SweepWorld, own_keystore, sweep_world
@@ -57,4 +60,23 @@ async def test_coins_and_tokens_are_swept_together_and_rent_comes_back(w: SweepW
     fee = (setup.payer_spent_units or 0) - int(setup.intent["lamports"])
     assert -await w.wallet("expense", w.coin) == spent + fee
     assert await w.booked("capital") == 2
+    await w.agreed()
+
+
+async def test_a_lamport_sent_in_between_fails_a_batch_once(w: SweepWorld) -> None:
+    """An address must be left with nothing: the next time each goes alone, and nobody waits."""
+    pool = (await w.pool())[:3]
+    await w.receive(*((each, SOL, "native") for each in pool))
+    await w.sweeping.round()
+    [batch] = await w.attempts("sweep")
+    assert len(batch.intent["sources"]) == len(pool)
+    await w.chain.pay(pool[0], 1)
+    await w.swept(3)
+    assert {each.state for each in await w.sweeps()} == {"failed"}
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        await session.execute(update(Unswept).values(not_before=None))
+    sweeps = await w.swept(6)
+    assert {each.state for each in sweeps[3:]} == {"done"}
+    assert len(await w.attempts("sweep")) == 1 + len(pool)
+    assert [await w.chain.balance(each) for each in pool] == [0] * 3
     await w.agreed()

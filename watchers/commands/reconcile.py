@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--resume", metavar="ASSET", help="bear the drift of a payment method")
+    parser.add_argument(
+        "--release",
+        metavar="ASSET",
+        help="end its hold for signed payments that no row asks for",
+    )
     parser.add_argument("--reason", help="why, for the audit log")
 
 
@@ -44,6 +49,8 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
         raise SettingsError(f"networks.{args.network}: there is no such network")
     if args.resume is not None:
         return await _resume(database, args.network, args.resume, args.reason)
+    if args.release is not None:
+        return await _release(database, args.network, args.release, args.reason)
     async with database.unit_of_work(CROSS_TENANT) as session:
         assets = await _assets(session, args.network)
     if args.json:
@@ -167,4 +174,31 @@ async def _resume(
             after={"reason": reason},
         )
     sys.stderr.write(f"{currency_id}: borne {borne}\n")
+    return 0
+
+
+async def _release(
+    database: Database, network: str, currency_id: str, reason: str | None
+) -> int:
+    if not reason:
+        raise SettingsError("--reason: say what became of the payments")
+    moment = now()
+    actor = Actor(f"operator:{getpass.getuser()}", None, frozenset(), livemode=False)
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        hold = await session.get(AssetHold, (currency_id, holds.LOST, ""))
+        if hold is None or hold.network_id != network:
+            raise SettingsError(
+                f"--release: no signed payment holds {currency_id} of {network}"
+            )
+        await holds.lift(session, currency_id, holds.LOST)
+        await audit.record(
+            session,
+            actor,
+            moment,
+            action="lost_payment.release",
+            subject=currency_id,
+            before={"held": hold.reason},
+            after={"reason": reason},
+        )
+    sys.stderr.write(f"{currency_id}: released\n")
     return 0

@@ -7,7 +7,7 @@ The same path takes over bytes whose commit was lost when a process died.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -25,6 +25,7 @@ from watchers.network import ChainReader, Incomplete, NodeUnavailable
 from watchers.pay import inclusion
 from watchers.pay.forgotten import Found, kept
 from watchers.pay.numbers import highest_known, note
+from watchers.pay.passed import Passed
 from watchers.store import Position
 
 log = structlog.get_logger()
@@ -66,9 +67,17 @@ class Adoption:
     position: Position
     locate: Locate | None = None
     """Where a transaction stands that the scan may have passed already."""
+    passed: Passed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.passed = Passed(self.name, self.chain, self.database, self.position)
 
     async def round(self) -> None:
-        """Read the history until there is nothing new in it."""
+        """Read the history until there is nothing new in it, then the blocks it may stand in."""
+        await self._read_history()
+        await self.passed.round()
+
+    async def _read_history(self) -> None:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             known = await highest_known(session, self.name)
         crash.reach("adoption.reading")
@@ -102,13 +111,24 @@ class Adoption:
             )
 
     async def _look_back(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
-        """Observe a transaction in a block that was scanned before it was known to be ours."""
+        """Observe a transaction in a block that was scanned before it was known to be ours.
+
+        Where no block of ours is named in which it stands, what expires has them all read again.
+        """
         tx_hash = attempt.tx_hash or ""
+        cursor = await store.position_of(session, self.name)
+        scanned = self.position.height if cursor is None else cursor.height
         height = None if self.locate is None else await self.locate(tx_hash)
-        if height is None:
-            return
-        block = await self.chain.reader.read(height)
-        standing = await store.block_at_or_below(session, self.name, height)
-        if standing is None or standing.hash != block.ref.hash:
-            return  # not scanned yet: the scanner will see it
-        await inclusion.observe(session, [block], {tx_hash: attempt.id}, moment)
+        if height is not None and height <= scanned:
+            block = await self.chain.reader.read(height)
+            standing = await store.block_at_or_below(session, self.name, height)
+            ours = standing is not None and standing.hash == block.ref.hash
+            if ours and tx_hash in block.outcomes:
+                await inclusion.observe(session, [block], {tx_hash: attempt.id}, moment)
+                return
+        if attempt.intent.get("expiration_ms") is not None:
+            attempt.passed_height = scanned
+        elif height is not None and height <= scanned:
+            raise Incomplete(
+                f"{tx_hash}: said to stand in block {height}, ours does not show it"
+            )

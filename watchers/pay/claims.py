@@ -4,6 +4,7 @@ The intent is compared with the row it pays, the ledger must hold its amount, an
 the chain must be free, before anything is signed.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,15 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.money import to_units
-from gateway.models import ApplicationWallet, Attempt, Currency, Journal, Withdrawal
+from gateway.models import ApplicationWallet, Currency, Journal, Withdrawal
 from gateway.settings import NetworkSettings
 from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.moves import move
 from watchers import crash, store
-from watchers.chain import Chain, asset_key
+from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused, Slot
-from watchers.pay import approved, holds, pauses, withdrawing
+from watchers.pay import approved, holds, pauses, promises, withdrawing
 from watchers.pay.slots import Slots, SlotTaken
 from watchers.pay.transactions import HouseOrder, first, of_order
 from watchers.pay.withdrawing import REASON_MAX, contradiction
@@ -62,19 +63,22 @@ class Claims:
                 withdrawal.blocked_reason, withdrawal.updated_at = held[:REASON_MAX], now().at
                 return True
             order = await self._order(session, withdrawal, hot)
-            promised = await self._promised(session, order)
-        return await self._prepare(order, promised)
+        return await self._prepare(order)
 
-    async def _prepare(self, order: PayoutOrder, promised: dict[str, int]) -> bool:
+    async def _prepare(self, order: PayoutOrder) -> bool:
         """Find a place on the chain and the chain's facts for it, and commit the intent."""
         try:
             slot = await self.slots.next(order.source)
             if slot is None:
                 await self.block(order.withdrawal_id, WAITING)
                 return False
-            await self._require_free_funds(order, promised)
+            async with self.database.unit_of_work(CROSS_TENANT) as session:
+                promised = await promises.of_wallet(
+                    session, self.name, order.source, order.fee_ceiling_units
+                )
+            await promises.require_free(self.chain.reader, order, promised)
             intent = await self.chain.writer.prepare(order, slot)
-            return await self._begin(order, slot, intent)
+            return await self._begin(order, slot, intent, promised)
         except SlotTaken as trouble:
             await self.block(order.withdrawal_id, str(trouble))
             return False
@@ -94,33 +98,6 @@ class Claims:
             session, self.name, withdrawal.currency_id, withdrawal.merchant_id
         )
         return held or await approved.reason_against(session, withdrawal)
-
-    async def _promised(self, session: AsyncSession, order: PayoutOrder) -> dict[str, int]:
-        """Return what the wallet's transactions that stand in no block yet will take, by asset."""
-        query = select(Attempt.intent).where(
-            Attempt.network_id == self.name,
-            Attempt.sender == order.source,
-            Attempt.place == 1,
-            Attempt.state.in_(["prepared", "signed"]),
-        )
-        promised = {NATIVE: 0, order.asset: 0}
-        for intent in await session.scalars(query):
-            promised[NATIVE] += order.fee_ceiling_units
-            if "asset" in intent and "units" in intent:
-                asset = intent["asset"]
-                promised[asset] = promised.get(asset, 0) + int(intent["units"])
-        return promised
-
-    async def _require_free_funds(self, order: PayoutOrder, promised: dict[str, int]) -> None:
-        """Refuse to promise the hot wallet's funds twice."""
-        for asset in {order.asset, NATIVE}:
-            wanted = promised[asset] + (order.units if asset == order.asset else 0)
-            held = await self.chain.reader.balance(order.source, asset_key(asset))
-            if promised[asset] and held < wanted:
-                raise Refused(
-                    f"the hot wallet holds {held} of {asset}, "
-                    f"{promised[asset]} of it is promised to payouts under way"
-                )
 
     async def _next_approved(self, session: AsyncSession) -> Withdrawal | None:
         at = now().at
@@ -171,7 +148,13 @@ class Claims:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await withdrawing.say(session, withdrawal_id, reason, now())
 
-    async def _begin(self, order: PayoutOrder, slot: Slot, intent: Mapping[str, Any]) -> bool:
+    async def _begin(
+        self,
+        order: PayoutOrder,
+        slot: Slot,
+        intent: Mapping[str, Any],
+        promised: Counter[str],
+    ) -> bool:
         """Commit the intent and take its place; nothing is signed yet."""
         moment = now()
         async with self.database.unit_of_work(CROSS_TENANT) as session:
@@ -180,6 +163,8 @@ class Claims:
             withdrawal = await withdrawals.locked(session, order.withdrawal_id)
             if withdrawal is None or withdrawal.status != "approved":
                 return False
+            if not await promises.no_more(session, self.name, order, promised):
+                raise SlotTaken("the wallet has promised something else meanwhile")
             currency = await session.get_one(Currency, withdrawal.currency_id)
             fault = contradiction(intent, withdrawal, currency)
             fault = fault or await self._unsound(session, withdrawal)

@@ -18,7 +18,8 @@ from gateway.models import ApplicationWallet, Attempt, Currency
 from gateway.withdrawals import repository as withdrawals
 from keystore.api import Signed
 from watchers.chain import Chain, asset_key
-from watchers.pay import transactions
+from watchers.network import NATIVE
+from watchers.pay import holds, transactions
 from watchers.pay.hands import LOST
 from watchers.pay.keepers import CANCEL, keeper_of
 from watchers.pay.replacing import moves_nothing
@@ -27,7 +28,7 @@ from watchers.pay.withdrawing import ROAD, contradiction
 log = structlog.get_logger()
 SLOT_GONE = "its slot on the chain was given to another payment before it was signed"
 SIGNED_ELSE = "another intent was signed for it"
-UNASKED = "no row asks for it: needs a person"
+UNASKED = "no row asks for it"
 BY_FAMILY = {"tron_resource": "resource", "solana_sweep": "sweep"}
 BY_WALLET = {"gas": "refill", "cold": "cold"}
 """What the hot wallet pays another wallet of the house for."""
@@ -57,7 +58,7 @@ async def kept(
     raw = bytes.fromhex(found.signed.raw)
     chain.writer.verify(found.intent, raw)
     await _raise_nonce(session, found)
-    order = await transactions.of_order(session, found.order_id)
+    order = await transactions.locked(session, found.order_id)
     if any(attempt.tx_hash == found.signed.tx_hash for attempt in order):
         return None
     unsigned = next((attempt for attempt in order if attempt.state == "prepared"), None)
@@ -67,7 +68,7 @@ async def kept(
         await _vacated(session, unsigned, SIGNED_ELSE, moment)
         order.remove(unsigned)
     if order and not _same_place(order[0], found):
-        _report(found, "the rows have another transaction for it: needs a person")
+        await _report(session, found, "the rows have another transaction for it", moment)
         return None
     return await _added(session, found, order, raw, moment)
 
@@ -86,7 +87,7 @@ async def _added(
     session: AsyncSession, found: Found, order: Sequence[Attempt], raw: bytes, moment: Moment
 ) -> Attempt:
     intent, signed = found.intent, found.signed
-    purpose, withdrawal_id = await _meaning(session, found, order)
+    purpose, withdrawal_id = await _meaning(session, found, order, moment)
     if not order:
         await _make_room(session, found, moment)
     over = any(attempt.state in transactions.ENDED for attempt in order)
@@ -117,7 +118,7 @@ async def _added(
 
 
 async def _meaning(
-    session: AsyncSession, found: Found, order: Sequence[Attempt]
+    session: AsyncSession, found: Found, order: Sequence[Attempt], moment: Moment
 ) -> tuple[str, str | None]:
     """Return what it is for, and the withdrawal it pays."""
     intent = found.intent
@@ -128,14 +129,14 @@ async def _meaning(
     if withdrawal is None:
         purpose = await _of_the_house(session, found)
         if purpose == LOST:
-            _report(found, UNASKED)
+            await _report(session, found, UNASKED, moment)
         return purpose, None
     currency = await session.get_one(Currency, withdrawal.currency_id)
     fault = contradiction(intent, withdrawal, currency)
     if fault is None and withdrawal.status not in ROAD:
-        fault = f"its withdrawal is {withdrawal.status}: needs a person"
+        fault = f"its withdrawal is {withdrawal.status}"
     if fault is not None:
-        _report(found, fault)
+        await _report(session, found, fault, moment)
         return LOST, None
     return "payout", withdrawal.id
 
@@ -197,6 +198,13 @@ async def _raise_nonce(session: AsyncSession, found: Found) -> None:
     )
 
 
+def _paid_in(intent: Mapping[str, Any], currencies: Sequence[Currency]) -> Sequence[Currency]:
+    """Return the currency that an intent moves; all of them where it is none that we list."""
+    asset = asset_key(str(intent.get("asset")))
+    moved = [each for each in currencies if asset_key(each.contract or NATIVE) == asset]
+    return moved or currencies
+
+
 def _says(chain: Chain, intent: Mapping[str, Any], raw: bytes) -> bool:
     """Tell whether the bytes say what this intent says."""
     try:
@@ -212,7 +220,12 @@ def _same_place(first: Attempt, found: Found) -> bool:
     return nonce is not None and (first.nonce, first.sender) == (nonce, found.signed.sender)
 
 
-def _report(found: Found, reason: str) -> None:
+async def _report(session: AsyncSession, found: Found, reason: str, moment: Moment) -> None:
+    """Tell it, and hold the asset: the balance that it paid from may ask for the same again."""
+    told = f"{found.order_id}, signed as {found.signed.tx_hash}: {reason}"
+    query = select(Currency).where(Currency.network_id == found.network).order_by(Currency.id)
+    for currency in _paid_in(found.intent, (await session.scalars(query)).all()):
+        await holds.put(session, found.network, currency.id, holds.LOST, told, at=moment.at)
     log.error(
         "a signed transaction has no order",
         network=found.network,

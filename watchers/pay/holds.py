@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.models import AssetHold
 
-DRIFT = "drift"
+DRIFT, LOST = "drift", "lost"
 CHANGED, REFUSED = "changed", "refused"
 PAUSED, FROZEN = "paused", "frozen"
 REASON_MAX = 300

@@ -116,7 +116,7 @@ class Outbids:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
             crash.around_commit(session, "payout.prepared")
-            order = await transactions.of_order(session, newest.order_id)
+            order = await transactions.locked(session, newest.order_id)
             states = {attempt.state for attempt in order}
             if states != {"signed"} or order[-1].id != newest.id:
                 return

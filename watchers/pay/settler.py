@@ -5,7 +5,7 @@ payment pays it out of the ledger, one that moves nothing gives its hold back. T
 is booked once for each transaction that landed, whoever it was for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -29,12 +29,25 @@ UNBOOKABLE = "the ledger refuses to settle it: needs a person"
 TOO_LATE = "another transaction took its place before it was signed"
 EXPIRED = "expired on chain without landing"
 EXPIRY_MARGIN_MS = 3_000
+Against = Callable[[str], str | None]
+"""Says of an attempt, by its id, why what it gives back must wait; None where it may be given."""
 
 
-async def settle(session: AsyncSession, network: str, final_height: int, moment: Moment) -> int:
+def nothing_against(attempt_id: str) -> None:
+    """Believe the one node that there is."""
+    del attempt_id
+
+
+async def settle(
+    session: AsyncSession,
+    network: str,
+    final_height: int,
+    moment: Moment,
+    against: Against = nothing_against,
+) -> int:
     """End our transactions in final blocks: pay out of the ledger or give the hold back."""
     query = (
-        select(Attempt)
+        select(Attempt.id)
         .where(
             Attempt.network_id == network,
             Attempt.state == "included",
@@ -44,12 +57,17 @@ async def settle(session: AsyncSession, network: str, final_height: int, moment:
         .order_by(Attempt.id)
         .with_for_update()
     )
-    attempts = (await session.scalars(query)).all()
-    if not attempts:
+    ids = (await session.scalars(query)).all()
+    if not ids:
         return 0
     crash.around_commit(session, "payout.settled")
     native = await withdrawals.native_currency(session, network)
-    for attempt in attempts:
+    for attempt_id in ids:
+        # What a savepoint took back has to be read again: nothing is kept from one to the next.
+        attempt = await session.get_one(Attempt, attempt_id, populate_existing=True)
+        if gives_back(attempt) and (reason := against(attempt_id)) is not None:
+            await _say(session, attempt, reason, moment)
+            continue
         try:
             async with session.begin_nested():
                 await _end(session, attempt, native, moment)
@@ -57,8 +75,13 @@ async def settle(session: AsyncSession, network: str, final_height: int, moment:
                 await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
         except (IntegrityError, Conflict):
             # One row that contradicts the ledger must not keep every deposit from finality.
-            await _park(session, attempt.id, moment)
-    return len(attempts)
+            await _park(session, attempt_id, moment)
+    return len(ids)
+
+
+def gives_back(attempt: Attempt) -> bool:
+    """Tell whether the end of a landed transaction releases what it was to pay."""
+    return attempt.purpose == CANCEL or attempt.success is False
 
 
 async def _park(session: AsyncSession, attempt_id: str, moment: Moment) -> None:
@@ -66,9 +89,13 @@ async def _park(session: AsyncSession, attempt_id: str, moment: Moment) -> None:
         Attempt, attempt_id, with_for_update=True, populate_existing=True
     )
     attempt.success, attempt.last_answer = None, UNBOOKABLE
+    await _say(session, attempt, UNBOOKABLE, moment)
+
+
+async def _say(session: AsyncSession, attempt: Attempt, reason: str, moment: Moment) -> None:
     if attempt.withdrawal_id is not None:
         await withdrawing.say(
-            session, attempt.withdrawal_id, UNBOOKABLE, moment, also=("confirming",)
+            session, attempt.withdrawal_id, reason, moment, also=("confirming",)
         )
 
 
@@ -105,7 +132,7 @@ def _end_of(attempt: Attempt) -> End:
 
 async def _replace_others(session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
     """End what competed for the place: it can never land now."""
-    for other in await transactions.of_order(session, attempt.order_id):
+    for other in await transactions.locked(session, attempt.order_id):
         if other.id == attempt.id:
             continue
         other.ended_at = moment.at
@@ -135,12 +162,17 @@ def fee_units(attempt: Attempt) -> int:
 
 
 async def expire(
-    session: AsyncSession, network: str, final_time_ms: int, moment: Moment
+    session: AsyncSession,
+    network: str,
+    final_time_ms: int,
+    moment: Moment,
+    against: Against = nothing_against,
 ) -> None:
     """Fail what can no longer land (Tron).
 
     Our scan is complete up to a final block younger than the expiration, and the hash stood in
-    none of the blocks. The chain refuses a transaction once its expiration has passed.
+    none of the blocks, those included that it passed before it knew the hash. The chain refuses
+    a transaction once its expiration has passed.
     """
     query = (
         select(Attempt)
@@ -148,15 +180,21 @@ async def expire(
         .order_by(Attempt.id)
         .with_for_update()
     )
-    for attempt in _expired(await session.scalars(query), final_time_ms):
+    for attempt in await session.scalars(query):
+        if not expired(attempt, final_time_ms):
+            continue
+        if (reason := against(attempt.id)) is not None:
+            await _say(session, attempt, reason, moment)
+            continue
         attempt.state, attempt.success, attempt.ended_at = "failed", False, moment.at
         await session.flush()
         keeper = await keeper_of(session, attempt)
         await keeper.ended(session, attempt, End("failed", reason=EXPIRED), moment)
 
 
-def _expired(signed: Iterable[Attempt], final_time_ms: int) -> Iterable[Attempt]:
-    for attempt in signed:
-        expiration = attempt.intent.get("expiration_ms")
-        if expiration is not None and final_time_ms >= int(expiration) + EXPIRY_MARGIN_MS:
-            yield attempt
+def expired(attempt: Attempt, final_time_ms: int) -> bool:
+    """Tell whether a signed transaction cannot land any more, as far as we have read."""
+    expiration = attempt.intent.get("expiration_ms")
+    if expiration is None or attempt.passed_height is not None:
+        return False
+    return final_time_ms >= int(expiration) + EXPIRY_MARGIN_MS

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
@@ -126,15 +126,26 @@ async def replacement(
 
 
 async def of_order(session: AsyncSession, order_id: str) -> list[Attempt]:
-    """Return the transactions of an order that were or may be signed, locked, by place."""
-    query = (
+    """Return the transactions of an order that were or may be signed, by place; to look at only."""
+    return list(await session.scalars(_of_order(order_id)))
+
+
+async def locked(session: AsyncSession, order_id: str) -> list[Attempt]:
+    """Return what `of_order` does, locked; the caller holds the lease.
+
+    What ends an order locks the transaction that landed first and the others after it: without
+    the lease two may wait for each other.
+    """
+    return list(await session.scalars(_of_order(order_id).with_for_update()))
+
+
+def _of_order(order_id: str) -> Select[Attempt]:
+    return (
         select(Attempt)
         .where(Attempt.order_id == order_id, Attempt.state != "refused")
         .order_by(Attempt.place)
-        .with_for_update()
         .execution_options(populate_existing=True)
     )
-    return list(await session.scalars(query))
 
 
 async def in_state(session: AsyncSession, network: str, state: str) -> list[Attempt]:

@@ -55,6 +55,8 @@ class Credits:
     position: Position
     public_url: str
     quorum_above: Mapping[str, int] = field(default_factory=dict)
+    history_known: Callable[[], bool] = lambda: True
+    """Whether the keystore's history was read: before, a difference may be our own doing."""
 
     async def credit(self, holding: Holding, height: int, held: int) -> tuple[int, str]:
         """Credit what is `held` at `height` beyond our rows; return what is left, and why."""

@@ -91,7 +91,8 @@ class Reconciler:
         portion, observation = self._waiting
         if observation.high > height:
             return False  # read from a state that our own scan has yet to reach
-        await self._judge(portion, observation)
+        if not await self._judge(portion, observation):
+            return False
         self._waiting = None
         await self._advance(portion)
         return True
@@ -152,7 +153,12 @@ class Reconciler:
             for asset in self.currencies
         ]
 
-    async def _judge(self, portion: Portion, observation: Observation) -> None:
+    async def _judge(self, portion: Portion, observation: Observation) -> bool:
+        """Explain what differs; False where that has to wait for the keystore's history.
+
+        Before it is read, money without a transfer may be the change or the rent of a
+        transaction of ours that a restored database forgot.
+        """
         wanted = self._holdings(portion)
         async with self.credits.database.unit_of_work(CROSS_TENANT) as session:
             expected = await books.expectations(
@@ -164,16 +170,25 @@ class Reconciler:
                 fee_is_alone=self.credits.balances.fee_is_alone,
             )
             compared = compare(wanted, observation, expected)
+            arrived = any(self._silent(each) for each in compared.differences)
+            if arrived and not self.credits.history_known():
+                return False
             await outcome.forget(session, self.name, self.currencies, compared.right)
         for difference in compared.differences:
             await self._explain(difference, observation.high)
         self._tally.open |= compared.open
         self._tally.addresses += len(portion.addresses)
+        return True
+
+    def _silent(self, difference: Difference) -> bool:
+        """Tell whether a difference may be money that blocks do not show."""
+        native = difference.holding.asset == NATIVE
+        return difference.units > 0 and native and self.credits.balances.credits
 
     async def _explain(self, difference: Difference, height: int) -> None:
         """Credit what arrived silently; note as a drift what did not."""
         holding, held, left = difference.holding, difference.held, difference.units
-        if left > 0 and holding.asset == NATIVE and self.credits.balances.credits:
+        if self._silent(difference):
             left, reason = await self.credits.credit(holding, height, held)
         else:
             moves = await self.credits.moves(holding)

@@ -17,6 +17,7 @@ from watchers.clock import now
 from watchers.pay import settler
 from watchers.scan import inside, strays
 from watchers.scan.branches import Branches
+from watchers.scan.ends import Ends
 from watchers.scan.evidence import Evidence
 from watchers.scan.finality import Finality, Ours
 from watchers.scan.track import Track
@@ -33,6 +34,7 @@ class FinalLane:
     branches: Branches
     finality: Finality = field(init=False)
     evidence: Evidence = field(init=False)
+    ends: Ends = field(init=False)
     anchored: bool = False
     """Whether this process has seen the node agree about a block that was final."""
     stall_seconds: float = STALL_SECONDS
@@ -45,12 +47,13 @@ class FinalLane:
     def __post_init__(self) -> None:
         self.finality = Finality(self.track)
         self.evidence = Evidence(self.track)
+        self.ends = Ends(self.track)
         self._moved_at = time.monotonic()
 
     @property
     def waiting(self) -> str | None:
         """Why final money waits, in one sentence; None where it does not."""
-        own = self._doubted
+        own = self._doubted or self.ends.waiting
         return self.finality.waiting or self.evidence.waiting or own or self._stall()
 
     def _stall(self) -> str | None:
@@ -98,15 +101,16 @@ class FinalLane:
         track, moment = self.track, now()
         target = replace(track.position, final_height=block.height, halted=None)
         held = await self._held(block.height)
+        # A node may lie about time: nothing expires before our own clock agrees.
+        final_ms = int(min(block.block_time, moment.at).timestamp() * 1000)
+        against = await self.ends.look(block.height, final_ms)
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             await store.advance(session, track.position, target, moment.at)
             desk = Desk(session, moment, track.public_url)
             await self._credit(desk, block.height, held)
             await strays.confirm(session, track.network, block.height, moment)
-            await settler.settle(session, track.network, block.height, moment)
-            # A node may lie about time: nothing expires before our own clock agrees.
-            final_ms = int(min(block.block_time, moment.at).timestamp() * 1000)
-            await settler.expire(session, track.network, final_ms, moment)
+            await settler.settle(session, track.network, block.height, moment, against)
+            await settler.expire(session, track.network, final_ms, moment, against)
         track.position = target
         self._moved_at, self._head_then = time.monotonic(), track.tip.head
 

@@ -40,7 +40,8 @@ async def from_cold(
 ) -> None:
     """Mark what the operator brought back from cold storage: it was ours before, and is no capital.
 
-    Its transaction is kept with what it cost: cold storage paid the network out of custody.
+    Its transaction is kept with what it cost where cold storage paid the network out of custody;
+    for a contract that keeps coins, and for whoever may spend for it, somebody else pays.
     """
     query = select(ApplicationWallet.address).where(
         ApplicationWallet.network_id == network, ApplicationWallet.purpose == "cold"
@@ -64,6 +65,8 @@ async def from_cold(
         outcome = block.outcomes.get(hit.tx_hash)
         if outcome is None:
             continue  # a block read for its transfers alone: the fee shows as a drift
+        if outcome.payer != hit.sender:
+            continue
         where = {
             "block_height": block.ref.height,
             "block_hash": block.ref.hash,

@@ -1,6 +1,6 @@
 """What the lanes of one network share: where it stands, and what they see it with."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.db import Database
@@ -39,6 +39,8 @@ class Track:
     quorum: int = 1
     quorum_above: Mapping[str, int] = field(default_factory=dict)
     """Base units by currency id."""
+    locate: Callable[[ChainReader, str], Awaitable[int | None]] | None = None
+    """Asks one node in which block a transaction stands."""
     tip: Tip = NOTHING_SEEN
     known_switches: int = 0
 

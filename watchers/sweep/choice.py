@@ -13,7 +13,7 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.models import AddressPool, Currency, Sweep, Unswept
 from gateway.settings import NetworkSettings
-from watchers import store
+from watchers import crash, store
 from watchers.clock import now
 from watchers.network import NATIVE
 from watchers.pay import holds, pauses
@@ -119,7 +119,7 @@ class Choice:
                 assets.add(currency.id)
         return Standing(
             now=moment.at,
-            live={sweep.address for sweep in await rows.live(session, self.name)},
+            live=await rows.busy(session, self.name),
             held=assets,
             frozen={(hold.currency_id, hold.address) for hold in held if hold.address},
             at_once=self.settings.sweeping.at_once,
@@ -137,8 +137,10 @@ class Choice:
         """Write the sweeps, and on the others why they wait."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
+            if any(decision.sweep for decision in decisions):
+                crash.around_commit(session, "sweep.begun")
             wallets = await rows.wallets(session, self.name)
-            live = {sweep.address for sweep in await rows.live(session, self.name)}
+            live = await rows.busy(session, self.name)
             for decision in decisions:
                 each = decision.candidate
                 row = await session.get(

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from gateway.models import ApplicationWallet, Attempt, Currency, Cursor, Sweep, Unswept
-from watchers.chain import asset_key
 from watchers.pay.transactions import OPEN
 from watchers.reconcile import books
 from watchers.reconcile.balances import Holding
@@ -21,6 +21,8 @@ EVERYTHING = 2**62
 """A height that no chain reaches."""
 PAGE = 50
 """Waiting addresses that one round looks at."""
+RECENT = 5_000
+"""Ended sweeps that are asked how they ended: more than end while an address rests."""
 
 
 async def wallets(session: AsyncSession, network: str) -> dict[str, str]:
@@ -38,6 +40,31 @@ async def live(session: AsyncSession, network: str) -> list[Sweep]:
         .execution_options(populate_existing=True)
     )
     return list(await session.scalars(query))
+
+
+async def busy(session: AsyncSession, network: str) -> set[str]:
+    """Return the addresses that a sweep is about, or that an open transaction of ours empties.
+
+    A transaction that was taken over after a restore has no sweep.
+    """
+    found = {sweep.address for sweep in await live(session, network)}
+    query = select(Attempt.sender, Attempt.intent).where(
+        Attempt.network_id == network, Attempt.state.in_(OPEN)
+    )
+    for sender, intent in await session.execute(query):
+        found |= {sender, *(each["address"] for each in intent.get("sources", []))}
+    return found - set((await wallets(session, network)).values())
+
+
+async def failed_before(
+    session: AsyncSession, network: str, addresses: Collection[str]
+) -> set[tuple[str, str]]:
+    """Return (currency, address) of those whose last sweep began a transaction and failed."""
+    ended = select(Sweep).where(Sweep.network_id == network, Sweep.state.not_in(LIVE))
+    recent = aliased(Sweep, ended.order_by(Sweep.id.desc()).limit(RECENT).subquery())
+    query = select(recent).where(recent.address.in_(addresses)).order_by(recent.id)
+    last = {(row.currency_id, row.address): row for row in await session.scalars(query)}
+    return {key for key, row in last.items() if row.state == "failed" and row.steps}
 
 
 async def locked(session: AsyncSession, ids: Collection[str]) -> list[Sweep]:
@@ -169,22 +196,6 @@ async def under_way(session: AsyncSession, network: str, purpose: str) -> list[A
         Attempt.network_id == network, Attempt.purpose == purpose, Attempt.state.in_(OPEN)
     )
     return list(await session.scalars(query))
-
-
-async def promised(session: AsyncSession, network: str, sender: str, asset: str) -> int:
-    """Return what transactions of a sender that stand in no block yet will pay in an asset."""
-    query = select(Attempt.intent).where(
-        Attempt.network_id == network,
-        Attempt.sender == sender,
-        Attempt.place == 1,
-        Attempt.state.in_(["prepared", "signed"]),
-    )
-    intents = await session.scalars(query)
-    return sum(
-        int(intent["units"])
-        for intent in intents
-        if "units" in intent and asset_key(intent.get("asset", "")) == asset
-    )
 
 
 class Cost(NamedTuple):

@@ -5,7 +5,7 @@ and sends it, the settler ends it at finality, and its keeper frees the row for 
 Whatever dies in between, the next run finds the row where it stood.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
@@ -18,7 +18,7 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.domain.money import to_units
 from gateway.models import Currency, Sweep
 from gateway.settings import NetworkSettings
-from watchers import store
+from watchers import crash, store
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, Refused
@@ -66,28 +66,19 @@ class Sweeper:
         """Begin the next step of every sweep that waits for none; tell whether one was begun."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             sweeps = await rows.live(session, self.name)
-        due = now().at - self.blocked_retry
-        idle = [
-            each
-            for each in sweeps
-            if each.order_id is None and (each.blocked_reason is None or each.updated_at < due)
-        ]
+            due = now().at - self.blocked_retry
+            idle = [
+                each
+                for each in sweeps
+                if each.order_id is None
+                and (each.blocked_reason is None or each.updated_at < due)
+            ]
+            addresses = {each.address for each in idle}
+            alone = await rows.failed_before(session, self.name, addresses) if idle else set()
         moved = False
-        for group in self._groups(idle):
+        for group in groups(idle, alone, lambda each: self.hands.batch(self._asset(each))):
             moved |= await self._advance(group)
         return moved
-
-    def _groups(self, sweeps: Sequence[Sweep]) -> Iterator[list[Sweep]]:
-        """Put together what one transaction may empty: the same asset, the same step."""
-
-        def alike(sweep: Sweep) -> tuple[str, str, bool]:
-            return sweep.currency_id, sweep.state, sweep.failure_reason is not None
-
-        for _, each in groupby(sorted(sweeps, key=alike), key=alike):
-            together = list(each)
-            size = self.hands.batch(self._asset(together[0]))
-            for first in range(0, len(together), size):
-                yield together[first : first + size]
 
     async def _advance(self, group: list[Sweep]) -> bool:
         """Find the step that comes next and commit it; an ended sweep rests."""
@@ -171,6 +162,7 @@ class Sweeper:
         moment = now()
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
+            crash.around_commit(session, "sweep.prepared")
             sweeps = await rows.locked(session, [sweep.id for sweep in group])
             was = [(each.state, each.steps) for each in group]
             if [(each.state, each.steps) for each in sweeps] != was:
@@ -213,6 +205,7 @@ class Sweeper:
         moment = now()
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
+            crash.around_commit(session, "sweep.ended")
             [row] = await rows.locked(session, [sweep.id])
             if row.state not in rows.LIVE or row.order_id is not None:
                 return
@@ -245,6 +238,30 @@ class Sweeper:
         """
         begun = STEPS.index(RETURNING) if state == RETURNING or failed else _place(state)
         return [step for step in STEPS[begun:] if step in self.hands.steps]
+
+
+def groups(
+    sweeps: Sequence[Sweep],
+    alone: Collection[tuple[str, str]],
+    size_of: Callable[[Sweep], int],
+) -> Iterator[list[Sweep]]:
+    """Put together what one transaction may empty: the same asset, the same step.
+
+    `alone` are (currency, address) that failed before: one coin sent to such an address fails
+    every transaction that it is part of.
+    """
+
+    def alike(sweep: Sweep) -> tuple[str, str, bool]:
+        return sweep.currency_id, sweep.state, sweep.failure_reason is not None
+
+    suspects = [each for each in sweeps if (each.currency_id, each.address) in alone]
+    yield from ([each] for each in suspects)
+    others = [each for each in sweeps if each not in suspects]
+    for _, each in groupby(sorted(others, key=alike), key=alike):
+        together = list(each)
+        size = size_of(together[0])
+        for first in range(0, len(together), size):
+            yield together[first : first + size]
 
 
 def _place(state: str) -> int:

@@ -3,6 +3,7 @@
 Final balances only: what may still be undone is not spent twice.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from watchers import store
 from watchers.chain import Chain, asset_key
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused, Slot
-from watchers.pay import holds, pauses
+from watchers.pay import holds, pauses, promises
 from watchers.pay.slots import Slots, SlotTaken
 from watchers.pay.transactions import HouseOrder, begin
 from watchers.reconcile.balances import Holding
@@ -74,7 +75,7 @@ class Upkeep:
         if len(self.currencies) == 1:
             return
         worth, sweeping = self._worth(), self.settings.sweeping
-        ceiling = to_units(self.settings.fee_ceiling, worth.native.decimals)
+        ceiling = self._fee_ceiling
         low = worth.coins(sweeping.gas_low)
         high = worth.coins(sweeping.gas_high)
         held = await self.chain.reader.balance(wallets["gas"], NATIVE)
@@ -103,14 +104,15 @@ class Upkeep:
                 return
 
     async def _final(self, address: str, currency: Currency) -> int:
-        """Return what is final at an address, less what is on its way out or about to be."""
+        """Return what is final at the hot wallet, less what is promised of it."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             held = await rows.final_balances(
                 session, self.name, self.currencies, [address], fee_is_alone=self.fee_is_alone
             )
-            promised = await rows.promised(session, self.name, address, asset_of(currency))
+            taken = await promises.of_wallet(session, self.name, address, self._fee_ceiling)
+            waiting = await promises.approved(session, self.name, currency.id)
         expected = held.get(Holding(address, asset_of(currency)), NOTHING)
-        return expected.base - expected.lost - promised
+        return expected.base - expected.lost - taken[asset_of(currency)] - waiting
 
     async def _pay(
         self, purpose: str, currency: Currency, hot: str, to: str, units: int
@@ -124,7 +126,6 @@ class Upkeep:
         slot = await self.slots.next(hot)
         if slot is None:
             return
-        native = self._worth().native
         order = PayoutOrder(
             withdrawal_id=now().id("hou"),
             asset=currency.contract or NATIVE,
@@ -132,10 +133,14 @@ class Upkeep:
             destination=to,
             units=units,
             source=hot,
-            fee_ceiling_units=to_units(self.settings.fee_ceiling, native.decimals),
+            fee_ceiling_units=self._fee_ceiling,
         )
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            promised = await promises.of_wallet(session, self.name, hot, self._fee_ceiling)
+        await promises.require_free(self.chain.reader, order, promised)
         intent = await self.chain.writer.prepare(order, slot)
-        await self._begin(HouseOrder(order.withdrawal_id, purpose, intent, hot, slot))
+        house = HouseOrder(order.withdrawal_id, purpose, intent, hot, slot)
+        await self._begin(house, (order, promised))
 
     async def _resources(self, wallets: dict[str, str]) -> None:
         """Stake what the operator wants staked; take back loans that no sweep knows."""
@@ -183,11 +188,16 @@ class Upkeep:
             row = (await session.scalars(query.order_by(AddressPool.id).limit(1))).first()
         return None if row is None else Source(row.index, row.address, 0)
 
-    async def _begin(self, order: HouseOrder) -> None:
+    async def _begin(
+        self, order: HouseOrder, judged: tuple[PayoutOrder, Counter[str]] | None = None
+    ) -> None:
+        """Commit an order, unless more is promised now than a payment was judged by."""
         moment = now()
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
             if await rows.under_way(session, self.name, order.purpose):
+                return
+            if judged is not None and not await promises.no_more(session, self.name, *judged):
                 return
             await begin(session, self.name, order, moment)
         log.info("house order", network=self.name, purpose=order.purpose, order=order.order_id)
@@ -196,6 +206,10 @@ class Upkeep:
     def slots(self) -> Slots:
         """Return the places on the chain."""
         return Slots(self.name, self.chain, self.database)
+
+    @property
+    def _fee_ceiling(self) -> int:
+        return to_units(self.settings.fee_ceiling, self._worth().native.decimals)
 
     def _worth(self) -> Worth:
         return Worth(self.settings, self.currencies)

@@ -33,7 +33,8 @@ def test_a_native_payment_is_one_transfer() -> None:
     )
     tx_hash = f"0x{1:064x}"
     assert block.transfers == (Transfer(tx_hash, "native", 0, NATIVE, SENDER, PAYEE, 5),)
-    assert block.outcomes == {tx_hash: Outcome(success=True, payer_spent_units=21_000 * GWEI)}
+    paid = Outcome(success=True, payer_spent_units=21_000 * GWEI, payer=SENDER)
+    assert block.outcomes == {tx_hash: paid}
 
 
 def test_a_token_payment_is_one_transfer() -> None:
@@ -109,7 +110,7 @@ def test_a_failed_transaction_moves_nothing() -> None:
     block = decoded(*assembled(payment(1, value=5, status="0x0", logs=[transfer_log()])))
     assert block.transfers == ()
     assert block.outcomes[f"0x{1:064x}"] == Outcome(
-        success=False, payer_spent_units=21_000 * GWEI
+        success=False, payer_spent_units=21_000 * GWEI, payer=SENDER
     )
 
 

@@ -117,7 +117,7 @@ def test_a_contract_type_that_we_do_not_know_stops_nothing() -> None:
     seen = decode(block(listed, trx_transfer("b", 7)), [info("a", fee=9), info("b")])
     assert seen.outcomes == {
         tx_id("a"): Outcome(success=True, payer_spent_units=9),
-        tx_id("b"): Outcome(success=True, payer_spent_units=0),
+        tx_id("b"): Outcome(success=True, payer_spent_units=0, payer=PAYER),
     }
     assert [each.units for each in seen.transfers] == [7]
 

@@ -110,7 +110,10 @@ def test_a_recorded_block_shows_its_token_transfer() -> None:
             100_000_000_000_000_000_000,
         ),
     )
-    assert seen.outcomes == {tx_hash: Outcome(success=True, payer_spent_units=8_329_200)}
+    payer = canonical("41bdadc90ce073c4464b03fcd9ccc8ea0a26b5132b")
+    assert seen.outcomes == {
+        tx_hash: Outcome(success=True, payer_spent_units=8_329_200, payer=payer)
+    }
 
 
 def test_a_recorded_block_with_its_infos_missing_is_incomplete() -> None:

@@ -80,7 +80,7 @@ def outcome_of(sent: RawTransaction, receipt: RawReceipt) -> Outcome:
         fee += quantity(receipt.blob_gas_used) * quantity(receipt.blob_gas_price)
     if receipt.l1_fee is not None:
         fee += quantity(receipt.l1_fee)
-    return Outcome(receipt.status == SUCCEEDED, fee)
+    return Outcome(receipt.status == SUCCEEDED, fee, payer=sent.from_.lower())
 
 
 def prove_outcomes(

@@ -80,7 +80,7 @@ def decode_block(
     return Block(
         ref,
         tuple(find_transfers(answer.transactions, infos, failed, tokens)),
-        Outcomes(infos, failed),
+        Outcomes(answer.transactions, infos, failed),
         Strays(answer.transactions, infos, failed, tokens),
         internal=any(info.internal_transactions for info in infos),
     )

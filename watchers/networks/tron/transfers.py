@@ -20,6 +20,7 @@ from watchers.networks.tron.wire import (
     Info,
     InternalTransaction,
     Log,
+    OwnerParameter,
     Transaction,
     TransferParameter,
     TransferValue,
@@ -36,21 +37,24 @@ NEXT_VALUE = 1 << 20
 """More than a transaction's energy buys of logs or internal transactions."""
 
 _parameter = msgspec.json.Decoder(TransferParameter).decode
+_owned = msgspec.json.Decoder(OwnerParameter).decode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes(Mapping[str, Outcome]):
     """How every transaction ended, by id; made when it is asked, which few blocks are."""
 
+    transactions: Sequence[Transaction]
     infos: Sequence[Info]
     failed: frozenset[str]
-    _known: dict[str, Outcome] = field(default_factory=dict, init=False, repr=False)
+    _places: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
     def __getitem__(self, tx_hash: str) -> Outcome:
-        if not self._known:
-            for info in self.infos:
-                self._known[info.id] = Outcome(info.id not in self.failed, info.fee)
-        return self._known[tx_hash]
+        if not self._places:
+            self._places.update((info.id, place) for place, info in enumerate(self.infos))
+        place = self._places[tx_hash]
+        payer = _owner(self.transactions[place].raw_data.contract[0])
+        return Outcome(tx_hash not in self.failed, self.infos[place].fee, payer=payer)
 
     def __iter__(self) -> Iterator[str]:
         return (info.id for info in self.infos)
@@ -148,6 +152,14 @@ def _add_sent(
     if value.amount > 0:
         sender, recipient = canonical(value.owner_address), canonical(value.to_address)
         found.append(Transfer(tx_hash, kind, 0, asset, sender, recipient, value.amount))
+
+
+def _owner(contract: Contract) -> str:
+    """Return who signed; empty where an action of a type that we do not know says it otherwise."""
+    try:
+        return canonical(_owned(contract.parameter).value.owner_address)
+    except (msgspec.DecodeError, ValueError):
+        return ""
 
 
 def _asset_id(value: TransferValue) -> str:

@@ -83,6 +83,18 @@ class TransferParameter(msgspec.Struct, frozen=True, gc=False):
     value: TransferValue
 
 
+class OwnerValue(msgspec.Struct, frozen=True, gc=False):
+    """The field that every contract has: whose account acts, and pays."""
+
+    owner_address: str = ""
+
+
+class OwnerParameter(msgspec.Struct, frozen=True, gc=False):
+    """The wrapped contract, of any type."""
+
+    value: OwnerValue
+
+
 class Log(msgspec.Struct, frozen=True, gc=False):
     """An event of a contract, hex without 0x."""
 
