@@ -8,6 +8,7 @@ Run: `.venv/bin/python -m benchmarks.catch_up`; with `PONDER=1` in the environme
 Ponder, which npm installs into `var/ponder`.
 """
 
+import gc
 import os
 import secrets
 import statistics
@@ -86,6 +87,8 @@ async def ours(settings: Settings, chain: BusyChain, name: str) -> Ours:
     try:
         with leaving_out(TRACES):
             scanner = await _scanner(settings, database, eyes.reader, currencies, chain)
+            gc.collect()
+            gc.freeze()  # as the watcher does when it has started
             begun = time.perf_counter()
             async with aclosing(scanner):
                 while scanner.position.height < chain.last:
