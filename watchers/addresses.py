@@ -10,9 +10,9 @@ from gateway.addresses.signature import SignedAddress, is_genuine
 from gateway.deposits.service import Arrival
 from gateway.models import AddressPool, ApplicationWallet, Currency
 from watchers.book import AddressKeys
-from watchers.chain import asset_key
+from watchers.chain import asset_of
 from watchers.interest import Interest
-from watchers.network import NATIVE, Block, Incomplete, Transfer
+from watchers.network import Block, Incomplete, Transfer
 
 LOAD_ROWS = 20_000
 
@@ -107,7 +107,7 @@ async def arrivals(
 ) -> list[Arrival]:
     """Turn hits into arrivals: one query for the pool rows of all of them."""
     pairs = list(hits)
-    by_asset = {NATIVE if c.contract is None else asset_key(c.contract): c for c in currencies}
+    by_asset = {asset_of(c): c for c in currencies}
     rows = {}
     if pairs:
         query = select(AddressPool).where(

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from watchers.network import ChainReader, ChainWriter, NonceLanes
+from gateway.models import Currency
+from watchers.network import NATIVE, ChainReader, ChainWriter, NonceLanes
 from watchers.rpc import Endpoints
 
 
@@ -29,3 +30,8 @@ class Chain:
 def asset_key(contract: str) -> str:
     """Return a contract or mint as blocks name it: hex in lower case, base58 as it stands."""
     return contract.lower() if contract.startswith("0x") else contract
+
+
+def asset_of(currency: Currency) -> str:
+    """Return a currency's asset as blocks name it."""
+    return asset_key(currency.contract or NATIVE)

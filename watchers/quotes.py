@@ -8,9 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.models import Currency, FeeQuote
-from watchers.chain import asset_key
+from watchers.chain import asset_of
 from watchers.clock import now
-from watchers.network import NATIVE
 from watchers.payer import hot_address
 
 QUOTE_SECONDS = 10.0
@@ -56,7 +55,7 @@ class Quotes:
             return
         found = {}
         for currency in self.currencies:
-            asset = NATIVE if currency.contract is None else asset_key(currency.contract)
+            asset = asset_of(currency)
             found[currency.id] = await self.quoter.quote(asset, source)
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             for currency_id, quote in found.items():

@@ -24,10 +24,10 @@ from watchers.assets.rules import (
     judged,
     refusals,
 )
+from watchers.chain import asset_of
 from watchers.clock import now
 from watchers.pay import holds
 from watchers.reconcile import books
-from watchers.reconcile.moves import asset_of
 
 log = structlog.get_logger()
 HOLDERS_MAX = 500

@@ -13,9 +13,9 @@ import msgspec
 
 from gateway.db import Database
 from gateway.models import Currency
-from watchers.chain import asset_key
+from watchers.chain import asset_of
 from watchers.destination import DestinationInspector, Finding, Prospect
-from watchers.network import NATIVE, Incomplete, NodeUnavailable
+from watchers.network import Incomplete, NodeUnavailable
 from watchers.payer import hot_address
 
 PATIENCE_SECONDS = 1.5
@@ -76,7 +76,7 @@ class Destinations:
         currency = next((each for each in self.currencies if each.id == asked.method), None)
         if currency is None:
             raise ValueError(f"{asked.method}: no payment method of {self.network}")
-        asset = NATIVE if currency.contract is None else asset_key(currency.contract)
+        asset = asset_of(currency)
         units = int(asked.units)
         return Prospect(asset, currency.decimals, asked.to, units, source)
 

@@ -21,9 +21,9 @@ from gateway.models import (
     PaymentOption,
     Stray,
 )
-from watchers.chain import asset_key
+from watchers.chain import asset_of
 from watchers.explain.facts import Entry, Evidence, Move, Owner
-from watchers.network import NATIVE, Transfer
+from watchers.network import Transfer
 
 Place = tuple[str, int]
 """Kind and ordinal inside the transaction."""
@@ -96,7 +96,7 @@ def _owned(
 async def _currencies(session: AsyncSession, network: str) -> dict[str, str]:
     """Return the payment method of every listed asset, by the asset's name in blocks."""
     rows = await session.scalars(select(Currency).where(Currency.network_id == network))
-    return {NATIVE if c.contract is None else asset_key(c.contract): c.id for c in rows}
+    return {asset_of(c): c.id for c in rows}
 
 
 async def _strays(

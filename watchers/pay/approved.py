@@ -19,9 +19,8 @@ from gateway.domain.policy import (
 from gateway.models import Approval as ApprovalRow
 from gateway.models import Currency, OrderRefusal, PolicySnapshot, Withdrawal
 from keystore.api import Approval, Order
-from watchers.chain import asset_key
+from watchers.chain import asset_key, asset_of
 from watchers.clock import now
-from watchers.network import NATIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def stands(
     if snapshot is None:
         return None
     payout = Payout(
-        asset=asset_key(currency.contract or NATIVE),
+        asset=asset_of(currency),
         to=asset_key(withdrawal.destination),
         units=withdrawal.units,
         merchant=withdrawal.merchant_id or "",

@@ -17,8 +17,7 @@ from gateway.domain.moment import Moment
 from gateway.models import ApplicationWallet, Attempt, Currency
 from gateway.withdrawals import repository as withdrawals
 from keystore.api import Signed
-from watchers.chain import Chain, asset_key
-from watchers.network import NATIVE
+from watchers.chain import Chain, asset_key, asset_of
 from watchers.pay import holds, transactions
 from watchers.pay.hands import LOST
 from watchers.pay.keepers import CANCEL, keeper_of
@@ -201,7 +200,7 @@ async def _raise_nonce(session: AsyncSession, found: Found) -> None:
 def _paid_in(intent: Mapping[str, Any], currencies: Sequence[Currency]) -> Sequence[Currency]:
     """Return the currency that an intent moves; all of them where it is none that we list."""
     asset = asset_key(str(intent.get("asset")))
-    moved = [each for each in currencies if asset_key(each.contract or NATIVE) == asset]
+    moved = [each for each in currencies if asset_of(each) == asset]
     return moved or currencies
 
 

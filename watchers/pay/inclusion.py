@@ -10,7 +10,7 @@ from gateway.domain.moment import Moment
 from gateway.models import Attempt, Transaction
 from watchers import crash
 from watchers.chain import asset_key
-from watchers.network import NATIVE, Block, Outcome
+from watchers.network import Block
 from watchers.pay.keepers import keeper_of
 from watchers.pay.transactions import LIVE
 
@@ -45,7 +45,8 @@ async def _include(
     attempt = await session.get_one(
         Attempt, attempt_id, with_for_update=True, populate_existing=True
     )
-    outcome = block.outcomes[attempt.tx_hash or ""]
+    tx_hash = attempt.tx_hash or ""
+    outcome = block.outcomes[tx_hash]
     attempt.state = "included"
     attempt.block_height, attempt.block_hash = block.ref.height, block.ref.hash
     attempt.payer_spent_units = outcome.payer_spent_units
@@ -55,7 +56,7 @@ async def _include(
     # A success that shows another transfer is not a failure: only a person may judge it.
     attempt.success = None if outcome.success and not paid else outcome.success
     await session.flush()
-    await _write_transaction(session, block, attempt, outcome, moment)
+    await write_transaction(session, attempt.network_id, block, tx_hash, moment)
     await (await keeper_of(session, attempt)).included(session, attempt, moment)
 
 
@@ -64,7 +65,7 @@ def _paid(block: Block, attempt: Attempt) -> bool:
     if attempt.purpose != "payout":
         return True
     intent = attempt.intent
-    asset = NATIVE if intent["asset"] == NATIVE else asset_key(intent["asset"])
+    asset = asset_key(intent["asset"])
     return any(
         transfer.tx_hash == attempt.tx_hash
         and transfer.asset == asset
@@ -74,20 +75,21 @@ def _paid(block: Block, attempt: Attempt) -> bool:
     )
 
 
-async def _write_transaction(
-    session: AsyncSession, block: Block, attempt: Attempt, outcome: Outcome, moment: Moment
+async def write_transaction(
+    session: AsyncSession, network: str, block: Block, tx_hash: str, moment: Moment
 ) -> None:
+    """Keep one outgoing transaction with its block and what it cost, as the block now says."""
     where = {
         "block_height": block.ref.height,
         "block_hash": block.ref.hash,
         "block_time": block.ref.time,
-        "payer_spent_units": outcome.payer_spent_units,
+        "payer_spent_units": block.outcomes[tx_hash].payer_spent_units,
         "status": "pending",
     }
     statement = insert(Transaction).values(
         id=moment.id("trx"),
-        network_id=attempt.network_id,
-        tx_hash=attempt.tx_hash,
+        network_id=network,
+        tx_hash=tx_hash,
         direction="outgoing",
         seen_at=moment.at,
         **where,

@@ -25,9 +25,8 @@ from gateway.settings import NetworkSettings
 from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.moves import move
 from watchers import store
-from watchers.chain import asset_key
+from watchers.chain import asset_of
 from watchers.clock import now
-from watchers.network import NATIVE
 from watchers.pay.approved import Word, stands, word_on
 from watchers.store import Position
 
@@ -117,7 +116,7 @@ class Orders:
             withdrawal_id=withdrawal.id,
             revision=1 if before is None else before.revision + 1,
             network_id=self.network,
-            asset=asset_key(currency.contract or NATIVE),
+            asset=asset_of(currency),
             destination=withdrawal.destination,
             units=withdrawal.units,
             fee_ceiling_units=to_units(self.settings.fee_ceiling, native.decimals),

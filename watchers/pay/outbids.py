@@ -8,7 +8,7 @@ wait for it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -161,7 +161,7 @@ async def _signed_orders(session: AsyncSession, network: str) -> list[list[Attem
     return sorted(waiting, key=lambda each: (each[0].sender, each[0].nonce or 0))
 
 
-async def _refused_lately(session: AsyncSession, order_id: str, since: Any) -> bool:
+async def _refused_lately(session: AsyncSession, order_id: str, since: datetime) -> bool:
     query = select(func.max(Attempt.ended_at)).where(
         Attempt.order_id == order_id, Attempt.state == "refused", Attempt.place > 1
     )

@@ -20,10 +20,7 @@ from gateway.withdrawals import repository as withdrawals
 from watchers import crash
 from watchers.network import NATIVE
 from watchers.pay import transactions, withdrawing
-from watchers.pay.inclusion import observe, orphan, own_hashes
 from watchers.pay.keepers import CANCEL, End, keeper_of
-
-__all__ = ["expire", "fee_units", "observe", "orphan", "own_hashes", "settle"]
 
 UNBOOKABLE = "the ledger refuses to settle it: needs a person"
 TOO_LATE = "another transaction took its place before it was signed"

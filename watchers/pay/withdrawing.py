@@ -10,8 +10,7 @@ from gateway.domain.moment import Moment
 from gateway.models import Attempt, Currency, Withdrawal
 from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.moves import complete, move
-from watchers.chain import asset_key
-from watchers.network import NATIVE
+from watchers.chain import asset_key, asset_of
 from watchers.pay import holds, keepers, pauses
 from watchers.pay.keepers import CANCEL, End, Keeper
 
@@ -37,7 +36,7 @@ def contradiction(
     asked = {
         "withdrawal_id": withdrawal.id,
         "network": withdrawal.network_id,
-        "asset": asset_key(currency.contract or NATIVE),
+        "asset": asset_of(currency),
         "to": asset_key(withdrawal.destination),
         "units": str(withdrawal.units),
     }

@@ -16,8 +16,9 @@ from gateway.models import (
     ReconciliationMark,
     Wallet,
 )
+from watchers.chain import asset_of
 from watchers.reconcile.balances import Holding
-from watchers.reconcile.moves import asset_of, every_move
+from watchers.reconcile.moves import every_move
 from watchers.reconcile.rules import Expectation, Move
 
 OPEN = ("pending", "processing")

@@ -15,11 +15,11 @@ from gateway.models import Block as BlockRow
 from gateway.models import Currency, Cursor
 from watchers import store
 from watchers.addresses import AddressBook, arrivals
+from watchers.chain import asset_of
 from watchers.clock import now
 from watchers.network import NATIVE, Block, BlockRef, NodeUnavailable, Transfer
 from watchers.reconcile import books
 from watchers.reconcile.balances import BalanceReader, Holding, NoHistory
-from watchers.reconcile.moves import asset_of
 from watchers.reconcile.rules import Move, first_wrong, known_at, steps_back
 from watchers.store import Position
 

@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from gateway.models import Attempt, Currency, Deposit, Transaction
 from gateway.models.columns import Units
+from watchers.chain import asset_of
 from watchers.network import NATIVE
-from watchers.reconcile.landed import asset_of, intended, intended_asset, ours, recipient
+from watchers.reconcile.landed import intended, intended_asset, ours, recipient
 
 STAKE = "staked"
 """The holding that staked coins lie in."""

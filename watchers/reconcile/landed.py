@@ -5,17 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Select, case, cast, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gateway.models import Attempt, Currency
+from gateway.models import Attempt
 from gateway.models.columns import Units
-from watchers.chain import asset_key
-from watchers.network import NATIVE
 
 LANDED = Attempt.block_height.is_not(None)
-
-
-def asset_of(currency: Currency) -> str:
-    """Return a currency's asset as blocks name it."""
-    return NATIVE if currency.contract is None else asset_key(currency.contract)
 
 
 def ours(

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
 
 from gateway.models import ApplicationWallet, Attempt, Currency, Deposit
+from watchers.chain import asset_of
 from watchers.network import NATIVE
 from watchers.reconcile.inside import inside
-from watchers.reconcile.landed import asset_of, intended, intended_asset, ours
+from watchers.reconcile.landed import intended, intended_asset, ours
 
-__all__ = ["COUNTED_AS_BALANCE", "OWN_TRANSACTION", "asset_of", "every_move"]
+__all__ = ["COUNTED_AS_BALANCE", "OWN_TRANSACTION", "every_move"]
 
 COUNTED_AS_BALANCE = "counted_as_balance"
 """Reason of a transfer whose money a balance difference has credited before."""

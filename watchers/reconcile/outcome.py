@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.models import AddressDrift, Currency, Cursor, Reconciliation
+from watchers.chain import asset_of
 from watchers.clock import now
 from watchers.pay import holds
 from watchers.reconcile import books
 from watchers.reconcile.balances import Holding
-from watchers.reconcile.moves import asset_of
 from watchers.reconcile.rules import Borne, Figures, State, Tally, standing
 
 log = structlog.get_logger()

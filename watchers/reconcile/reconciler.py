@@ -15,12 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 from gateway.db import CROSS_TENANT
 from gateway.models import Currency, ReconciliationMark
 from watchers import store
+from watchers.chain import asset_of
 from watchers.clock import now
 from watchers.network import NATIVE
 from watchers.reconcile import books, outcome
 from watchers.reconcile.balances import Holding, Observation
 from watchers.reconcile.credit import Credits
-from watchers.reconcile.moves import asset_of
 from watchers.reconcile.rules import Difference, Tally, compare
 
 log = structlog.get_logger()

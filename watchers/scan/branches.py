@@ -13,7 +13,7 @@ from gateway.deposits.service import Desk
 from watchers import store
 from watchers.clock import now
 from watchers.network import Block, BlockRef
-from watchers.pay import settler
+from watchers.pay import inclusion
 from watchers.scan import strays
 from watchers.scan.prefetch import Prefetch
 from watchers.scan.reorg import FinalityBroken, Hysteresis
@@ -69,7 +69,7 @@ class Branches:
             desk = Desk(session, moment, track.public_url)
             await deposits.orphan(desk, track.network, target.height, heads_at(target))
             await strays.orphan(session, track.network, target.height)
-            await settler.orphan(session, track.network, target.height, moment)
+            await inclusion.orphan(session, track.network, target.height, moment)
         log.warning(
             "rolled back",
             network=track.network,

@@ -126,7 +126,7 @@ class Ends:
             for each in rows
             if (
                 settler.gives_back(each)
-                if each.block_height
+                if each.block_height is not None
                 else settler.expired(each, final_ms)
             )
         ]

@@ -13,8 +13,8 @@ from gateway.domain.money import to_units
 from gateway.models import Block as BlockRow
 from gateway.models import Currency, Deposit
 from gateway.settings import NetworkSettings
-from watchers.chain import asset_key
-from watchers.network import NATIVE, Block, Transfer
+from watchers.chain import asset_of
+from watchers.network import Block, Transfer
 from watchers.scan.track import Track
 from watchers.scan.witnesses import answers
 
@@ -136,10 +136,7 @@ class Evidence:
             )
             .order_by(Deposit.id)
         )
-        assets = {
-            c.id: NATIVE if c.contract is None else asset_key(c.contract)
-            for c in track.currencies
-        }
+        assets = {c.id: asset_of(c) for c in track.currencies}
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             rows = (await session.execute(query)).all()
         return [_claim(row.Deposit, row.provider, assets) for row in rows]

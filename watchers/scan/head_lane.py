@@ -20,7 +20,7 @@ from watchers.addresses import arrivals
 from watchers.clock import now
 from watchers.interest import Interest, SelectiveReader
 from watchers.network import Block, Incomplete, Transfer
-from watchers.pay import settler
+from watchers.pay import inclusion
 from watchers.scan import inside, strays
 from watchers.scan.branches import Branches
 from watchers.scan.edge import dated, proved_block, proved_hits, proved_outcome
@@ -71,7 +71,7 @@ class HeadLane:
         if not (isinstance(track.reader, SelectiveReader) and track.reader.selective):
             return None
         async with track.database.unit_of_work(CROSS_TENANT) as session:
-            own = await settler.own_hashes(session, track.network)
+            own = await inclusion.own_hashes(session, track.network)
         return track.book.interest(frozenset(own))
 
     async def _commit(self, run: Sequence[Block]) -> None:
@@ -113,7 +113,7 @@ async def record(
     It may be repeated for the same blocks. Returns the transfers to us.
     """
     session, network = desk.session, track.network
-    own = await settler.own_hashes(session, network)
+    own = await inclusion.own_hashes(session, network)
     hashes = await _ours(session, track, run, own)
     hits = [
         (block, hit)
@@ -131,5 +131,5 @@ async def record(
     for block in run:
         for tx_hash in [each for each in own if each in block.outcomes]:
             proved_outcome(block, block.outcomes[tx_hash])
-    await settler.observe(session, run, own, desk.moment)
+    await inclusion.observe(session, run, own, desk.moment)
     return [hit for _, hit in hits]

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import and_, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.deposits.service import INTERNAL
 from gateway.domain.moment import Moment
-from gateway.models import AddressPool, ApplicationWallet, Attempt, Deposit, Transaction
+from gateway.models import AddressPool, ApplicationWallet, Attempt, Deposit
 from watchers.network import Block, Transfer
+from watchers.pay.inclusion import write_transaction
 from watchers.pay.transactions import HOUSE
 
 Hit = tuple[Block, Transfer]
@@ -67,26 +67,7 @@ async def from_cold(
             continue  # a block read for its transfers alone: the fee shows as a drift
         if outcome.payer != hit.sender:
             continue
-        where = {
-            "block_height": block.ref.height,
-            "block_hash": block.ref.hash,
-            "block_time": block.ref.time,
-            "payer_spent_units": outcome.payer_spent_units,
-            "status": "pending",
-        }
-        statement = insert(Transaction).values(
-            id=moment.id("trx"),
-            network_id=network,
-            tx_hash=hit.tx_hash,
-            direction="outgoing",
-            seen_at=moment.at,
-            **where,
-        )
-        await session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["network_id", "tx_hash"], set_=where
-            )
-        )
+        await write_transaction(session, network, block, hit.tx_hash, moment)
 
 
 async def doubtful(

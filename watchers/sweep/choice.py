@@ -14,11 +14,11 @@ from gateway.domain.moment import Moment
 from gateway.models import AddressPool, Currency, Sweep, Unswept
 from gateway.settings import NetworkSettings
 from watchers import crash, store
+from watchers.chain import asset_of
 from watchers.clock import now
 from watchers.network import NATIVE
 from watchers.pay import holds, pauses
 from watchers.reconcile.balances import Holding
-from watchers.reconcile.moves import asset_of
 from watchers.reconcile.rules import NOTHING
 from watchers.store import Position
 from watchers.sweep import rows

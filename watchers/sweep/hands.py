@@ -33,7 +33,7 @@ class Job:
     """What one sweep is about. `sources` are several only where a family takes a batch.
 
     `asset` is `NATIVE` or the contract or mint as configured. `cost_max` is the most that one
-    of its transactions may take, in native base units. `lent_units` is what was lent before.
+    of its transactions may take, in native base units.
     """
 
     asset: str
@@ -42,7 +42,6 @@ class Job:
     gas: str
     cost_max: int
     sources: tuple[Source, ...]
-    lent_units: int = 0
 
     @property
     def source(self) -> Source:

@@ -4,16 +4,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from gateway.models import ApplicationWallet, Attempt, Currency, Cursor, Sweep, Unswept
+from watchers.chain import asset_of
 from watchers.pay.transactions import OPEN
 from watchers.reconcile import books
 from watchers.reconcile.balances import Holding
-from watchers.reconcile.moves import asset_of
 from watchers.reconcile.rules import NOTHING, Expectation
 
 LIVE = ("planned", "funding", "lending", "moving", "returning")
@@ -180,13 +180,6 @@ async def note(
                 "reason": news.reason,
             },
         )
-    )
-
-
-async def forget(session: AsyncSession, currency_id: str, address: str) -> None:
-    """Take away what waits: a sweep has begun, or nothing is there."""
-    await session.execute(
-        delete(Unswept).where(Unswept.currency_id == currency_id, Unswept.address == address)
     )
 
 

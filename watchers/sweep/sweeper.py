@@ -13,20 +13,20 @@ from typing import Any
 
 import structlog
 from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.money import to_units
 from gateway.models import Currency, Sweep
 from gateway.settings import NetworkSettings
 from watchers import crash, store
-from watchers.chain import Chain
+from watchers.chain import Chain, asset_of
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, Refused
 from watchers.pay import holds, pauses
 from watchers.pay.slots import Slots, SlotTaken
 from watchers.pay.transactions import HouseOrder, begin
 from watchers.reconcile.balances import Holding
-from watchers.reconcile.moves import asset_of
 from watchers.reconcile.rules import NOTHING
 from watchers.store import Position
 from watchers.sweep import rows
@@ -148,7 +148,7 @@ class Sweeper:
             sources=tuple(sources),
         )
 
-    async def _held(self, session: Any, group: Sequence[Sweep]) -> str | None:
+    async def _held(self, session: AsyncSession, group: Sequence[Sweep]) -> str | None:
         """Return why these are left alone now: a hold on the asset or an address, a pause."""
         currency_id = group[0].currency_id
         for sweep in group:

@@ -15,7 +15,7 @@ from gateway.domain.money import to_units
 from gateway.models import AddressPool, Currency
 from gateway.settings import NetworkSettings
 from watchers import store
-from watchers.chain import Chain, asset_key
+from watchers.chain import Chain, asset_key, asset_of
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused, Slot
 from watchers.pay import holds, pauses, promises
@@ -23,7 +23,6 @@ from watchers.pay.slots import Slots, SlotTaken
 from watchers.pay.transactions import HouseOrder, begin
 from watchers.reconcile.balances import Holding
 from watchers.reconcile.inside import STAKE
-from watchers.reconcile.moves import asset_of
 from watchers.reconcile.rules import NOTHING
 from watchers.store import Position
 from watchers.sweep import rows
