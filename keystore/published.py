@@ -33,7 +33,8 @@ class PublishedWindow(Wire, frozen=True):
 class PublishedRule(Wire, frozen=True):
     """One rule of the policy. Empty lists mean any; None means no limit.
 
-    `kind` is the rule's class. Fees are in the network's own base units. `destinations` names the first 100 of `destinations_count`.
+    `kind` is the rule's class. Fees are in the network's own base units. `destinations` names
+    the first 100 of `destinations_count`.
     """
 
     name: str

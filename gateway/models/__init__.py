@@ -22,6 +22,7 @@ from gateway.models.cancels import CancelRequest
 from gateway.models.catalog import Currency, Network, NetworkHealth, PriceHistory
 from gateway.models.chain import Block, Cursor, Transaction
 from gateway.models.columns import Table
+from gateway.models.customers import Customer
 from gateway.models.deposits import Deposit, DepositSighting
 from gateway.models.invoices import Invoice, InvoiceTimeline, PaymentOption
 from gateway.models.ledger import BalanceHistory, Journal, Wallet
@@ -71,6 +72,7 @@ __all__ = [
     "CancelRequest",
     "Currency",
     "Cursor",
+    "Customer",
     "Deposit",
     "DepositSighting",
     "Event",

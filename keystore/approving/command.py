@@ -2,6 +2,7 @@
 
 import argparse
 import getpass
+import os
 import re
 import sys
 import time
@@ -22,7 +23,7 @@ PASSPHRASE_BYTES_MIN = 12
 def run(asked: argparse.Namespace) -> None:
     """Do what the command line says."""
     if asked.command == "approver-key":
-        public = key_file.new(asked.file, _new_passphrase(asked))
+        public = key_file.create(asked.file, _new_passphrase(asked), os.urandom)
         print(f"public key for the policy: {public}")
         return
     if asked.yes and asked.order is None:

@@ -1,6 +1,5 @@
 """An approver's own Ed25519 key in a file of mode 0600, under a passphrase or without one."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -128,8 +127,3 @@ def public_of(key: Ed25519PrivateKey) -> str:
 
 def _context(public: str, kdf: Kdf) -> bytes:
     return context("approver-key", 1, public, kdf.alg, kdf.memory_cost, kdf.iterations)
-
-
-def new(path: Path, passphrase: bytes) -> str:
-    """Make a new key with the machine's own randomness."""
-    return create(path, passphrase, os.urandom)

@@ -19,6 +19,7 @@ DECIMALS_MAX = 36
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAMILY_DECIMALS = {"ethereum": 18, "tron": 6, "solana": 9}
+_TRON_LETTERS = 34
 _LATEST_MS = 253_402_300_799_000
 """The end of the year 9999."""
 
@@ -43,7 +44,7 @@ def native_decimals(order: Order) -> int:
     """Return the decimals of the network's own coin, by the form of the destination."""
     if order.to.startswith("0x"):
         return _FAMILY_DECIMALS["ethereum"]
-    family = "tron" if order.to.startswith("T") and len(order.to) == len("T" * 34) else "solana"
+    family = "tron" if order.to.startswith("T") and len(order.to) == _TRON_LETTERS else "solana"
     return _FAMILY_DECIMALS[family]
 
 

@@ -57,18 +57,14 @@ CREATE FUNCTION post_balance() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE w wallet%ROWTYPE;
 BEGIN
-    SELECT * INTO w FROM wallet
+    INSERT INTO wallet (account, merchant_id, currency_id)
+        VALUES (NEW.account,
+                CASE WHEN NEW.account IN ('custody', 'revenue', 'expense', 'external', 'suspense')
+                     THEN NULL ELSE NEW.account END,
+                NEW.currency_id)
+        ON CONFLICT (account, currency_id) DO NOTHING;
+    SELECT * INTO STRICT w FROM wallet
         WHERE account = NEW.account AND currency_id = NEW.currency_id FOR UPDATE;
-    IF NOT FOUND THEN
-        INSERT INTO wallet (account, merchant_id, currency_id)
-            VALUES (NEW.account,
-                    CASE WHEN NEW.account IN ('custody', 'revenue', 'expense', 'external', 'suspense')
-                         THEN NULL ELSE NEW.account END,
-                    NEW.currency_id)
-            ON CONFLICT (account, currency_id) DO NOTHING;
-        SELECT * INTO STRICT w FROM wallet
-            WHERE account = NEW.account AND currency_id = NEW.currency_id FOR UPDATE;
-    END IF;
     NEW.wallet_id := w.id;
     NEW.merchant_id := w.merchant_id;
     NEW.version := w.version + 1;

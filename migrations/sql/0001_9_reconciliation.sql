@@ -73,11 +73,6 @@ END $$;
 CREATE TRIGGER deposit_count_once BEFORE INSERT ON deposit
     FOR EACH ROW EXECUTE FUNCTION count_once();
 ALTER TABLE deposit ENABLE ALWAYS TRIGGER deposit_count_once;
--- One that was orphaned and is seen again is as good as new.
-CREATE TRIGGER deposit_count_again BEFORE UPDATE OF status ON deposit
-    FOR EACH ROW WHEN (OLD.status = 'reorged' AND NEW.status = 'pending')
-    EXECUTE FUNCTION count_once();
-ALTER TABLE deposit ENABLE ALWAYS TRIGGER deposit_count_again;
 CREATE UNIQUE INDEX deposit_balance ON deposit (network_id, address, currency_id, block_height)
     WHERE kind = 'balance';
 

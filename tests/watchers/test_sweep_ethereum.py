@@ -8,7 +8,6 @@ import pytest
 
 from devnet import anvil
 from devnet.anvil import AnvilChain
-from devnet.demo.sweeping import emptied
 from gateway.db import CROSS_TENANT
 from gateway.settings import AssetSettings, SweepSettings
 from tests.conftest import FreshDatabase
@@ -16,6 +15,7 @@ from tests.keystore.house import House
 from tests.watchers.sweep_world import SweepWorld, own_keystore, sweep_world
 from watchers.outgoing import Outgoing
 from watchers.pay import holds
+from watchers.sweep.rows import costs
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
 ETHER, TOKENS = 10**18, 10**6
@@ -68,7 +68,8 @@ async def test_coins_and_tokens_are_swept_and_every_figure_agrees(w: SweepWorld)
     assert spent == sum(sweep.cost_units for sweep in sweeps) > 0
     landed = [*await w.attempts("sweep"), *await w.attempts("top_up")]
     assert await w.booked("network_fee") == len(landed) >= 5, "four sweeps, one of them funded"
-    told = (await emptied(w.owner, {w.name: w.chain}))[w.name]
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        told = await costs(session, w.name)
     assert {each.currency_id for each in told} == {w.coin, w.token}
     assert sum(each.cost_units for each in told) == spent
     assert await w.booked("capital") == 1, "what reaches the hot wallet is no new capital"

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from gateway.settings import NetworkSettings
 from watchers.network import NATIVE
 from watchers.networks.solana import fees
@@ -12,15 +10,11 @@ from watchers.networks.solana.accounts import (
     TOKEN_PROGRAMS,
     associated_token_account,
 )
-from watchers.networks.solana.wire import accounts, ask
+from watchers.networks.solana.wire import accounts, ask, recent_prices
 from watchers.quotes import FeeQuoter, Quote
 from watchers.rpc import Endpoints, JsonRpc
 
 _COMMITMENT = "confirmed"
-
-
-class _Priority(msgspec.Struct, gc=False):
-    prioritizationFee: int  # noqa: N815 - the chain's own field name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +51,7 @@ class SolanaQuoter:
         return [address], TOKEN_ACCOUNT_BYTES if ours is None else len(ours.content())
 
     async def _price(self, written: list[str]) -> int:
-        recent = await ask(self.rpc, "getRecentPrioritizationFees", [written], list[_Priority])
-        return fees.unit_price([each.prioritizationFee for each in recent])
+        return fees.unit_price(await recent_prices(self.rpc, written))
 
     async def _rent(self, data_bytes: int) -> int:
         params = [data_bytes, {"commitment": _COMMITMENT}]

@@ -23,15 +23,11 @@ from watchers.networks.solana.accounts import (
     token_holding,
 )
 from watchers.networks.solana.gathered import fits
-from watchers.networks.solana.wire import AccountDocument, accounts, ask
+from watchers.networks.solana.wire import AccountDocument, accounts, recent_prices
 from watchers.rpc import Endpoints, JsonRpc
 from watchers.sweep.hands import Job, Source, Step
 
 COMMITMENT = "confirmed"
-
-
-class _Priority(msgspec.Struct, gc=False):
-    prioritizationFee: int  # noqa: N815 - the chain's own field name
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +132,7 @@ class SolanaSweeps:
 
     async def _price(self, job: Job) -> int:
         written = [job.hot, *(source.address for source in job.sources)]
-        recent = await ask(self.rpc, "getRecentPrioritizationFees", [written], list[_Priority])
-        return fees.unit_price([each.prioritizationFee for each in recent])
+        return fees.unit_price(await recent_prices(self.rpc, written))
 
 
 def hands(name: str, settings: NetworkSettings, endpoints: Endpoints) -> SolanaSweeps:

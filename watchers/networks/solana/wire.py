@@ -68,6 +68,16 @@ def in_words(method: str, error: RpcError) -> Incomplete | NodeUnavailable:
     return Incomplete(f"{method}: {words} ({error})")
 
 
+class _Priority(msgspec.Struct, gc=False):
+    prioritizationFee: int  # noqa: N815 - the chain's own field name
+
+
+async def recent_prices(rpc: JsonRpc, written: Sequence[str]) -> list[int]:
+    """Return what recent blocks took, micro-lamports per unit, for writing these accounts."""
+    found = await ask(rpc, "getRecentPrioritizationFees", [list(written)], list[_Priority])
+    return [each.prioritizationFee for each in found]
+
+
 async def accounts(
     rpc: JsonRpc, addresses: Sequence[str], commitment: str
 ) -> list[AccountDocument | None]:

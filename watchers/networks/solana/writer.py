@@ -27,16 +27,12 @@ from watchers.networks.solana.accounts import (
     nonce_account_address,
     nonce_state,
 )
-from watchers.networks.solana.wire import Valued, accounts, ask
+from watchers.networks.solana.wire import Valued, accounts, ask, recent_prices
 from watchers.rpc import JsonRpc, RpcError
 
 # What is written is what was read at `confirmed`: a rollback below it needs a third of the
 # stake, and a payment prepared on a value that vanished never lands.
 _COMMITMENT = "confirmed"
-
-
-class _Priority(msgspec.Struct, gc=False):
-    prioritizationFee: int  # noqa: N815 - the chain's own field name
 
 
 class _LatestBlockhash(msgspec.Struct, gc=False):
@@ -178,8 +174,7 @@ class SolanaWriter:
             written += [
                 associated_token_account(owner, order.asset, program) for owner in written
             ]
-        recent = await ask(self.rpc, "getRecentPrioritizationFees", [written], list[_Priority])
-        return fees.unit_price([each.prioritizationFee for each in recent])
+        return fees.unit_price(await recent_prices(self.rpc, written))
 
     async def _check_lamports(self, order: PayoutOrder, cost: int) -> None:
         source, destination = await accounts(

@@ -1,0 +1,4 @@
+-- factors
+
+-- downgrade
+-- factors

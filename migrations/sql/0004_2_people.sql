@@ -1,0 +1,4 @@
+-- people
+
+-- downgrade
+-- people

@@ -1,0 +1,4 @@
+-- merchants
+
+-- downgrade
+-- merchants

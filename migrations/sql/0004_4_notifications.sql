@@ -1,0 +1,4 @@
+-- notifications
+
+-- downgrade
+-- notifications

@@ -1,0 +1,4 @@
+-- usage
+
+-- downgrade
+-- usage

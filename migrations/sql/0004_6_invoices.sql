@@ -1,0 +1,4 @@
+-- invoices
+
+-- downgrade
+-- invoices

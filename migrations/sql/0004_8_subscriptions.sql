@@ -1,0 +1,4 @@
+-- subscriptions
+
+-- downgrade
+-- subscriptions

@@ -1,0 +1,4 @@
+-- referrals
+
+-- downgrade
+-- referrals

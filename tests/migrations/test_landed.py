@@ -1,0 +1,39 @@
+"""Revisions that were released: a database made with them must be one that today's files make."""
+
+import hashlib
+from pathlib import Path
+
+import migrations
+
+SQL = Path(migrations.__file__).parent / "sql"
+RELEASED = {
+    "0001_1_catalog_accounts": "74bf798075f386e3f9e39749865b8fa09a02e875d3fc54b2bde3ce4d8288dba3",
+    "0001_2_ledger": "830135a638495cac9ae3a6ee42a3831a124d302c1e412a3292e4f548f252d485",
+    "0001_3_money_in": "ec1eb56b8c34d7165bf473e9c2d4a7fb239a6653cc198682b74b9b59d442794c",
+    "0001_4_money_out": "331bd49b40e8debff3500efb3d71fe6041b1834746d5b020dcc0c740769e7e34",
+    "0001_5_webhooks": "db09d03996be7ee6306cad5a63ba8a0a0254193e8a85d805feec5d147bf83a62",
+    "0001_6_roles": "39bb23dc7c965ed15ddcfd8a854e65292c2e40f5fa113b0c81d257684fef91e6",
+    "0001_7_coverage": "9412aefcef1a129c8e4bcf42c280cffb691279e844f3e2b95e809fdbcf3ed54b",
+    "0001_8_misdirected": "e55244e61feb235e2fb14eedceef67b3ab99b1f50fd33a86d448bb7f7ddc4765",
+    "0001_9_reconciliation": "f4a57b5d68d8ec97c972a8ac77256aba5ac19423ded25876188cdbf29f35a417",
+    "0001_10_questions": "6e1d82632289d6a94c415b5e069f9123ed071a738c4d6efd017d83109e335e99",
+    "0002_1_attempts": "a8568813100f014ca99edd07c2ac6333683b64fc0e71ae8a9e6817bd3d4336c1",
+    "0002_2_approvals": "dcf42b1d881e67eacfbbc43f569fd66d7f22fa0432267a34782b48569eca76b4",
+    "0002_3_sweeps": "6152b231c7711533c010f2ec7ee8ac8f16ba18e8914739f081844b22252af045",
+    "0002_4_requests": "c7ee7b93c13aa5cf6c8635725f7ffce4bd75748610494cf7cd790d2caa498710",
+    "0003_1_webhooks": "9cd8bb317e2af4a73eeb4d68b6580d82397e9906e20ceb4fa6f2228e6a0799cb",
+    "0003_2_prices": "dd30867fb4660863ebac48876e6b693f9a70bc8b93776771e773eedd1e114902",
+    "0003_3_audit": "53045deedcd4dcc2be3b0affe9d2e3b3b9ca77ca8fcf7fbcea8caed4dfe6aa32",
+    "0003_4_limits": "31022151e69d322ee0aa3470c927bcf3d3dde372d83064a6fdf664d88b025dcd",
+}
+"""SHA-256 of each file. A new revision is added when it is released; nothing here ever changes."""
+
+
+def test_a_released_revision_is_never_edited() -> None:
+    """What is wrong in one is mended by the next: older databases have run it already."""
+    now = {
+        path.stem: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in SQL.glob("*.sql")
+        if path.stem in RELEASED
+    }
+    assert now == RELEASED
