@@ -166,7 +166,7 @@ def test_a_key_file_is_private_and_opens_with_its_passphrase_only(tmp_path: Path
         key_file.opened(file, b"another one")
     with pytest.raises(Unfit, match="exists already"):
         key_file.create(path, PASSPHRASE, os.urandom, CHEAP)
-    other = key_file.new(tmp_path / "bob.key", b"")
+    other = key_file.create(tmp_path / "bob.key", b"", os.urandom)
     swapped = msgspec.structs.replace(file, public_key=other)
     with pytest.raises(Unfit, match="altered"):
         key_file.opened(swapped, PASSPHRASE)
@@ -182,7 +182,7 @@ def test_a_key_file_is_private_and_opens_with_its_passphrase_only(tmp_path: Path
 def test_an_open_key_file_names_its_own_key(tmp_path: Path) -> None:
     """Another public key beside the seed is refused, and so is a file that is none."""
     path = tmp_path / "alice.key"
-    key_file.new(path, b"")
+    key_file.create(path, b"", os.urandom)
     file = key_file.read(path)
     key_file.opened(file, b"")
     with pytest.raises(Unfit, match="belongs to another"):
@@ -263,7 +263,7 @@ ONE, YES = "/v1/approvals/orders/aor_1", "/v1/approvals/orders/aor_1/approve"
 @pytest.fixture
 def alice(tmp_path: Path) -> Path:
     """Return Alice's key file."""
-    key_file.new(tmp_path / "alice.key", b"")
+    key_file.create(tmp_path / "alice.key", b"", os.urandom)
     return tmp_path / "alice.key"
 
 

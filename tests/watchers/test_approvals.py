@@ -103,7 +103,9 @@ def kept() -> Iterator[Kept]:
     with tempfile.TemporaryDirectory(prefix="gw-") as folder:
         house = build(Path(folder), extra='policy = "policy.toml"\n')
         kept = Kept(house)
-        keys = {name: key_file.new(kept.key(name), b"") for name in ("alice", "bob")}
+        keys = {
+            name: key_file.create(kept.key(name), b"", os.urandom) for name in ("alice", "bob")
+        }
         policy = house.home / "policy.toml"
         policy.write_text(POLICY.format(**keys, limit=LIMIT, window=100 * AMOUNT))
         policy.chmod(0o600)
