@@ -49,6 +49,14 @@ Replaces = Callable[[bytes], bool]
 """Whether a new intent may stand in the place of the one given."""
 
 
+_SIGNED_FOR = (
+    "select seq, intent, raw, tx_hash, sender, number from entry "
+    "where kind = 'signed' and subject = ? "
+    "union all select seq, intent, raw, tx_hash, sender, number from entry "
+    "where kind <> 'signed' and subject = ? and number is not null order by seq"
+)
+
+
 def never(_: bytes) -> bool:
     """Say that one intent is all a withdrawal gets."""
     return False
@@ -113,15 +121,11 @@ class Journal:
         Raises `Refused` (`intent_conflict`) where it was signed with another intent that this
         one does not replace.
         """
-        rows = self._db.execute(
-            "select intent, raw, tx_hash, sender, number from entry "
-            "where number is not null and subject = ? order by seq",
-            (withdrawal_id,),
-        ).fetchall()
-        for row in rows:
-            if row[0] == intent:
-                return Answer(*row[1:])
-        if rows and not replaces(rows[-1][0]):
+        rows = self._db.execute(_SIGNED_FOR, (withdrawal_id, withdrawal_id)).fetchall()
+        for _, known, *signed in rows:
+            if known == intent:
+                return Answer(*signed)
+        if rows and not replaces(rows[-1][1]):
             raise Refused(
                 "intent_conflict", f"{withdrawal_id} was signed already with another intent"
             )
@@ -218,15 +222,16 @@ class Journal:
 
     def now(self) -> datetime:
         """Return the time for limits and expiries: a clock set back does not turn it back."""
-        row = self._db.execute("select max(at) from entry").fetchone()
-        latest = datetime.fromisoformat(row[0]) if row[0] is not None else None
+        row = self._db.execute("select at from entry order by seq desc limit 1").fetchone()
+        latest = None if row is None else datetime.fromisoformat(row[0])
         clock = self._clock()
         return clock if latest is None else max(clock, latest)
 
     def spent(self, rule: str, since: datetime) -> int:
         """Return the base units that a rule has allowed to leave after `since`."""
         rows = self._db.execute(
-            "select units from entry where kind = 'signed' and rule = ? and at > ?",
+            "select units from entry "
+            "where rule <> '' and rule = ? and at > ? and kind = 'signed'",
             (rule, spelled(since)),
         )
         return sum(int(units) for (units,) in rows)
@@ -237,14 +242,16 @@ class Journal:
         A nonce account's creation is in no slot: its transaction's hash stands for one.
         """
         return self._db.execute(
-            "select coalesce(slot, tx_hash), intent from entry where at > ? and rule = ?",
-            (spelled(since), rule),
+            "select coalesce(slot, tx_hash), intent from entry "
+            "where rule <> '' and rule = ? and at > ?",
+            (rule, spelled(since)),
         ).fetchall()
 
     def setups(self, subject: str, since: datetime) -> int:
         """Return how often a nonce account's creation was signed after `since`."""
         row = self._db.execute(
-            "select count(*) from entry where subject = ? and kind = 'setup' and at > ?",
+            "select count(*) from entry where subject = ? and kind <> 'signed' and kind = 'setup' "
+            "and at > ?",
             (subject, spelled(since)),
         ).fetchone()
         return int(row[0])
@@ -276,7 +283,7 @@ class Journal:
         """Remember a refusal; the same one again (a caller that insists) adds nothing."""
         with self._writing():
             known = self._db.execute(
-                "select 1 from entry where subject = ? and kind = 'refused' "
+                "select 1 from entry where subject = ? and kind <> 'signed' and kind = 'refused' "
                 "and code = ? and intent = ?",
                 (withdrawal_id, code, intent),
             ).fetchone()

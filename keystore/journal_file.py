@@ -41,9 +41,8 @@ create unique index one_signature on entry (subject) where kind = 'signed';
 create unique index one_slot on entry (slot) where kind = 'signed';
 create unique index one_number on entry (network, number) where number is not null;
 create unique index one_transaction on entry (tx_hash) where raw is not null;
-create index by_subject on entry (subject);
-create index by_rule on entry (rule, at) where kind = 'signed';
-create index by_time on entry (at);
+create index by_subject on entry (subject) where kind <> 'signed';
+create index by_rule on entry (rule, at) where rule <> '';
 create trigger entry_is_final before update on entry
     begin select raise(abort, 'journal rows are final'); end;
 create trigger entry_stays before delete on entry
