@@ -6,9 +6,13 @@ from gateway.models.accounts import (
     AuditLog,
     AuditPending,
     IdempotencyKey,
+    Invitation,
     Merchant,
+    OneTimeToken,
     RateWindow,
+    SignInAttempt,
     User,
+    UserSession,
 )
 from gateway.models.addresses import AddressPool, FreeAddress
 from gateway.models.approvals import (
@@ -22,11 +26,26 @@ from gateway.models.cancels import CancelRequest
 from gateway.models.catalog import Currency, Network, NetworkHealth, PriceHistory
 from gateway.models.chain import Block, Cursor, Transaction
 from gateway.models.columns import Table
-from gateway.models.customers import Customer
+from gateway.models.customers import Customer, CustomerTransfer
 from gateway.models.deposits import Deposit, DepositSighting
-from gateway.models.invoices import Invoice, InvoiceTimeline, PaymentOption
+from gateway.models.factors import Passkey, PasskeyChallenge, RecoveryCode, Totp
+from gateway.models.invoices import (
+    Invoice,
+    InvoiceTimeline,
+    InvoiceWord,
+    PaymentOption,
+    PaymentOptionRate,
+    ReceiptRate,
+    Simulation,
+)
 from gateway.models.ledger import BalanceHistory, Journal, Wallet
+from gateway.models.merchants import MerchantSettings, RequestNonce
 from gateway.models.misdirected import Resolution, Stray, StrayDay
+from gateway.models.notifications import (
+    Notification,
+    NotificationCursor,
+    NotificationTarget,
+)
 from gateway.models.questions import Question
 from gateway.models.reconciliation import (
     AddressDrift,
@@ -35,6 +54,13 @@ from gateway.models.reconciliation import (
     Reconciliation,
     ReconciliationMark,
 )
+from gateway.models.referrals import (
+    Commission,
+    CommissionPot,
+    Referral,
+    ReferralCode,
+    ReferralSchedule,
+)
 from gateway.models.requests import (
     AddressBookEntry,
     FeeQuote,
@@ -42,7 +68,9 @@ from gateway.models.requests import (
     WithdrawalBatch,
     WithdrawalSettings,
 )
+from gateway.models.subscriptions import Package, Subscription, SubscriptionPeriod
 from gateway.models.sweeps import Sweep, Unswept
+from gateway.models.usage import UsageDay, UsageHour
 from gateway.models.webhooks import Event, WebhookDelivery, WebhookEndpoint
 from gateway.models.withdrawals import (
     ApplicationWallet,
@@ -70,40 +98,68 @@ __all__ = [
     "BalanceHistory",
     "Block",
     "CancelRequest",
+    "Commission",
+    "CommissionPot",
     "Currency",
     "Cursor",
     "Customer",
+    "CustomerTransfer",
     "Deposit",
     "DepositSighting",
     "Event",
     "FeeQuote",
     "FreeAddress",
     "IdempotencyKey",
+    "Invitation",
     "Invoice",
     "InvoiceTimeline",
+    "InvoiceWord",
     "Journal",
     "Merchant",
+    "MerchantSettings",
     "Network",
     "NetworkHealth",
+    "Notification",
+    "NotificationCursor",
+    "NotificationTarget",
+    "OneTimeToken",
     "OrderRefusal",
+    "Package",
+    "Passkey",
+    "PasskeyChallenge",
     "Pause",
     "PaymentOption",
+    "PaymentOptionRate",
     "PayoutRule",
     "PolicySnapshot",
     "PriceHistory",
     "Question",
     "RateWindow",
+    "ReceiptRate",
     "Reconciliation",
     "ReconciliationMark",
+    "RecoveryCode",
+    "Referral",
+    "ReferralCode",
+    "ReferralSchedule",
+    "RequestNonce",
     "Resolution",
+    "SignInAttempt",
     "Signature",
+    "Simulation",
     "Stray",
     "StrayDay",
+    "Subscription",
+    "SubscriptionPeriod",
     "Sweep",
     "Table",
+    "Totp",
     "Transaction",
     "Unswept",
+    "UsageDay",
+    "UsageHour",
     "User",
+    "UserSession",
     "Wallet",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -8,7 +8,7 @@ from gateway.models.columns import SerialKey, Table, TextKey
 
 
 class AddressPool(Table):
-    """One derived address; it belongs to one invoice for good once it is assigned."""
+    """One derived address; once assigned it belongs to one invoice or one customer for good."""
 
     __tablename__ = "address_pool"
     id: Mapped[SerialKey]
@@ -20,6 +20,7 @@ class AddressPool(Table):
     status: Mapped[str]
     merchant_id: Mapped[str | None]
     invoice_id: Mapped[str | None]
+    customer_id: Mapped[str | None]
     created_at: Mapped[datetime]
     assigned_at: Mapped[datetime | None]
 

@@ -19,6 +19,7 @@ class Network(Table):
     test: Mapped[bool]
     local: Mapped[bool]
     enabled: Mapped[bool]
+    disabled_reason: Mapped[str | None]
 
 
 class Currency(Table):

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.models.columns import Table, TextKey, UnitsColumn
+from gateway.models.columns import Table, TextKey, Units, UnitsColumn
 
 
 class Deposit(Table):
@@ -23,6 +23,8 @@ class Deposit(Table):
     purpose: Mapped[str]
     merchant_id: Mapped[str | None]
     invoice_id: Mapped[str | None]
+    customer_id: Mapped[str | None]
+    fee_units: Mapped[int] = mapped_column(Units, default=0)
     status: Mapped[str]
     reason: Mapped[str | None]
     late: Mapped[bool]

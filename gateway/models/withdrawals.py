@@ -12,12 +12,14 @@ class Withdrawal(Table):
     """A request to pay `units` to `destination`; what was asked for never changes.
 
     Without a merchant it is a refund of an unattributed deposit, out of suspense. It may belong to
-    a batch, refund an invoice, or be asked for by a payout rule.
+    a batch, refund an invoice, or be asked for by a payout rule. With a customer, that customer's
+    balance pays it.
     """
 
     __tablename__ = "withdrawal"
     id: Mapped[TextKey]
     merchant_id: Mapped[str | None]
+    customer_id: Mapped[str | None]
     livemode: Mapped[bool]
     currency_id: Mapped[str]
     network_id: Mapped[str]

@@ -11,7 +11,10 @@ BEGIN
         INSERT INTO wallet (account, merchant_id, currency_id)
             VALUES (NEW.account,
                     CASE WHEN NEW.account IN ('custody', 'revenue', 'expense', 'external', 'suspense')
-                         THEN NULL ELSE NEW.account END,
+                         THEN NULL
+                         WHEN starts_with(NEW.account, 'cus_')
+                         THEN (SELECT c.merchant_id FROM customer c WHERE c.id = NEW.account)
+                         ELSE NEW.account END,
                     NEW.currency_id)
             ON CONFLICT (account, currency_id) DO NOTHING;
         SELECT * INTO STRICT w FROM wallet

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from gateway.postgres.connect import connected
-from gateway.postgres.migrate import migrate, require_database
+from gateway.postgres.head import head, require_database
+from gateway.postgres.migrate import migrate
 from gateway.postgres.url import RUNTIME_ROLES, Role
 from gateway.settings import SettingsError
 from tests.conftest import FreshDatabase
@@ -42,11 +43,12 @@ UNION ALL SELECT 'grant', c.relname::text, coalesce(a.attname::text, ''),
 
 def test_down_to_nothing_and_up_again(database: FreshDatabase) -> None:
     """`base` leaves no table, function or type; the way up leads to the same head."""
-    head, _ = migrate(database.settings, to="base")
+    newest, _ = migrate(database.settings, to="base")
+    assert newest == head(), "what Alembic calls the head is what processes ask for"
     with connected(database.settings, "owner") as connection:
         assert connection.execute(LEFT_BEHIND).all() == []
-    assert migrate(database.settings) == ("empty", head)
-    assert migrate(database.settings) == (head, head)
+    assert migrate(database.settings) == ("empty", newest)
+    assert migrate(database.settings) == (newest, newest)
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
@@ -82,11 +84,11 @@ def test_every_process_accepts_head_as_its_own_role(
 
 def test_a_schema_behind_is_refused_with_the_command(database: FreshDatabase) -> None:
     """The line names both versions and what to run."""
-    head, _ = migrate(database.settings, to="base")
+    newest, _ = migrate(database.settings, to="base")
     with pytest.raises(SettingsError) as refusal:
         require_database(database.settings, "api")
     assert str(refusal.value) == (
-        f"database is at empty, this version needs {head}: run `gateway migrate`"
+        f"database is at empty, this version needs {newest}: run `gateway migrate`"
     )
 
 
