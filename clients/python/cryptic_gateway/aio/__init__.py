@@ -1,0 +1,1 @@
+"""The source of both call styles: `plain` is made from here by generate.py."""

@@ -1,0 +1,1 @@
+"""The blocking call style, made from `aio` by generate.py."""
