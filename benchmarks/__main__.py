@@ -6,6 +6,7 @@ from pathlib import Path
 from benchmarks import (
     catch_up,
     head_solana,
+    invoice_tables,
     payouts,
     pool,
     pool_generation,
@@ -13,6 +14,7 @@ from benchmarks import (
     sweeps,
     webhooks,
 )
+from benchmarks.invoice_creation import __main__ as invoice_creation
 
 if __name__ == "__main__":
     for path in sorted(Path(__file__).parent.glob("decode_*.py")):
@@ -21,6 +23,8 @@ if __name__ == "__main__":
     catch_up.main()
     head_solana.main()
     webhooks.main()
+    invoice_creation.main()
+    invoice_tables.main()
     signing.main()
     pool_generation.main()
     sweeps.main()

@@ -42,8 +42,8 @@ BODY = 1500
 
 _ENDPOINTS = text("""
 WITH m AS (INSERT INTO merchant (id, name, created_at) VALUES ('mer_1', 'Shop', now()) RETURNING id)
-INSERT INTO webhook_endpoint (id, merchant_id, url, api_version, created_at)
-SELECT 'whe_' || n, m.id, :url, '1', now() FROM m, generate_series(1, :endpoints) n
+INSERT INTO webhook_endpoint (id, merchant_id, url, api_version, livemode, created_at)
+SELECT 'whe_' || n, m.id, :url, '1', false, now() FROM m, generate_series(1, :endpoints) n
 """)
 _EVENTS = text("""
 WITH e AS (

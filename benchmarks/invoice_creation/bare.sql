@@ -1,0 +1,54 @@
+-- One creation as gateway/invoices does it; only the ids are made here.
+\set n random(1, 9000000000000000)
+SELECT * FROM authenticate_key(decode(:hash, 'hex'), now(), 0, '127.0.0.1', NULL, NULL);
+BEGIN;
+SELECT set_config('app.merchant_id', 'mer_bench', true);
+SELECT pg_try_advisory_xact_lock(hashtextextended('mer_bench key ' || :n, 0));
+SELECT * FROM idempotency_key WHERE merchant_id = 'mer_bench' AND endpoint = 'test POST /v1/invoices'
+    AND key = 'key-' || :n;
+SELECT * FROM merchant LEFT JOIN merchant_settings ON merchant_settings.merchant_id = merchant.id
+    WHERE merchant.id = 'mer_bench' AND merchant.deleted_at IS NULL;
+SELECT address AS address, index AS index, path AS path, encode(signature, 'hex') AS signature
+    FROM claim_address('ethereum', 'inv_' || :n, now()) \gset
+WITH made AS (
+    INSERT INTO invoice (id, merchant_id, livemode, order_id, metadata, amount, currency,
+        tolerance_basis_points, confirmation_policy, status, exception, final, created_at, expires_at,
+        monitoring_until)
+    VALUES ('inv_' || :n, 'mer_bench', false, '1', '{"basket": "7"}', 25, 'USD', 50, 'final', 'pending',
+        'none', false, now(), now() + interval '1 hour', now() + interval '7 days')
+), offered AS (
+    INSERT INTO payment_option (invoice_id, merchant_id, currency_id, network_id, amount_units, rate,
+        rate_source, rate_at, address, address_index, address_path, address_signature, activated_at)
+    VALUES ('inv_' || :n, 'mer_bench', 'ETH-ETHEREUM', 'ethereum', 10000000000000000, 2500, 'static',
+        now(), :address, CAST(:index AS integer), :path, decode(:signature, 'hex'), now())
+)
+INSERT INTO invoice_timeline (invoice_id, merchant_id, status, exception, reason, at)
+VALUES ('inv_' || :n, 'mer_bench', 'pending', 'none', 'the invoice was created', now());
+WITH told AS (
+    INSERT INTO event (id, merchant_id, type, subject, sequence, livemode, api_version, data, at)
+    SELECT 'evt_' || :n, 'mer_bench', 'invoice.created', 'inv_' || :n, 1 + coalesce(max(sequence), 0),
+        false, '1', jsonb_build_object('object', repeat('x', 1600)), now()
+    FROM event WHERE subject = 'inv_' || :n
+    RETURNING sequence
+), wanted AS (
+    SELECT id, CAST(row_number() OVER (ORDER BY id) AS integer) AS place FROM webhook_endpoint
+    WHERE merchant_id = 'mer_bench' AND status = 'enabled' AND deleted_at IS NULL
+        AND NOT livemode AND events && ARRAY['*', 'invoice.created']
+), queued AS (
+    INSERT INTO webhook_delivery (id, merchant_id, endpoint_id, event_id, subject, sequence, status,
+        attempts, next_attempt_at, created_at)
+    SELECT 'whd_' || :n || wanted.place, 'mer_bench', wanted.id, 'evt_' || :n, 'inv_' || :n,
+        told.sequence, 'scheduled', 0, now(), now()
+    FROM told, wanted
+    RETURNING 1
+)
+SELECT pg_notify('webhook_deliveries', '') FROM (SELECT 1 FROM queued LIMIT 1) AS any_of_them;
+INSERT INTO audit_log (merchant_id, actor, action, subject, after, address, endpoint, request_id, at)
+VALUES ('mer_bench', 'key_bench', 'invoice.created', 'inv_' || :n,
+    '{"amount": "25", "currency": "USD", "order_id": "1"}', '127.0.0.1', 'POST /v1/invoices',
+    'req_' || :n, now());
+INSERT INTO idempotency_key (merchant_id, endpoint, key, request_hash, response_status, response_body,
+    created_at, expires_at)
+VALUES ('mer_bench', 'test POST /v1/invoices', 'key-' || :n, sha256('body'), 201, repeat('x', 2200),
+    now(), now() + interval '1 day');
+COMMIT;

@@ -1,0 +1,1 @@
+SELECT * FROM claim_address('ethereum', 'inv_bench', now());

@@ -1,0 +1,167 @@
+"""What grows with the tables: claims over 400,000 invoices, lists and creation at three sizes.
+
+Claims run through `claim_address` as gw_api, one transaction each, from pgbench; lists and
+creations through a served API. Run: `.venv/bin/python -m benchmarks.invoice_tables`.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import psycopg
+from rich.progress import track
+from sqlalchemy import event, text
+
+from benchmarks.invoice_creation import bare
+from benchmarks.invoice_creation.load import rate
+from benchmarks.invoice_creation.serving import served
+from benchmarks.invoice_creation.shop import MERCHANT, Shop, add_addresses, shop
+from benchmarks.timing import console, table
+from gateway.db import CROSS_TENANT, Database
+from gateway.invoices.repository import documents_of
+from gateway.invoices.search import InvoiceFilter, invoice_page
+from gateway.paging import PageRequest
+from gateway.postgres.url import role_url
+
+CLAIMS, PORTION = 400_000, 50_000
+SIZES = (10_000, 100_000, 1_000_000)
+LISTED, LISTS, CREATED, CONNECTIONS = 100, 40, 600, 8
+LIMIT_LIST = 3
+_GROW = text("""
+WITH made AS (
+    INSERT INTO invoice (id, merchant_id, livemode, order_id, metadata, amount, currency,
+        tolerance_basis_points, status, exception, final, created_at, expires_at, monitoring_until)
+    SELECT 'inv_0' || lpad(n::text, 25, '0'), 'mer_bench', false, n::text, '{}', 25, 'USD', 50,
+        'expired', 'none', true, now(), now(), now() FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) n
+    RETURNING id)
+INSERT INTO payment_option (invoice_id, currency_id, merchant_id, network_id, amount_units, rate,
+    rate_source, rate_at)
+SELECT id, 'ETH-ETHEREUM', 'mer_bench', 'ethereum', 10000000000000000, 2500, 'static', now() FROM made
+""")
+_ONE = text("""
+INSERT INTO invoice (id, merchant_id, livemode, amount, currency, tolerance_basis_points,
+    created_at, expires_at, monitoring_until)
+VALUES ('inv_bench', 'mer_bench', false, 25, 'USD', 50, now(), now(), now())
+""")
+_STEPS = text("""
+INSERT INTO invoice_timeline (invoice_id, merchant_id, status, exception, reason, at)
+SELECT 'inv_0' || lpad(n::text, 25, '0'), 'mer_bench', 'pending', 'none', 'the invoice was created',
+    now() FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) n
+""")
+
+
+def main() -> None:
+    """Measure and print."""
+    asyncio.run(_claims())
+    asyncio.run(_sizes())
+
+
+async def _claims() -> None:
+    async with shop() as opened:
+        await add_addresses(opened.owner, 0, CLAIMS)
+        async with opened.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(_ONE)
+        rates = [
+            await bare.claims(opened, PORTION)
+            for _ in track(
+                range(CLAIMS // PORTION), "claiming", console=console, transient=True
+            )
+        ]
+    rows = [
+        [f"{(each + 1) * PORTION:,}", f"{found:.0f}", f"{found / rates[0]:.2f}"]
+        for each, found in enumerate(rates)
+    ]
+    table(
+        "Address claims, one transaction each", ["claimed", "per second", "of the first"], rows
+    )
+
+
+async def _sizes() -> None:
+    rows = []
+    async with shop() as opened:
+        await add_addresses(opened.owner, 0, len(SIZES) * CREATED * 2)
+        with served(opened, "ours", 1) as ports:
+            for before, size in pairwise((0, *SIZES)):
+                await _grow(opened.owner, before, size)
+                rows.append(await _at(opened, ports, size))
+    columns = ["invoices", "creations per second", "list of 100, ms", "its query, ms", "ratio"]
+    table(f"By size (list: at most {LIMIT_LIST} times its query)", columns, rows)
+
+
+async def _grow(owner: Database, before: int, size: int) -> None:
+    portion = 50_000
+    for first in track(
+        range(before, size, portion), f"to {size:,}", console=console, transient=True
+    ):
+        part = {"first": first, "last": min(first + portion, size) - 1}
+        async with owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(_GROW, part)
+            await session.execute(_STEPS, part)
+    async with owner.engine.connect() as connection:
+        plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await plain.execute(text("VACUUM ANALYZE"))
+
+
+async def _at(opened: Shop, ports: list[int], size: int) -> list[str]:
+    made = await rate(ports, opened.key, f"at{size}", count=CREATED, connections=CONNECTIONS)
+    lists, queries = [], []
+    replay = await _recorded(opened)
+    headers = {"Authorization": f"Bearer {opened.key}"}
+    url = f"http://127.0.0.1:{ports[0]}/v1/invoices"
+    async with httpx.AsyncClient(headers=headers) as client:
+        for _ in range(LISTS):
+            begun = time.perf_counter()
+            answer = await client.get(url, params={"limit": LISTED})
+            lists.append(time.perf_counter() - begun)
+            if len(answer.json()["data"]) != LISTED:
+                raise RuntimeError(answer.text)
+            queries.append(replay())
+    listed, query = statistics.median(lists) * 1000, statistics.median(queries) * 1000
+    return [
+        f"{size:,}",
+        f"{made:.0f}",
+        f"{listed:.1f}",
+        f"{query:.1f}",
+        f"{listed / query:.1f}",
+    ]
+
+
+async def _recorded(opened: Shop) -> Callable[[], float]:
+    """List once in process; return what sends the same statements again, and how long it took."""
+    database = Database(role_url(opened.settings, "api"), pool_size=1)
+    statements: list[tuple[str, Any]] = []
+
+    def note(*event_: Any) -> None:
+        statements.append((event_[2], event_[3]))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    async with database.unit_of_work(MERCHANT) as session:
+        page = PageRequest(limit=LISTED)
+        found = await invoice_page(session, MERCHANT, page, InvoiceFilter(), livemode=False)
+        await documents_of(session, found.rows, public_url="", check=lambda _: None)
+    await database.aclose()
+    url = role_url(opened.settings, "api")
+    plain = psycopg.connect(
+        host=str(url.query["host"]),
+        user=url.username,
+        password=str(url.password),
+        dbname=url.database,
+        autocommit=True,
+    )
+
+    def replay() -> float:
+        begun = time.perf_counter()
+        with plain.transaction():
+            for statement, values in statements:
+                plain.execute(statement, values).fetchall()
+        return time.perf_counter() - begun
+
+    return replay
+
+
+if __name__ == "__main__":
+    main()
