@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import structlog
+from prometheus_client import CollectorRegistry
 from sqlalchemy import delete
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -21,15 +22,25 @@ from gateway.audit.chain import link
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.invoices.expiry import close_round, expire_round
+from gateway.measured import ORIGIN, measure
 from gateway.models import IdempotencyKey
+from gateway.notifications.announcing import announce_changes, announce_events
+from gateway.notifications.configured import courier_of
+from gateway.notifications.courier import Courier
 from gateway.payout_rules.runs import rules_round
 from gateway.postgres.url import role_url
 from gateway.prices.configured import market_of
 from gateway.prices.round import market_round
 from gateway.prices.static import price_round, static_prices
+from gateway.referrals.sharing import share_round
+from gateway.scraped import served
 from gateway.settings import Settings
+from gateway.subscriptions.billing import bill_round
+from gateway.usage.rolling import roll_up
+from gateway.webhooks.alerts import emit_alert
+from gateway.webhooks.dialling import open_session
 from gateway.webhooks.feed import place_events
-from gateway.webhooks.guard import Guard, open_session
+from gateway.webhooks.guard import Guard
 from gateway.webhooks.outbox import DELIVERIES_CHANNEL
 from gateway.webhooks.secrets import EndpointSecrets
 from gateway.webhooks.sender import Line, Sender
@@ -47,6 +58,11 @@ AUDIT_SECONDS = 1.0
 FEED_SECONDS = 0.5
 FORGET_SECONDS = 3600.0
 RULES_SECONDS = 5.0
+NOTIFY_SECONDS = 1.0
+TIDY_SECONDS = 60.0
+USAGE_SECONDS = 60.0
+SHARE_SECONDS = 2.0
+BILLING_SECONDS = 5.0
 GRACE_SECONDS = 5.0
 """Beyond the webhook timeout, for writing the last results after SIGTERM."""
 
@@ -70,6 +86,7 @@ class Loop:
     async def run(self, stop: asyncio.Event) -> None:
         """Repeat until `stop`; a round that says that there is more is repeated at once."""
         failures = 0
+        ORIGIN.set(lambda: self.name)
         while not stop.is_set():
             self.wake.clear()
             try:
@@ -92,24 +109,45 @@ async def run(
     database = Database(
         role_url(settings, "worker"),
         pool_size=max(settings.database.pool_size, CONNECTIONS_MIN),
+        slow_milliseconds=settings.database.slow_query_milliseconds,
     )
     clock_loops = _clock_loops(settings, database, clock)
     endpoint_secrets = EndpointSecrets(settings.secret("webhooks.master_secret_file"))
     timeout = settings.webhooks.timeout_seconds
     guard = Guard(settings.webhooks.allow_private)
+    registry = CollectorRegistry()
+    measure(database.engine, registry)
     try:
-        async with open_session(guard, timeout_seconds=timeout) as session:
+        async with (
+            served(settings.worker.metrics_host, settings.worker.metrics_port, registry),
+            open_session(guard, timeout_seconds=timeout) as session,
+        ):
             line = Line(session, guard, endpoint_secrets, clock)
             async with asyncio.TaskGroup() as tasks:
                 sender = Sender(database, settings.webhooks, line, tasks)
-                loops = [*_sender_loops(settings, sender), *clock_loops]
+                courier = courier_of(settings, database, clock, tasks, registry)
+                loops = [
+                    *_sender_loops(settings, sender),
+                    *_courier_loops(database, courier, clock),
+                    *clock_loops,
+                ]
                 listening = tasks.create_task(_listener(database, sender).run(stop))
                 log.info("working", networks=sorted(settings.networks))
                 await _until_told(loops, sender, stop, tasks, grace=timeout + GRACE_SECONDS)
                 listening.cancel()
+            await _settle_last(courier)
     finally:
         await database.aclose()
     log.info("stopped")
+
+
+async def _settle_last(courier: Courier) -> None:
+    """Write what came of the last messages; what cannot be written is sent once more."""
+    courier.close()
+    try:
+        await courier.settle()
+    except TROUBLE:
+        log.warning("results not written: these messages will be sent again")
 
 
 async def _until_told(
@@ -146,6 +184,18 @@ def _sender_loops(settings: Settings, sender: Sender) -> list[Loop]:
     ]
 
 
+def _courier_loops(
+    database: Database, courier: Courier, clock: Callable[[], Moment]
+) -> list[Loop]:
+    return [
+        Loop("notifications", courier.round, NOTIFY_SECONDS, courier.wake),
+        Loop("announce", lambda: announce_events(database, clock()), NOTIFY_SECONDS),
+        Loop("alerts", lambda: announce_changes(database, clock(), emit_alert), NOTIFY_SECONDS),
+        Loop("tidy", courier.tidy, TIDY_SECONDS),
+        Loop("usage", lambda: roll_up(database, clock()), USAGE_SECONDS),
+    ]
+
+
 def _clock_loops(
     settings: Settings, database: Database, clock: Callable[[], Moment]
 ) -> list[Loop]:
@@ -174,6 +224,8 @@ def _clock_loops(
         Loop("audit", lambda: _link_audit(database), AUDIT_SECONDS),
         Loop("feed", lambda: _place(database), FEED_SECONDS),
         Loop("rules", lambda: rules_round(database, clock()), RULES_SECONDS),
+        Loop("billing", lambda: bill_round(database, settings, clock()), BILLING_SECONDS),
+        Loop("commissions", lambda: share_round(database, clock()), SHARE_SECONDS),
         Loop("forget", lambda: _forget_keys(database, clock()), FORGET_SECONDS),
     ]
 

@@ -8,6 +8,7 @@ import itertools
 import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,11 +123,18 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def database(database_server: TestServer) -> Iterator[FreshDatabase]:
+    """Clone the template for one test."""
+    with cloned(database_server) as database:
+        yield database
+
+
+@contextmanager
+def cloned(server: TestServer) -> Iterator[FreshDatabase]:
     """Clone the template; drop the clone afterwards, open connections or not."""
     name = f"test_{next(_numbers)}"
-    admin = database_server.admin
+    admin = server.admin
     ensure_database(admin, name, template=EMBEDDED_DATABASE)
-    yield FreshDatabase(_settings_of(database_server.settings, name))
+    yield FreshDatabase(_settings_of(server.settings, name))
     drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
     admin.exec_driver_sql(drop.as_string())
 
@@ -145,6 +153,6 @@ def _settings_of(server: Settings, name: str) -> Settings:
             worker_password_file=secrets / "worker_password",
             watcher_password_file=secrets / "watcher_password",
         ),
-        api=ApiSettings(key_pepper_file=secrets / "key_pepper"),
+        api=ApiSettings(key_pepper_file=secrets / "key_pepper", offers_milliseconds=0),
         webhooks=WebhookSettings(master_secret_file=secrets / "master_secret"),
     )

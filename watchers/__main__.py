@@ -23,7 +23,7 @@ import uvloop
 
 from gateway import logs
 from gateway.db import CROSS_TENANT, Database
-from gateway.postgres.migrate import require_database
+from gateway.postgres.head import require_database
 from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient

@@ -5,6 +5,7 @@ else is a bug and ends the process, which systemd starts again.
 """
 
 import asyncio
+import importlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -72,6 +73,7 @@ PAUSE_SECONDS_MAX = 10.0
 PUBLISH_SECONDS = 2.0
 BALANCES_SECONDS = 5.0
 DESK_SECONDS = 1.0
+SIMULATION_SECONDS = 0.5
 LEASE_SECONDS = 1.0
 LEASE_RENEWAL_SECONDS = 2.0
 PATIENCE = 4
@@ -175,6 +177,24 @@ class Watcher:
             tasks.create_task(self._repeat("orders", asked.round, DESK_SECONDS))
             tasks.create_task(self._repeat("quotes", self._quotes().round, QUOTE_SECONDS))
             tasks.create_task(self._repeat("questions", self._answers().serve, poll))
+            if self.network.test and self.network.local:
+                tasks.create_task(
+                    self._repeat("simulations", self._player(position), SIMULATION_SECONDS)
+                )
+
+    def _player(self, position: Position) -> Callable[[], Awaitable[object]]:
+        # Loaded here and not above: where money is real this code is not even in the process.
+        loading = importlib.import_module("watchers.simulate.loading")
+        player = loading.player(
+            self.name,
+            self.network,
+            self.chain,
+            self.database,
+            position=position,
+            public_url=self.settings.api.public_url,
+        )
+        round_: Callable[[], Awaitable[object]] = player.round
+        return round_
 
     def _scanner(self, position: Position) -> Scanner:
         return Scanner(

@@ -6,6 +6,7 @@ from devnet.tron import address
 from devnet.tron.faults import Faults
 from devnet.tron.forms import Json
 from devnet.tron.genesis import PAYER, PAYER_KEY
+from devnet.tron.local import FEE_LIMIT, token_transfer
 from devnet.tron.parameters import ENERGY_FACTOR_MAX
 from devnet.tron.query import BadQuery, Query
 from devnet.tron.reads import Handler
@@ -15,19 +16,29 @@ EXPIRATION_MS = 60_000
 
 
 async def fund(query: Query) -> Json:
-    """Pay `amount` sun from the payer to the base58 `address`; it is pending at once."""
+    """Pay `amount` sun from the payer to the base58 `address`; it is pending at once.
+
+    With a `contract` it is that token's units.
+    """
     node = query.node
     recipient = address.parse(query.text("address"), visible=True)
+    amount, contract = query.number("amount"), query.text("contract")
+    kind, value = "TransferContract", {"to_address": recipient, "amount": amount}
+    if contract:
+        kind, value = (
+            "TriggerSmartContract",
+            {
+                "contract_address": address.parse(contract, visible=True),
+                "data": token_transfer(recipient, amount),
+            },
+        )
     raw = raw_data(
-        "TransferContract",
-        {
-            "owner_address": PAYER,
-            "to_address": recipient,
-            "amount": query.number("amount"),
-        },
+        kind,
+        {"owner_address": PAYER, **value},
         **reference(node.head.id),
         expiration=node.head.time_ms + EXPIRATION_MS,
         timestamp=node.now_ms(),
+        **({"fee_limit": FEE_LIMIT} if contract else {}),
     )
     transaction = read(raw, (sign(raw, PAYER_KEY),))
     await node.submit(transaction)

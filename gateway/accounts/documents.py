@@ -1,5 +1,6 @@
 """What the world sees of an API key."""
 
+import base64
 from datetime import datetime
 
 import msgspec
@@ -8,7 +9,11 @@ from gateway.models import ApiKey
 
 
 class KeyDocument(msgspec.Struct, kw_only=True):
-    """A key; `key` is the secret itself, shown once at creation and null ever after."""
+    """A key; `key` is the secret itself, shown once when it is made and null ever after.
+
+    After a roll the secret that begins with `previous_prefix` is in force until
+    `previous_until`. `public_key` is Ed25519 in base64.
+    """
 
     id: str
     object: str
@@ -16,12 +21,18 @@ class KeyDocument(msgspec.Struct, kw_only=True):
     merchant_id: str | None
     name: str
     prefix: str
+    previous_prefix: str | None
+    previous_until: datetime | None
     scopes: list[str]
     allowed_ips: list[str]
+    requests_per_minute: int | None
+    public_key: str | None
+    created_by: str | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    last_used_address: str | None
     key: str | None
 
 
@@ -34,11 +45,22 @@ def key_document(row: ApiKey, *, secret: str | None = None) -> KeyDocument:
         merchant_id=row.merchant_id,
         name=row.name,
         prefix=row.prefix,
+        previous_prefix=row.previous_prefix,
+        previous_until=row.previous_until,
         scopes=row.scopes,
         allowed_ips=row.allowed_ips,
+        requests_per_minute=row.requests_per_minute,
+        public_key=shown_public_key(row.public_key),
+        created_by=row.created_by,
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
+        last_used_address=row.last_used_address,
         key=secret,
     )
+
+
+def shown_public_key(raw: bytes | None) -> str | None:
+    """Return the 32 bytes as base64."""
+    return None if raw is None else base64.b64encode(raw).decode()

@@ -1,35 +1,57 @@
 """Named queries for API keys."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gateway.domain.actor import Actor, Budget
 from gateway.models import ApiKey
 from gateway.paging import PageRequest, Slice, newest_first
 
-_AUTHENTICATE = text("SELECT * FROM authenticate_key(:hash, :now, :quota)")
+_AUTHENTICATE = text(
+    "SELECT * FROM authenticate_key(:hash, :now, :quota, :source, :nonce, :nonce_until)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """One use of a key: the hash of its secret, from where, and the nonce of its signature."""
+
+    key_hash: bytes
+    source: str | None = None
+    nonce: str | None = None
+    nonce_until: datetime | None = None
 
 
 async def actor_of(
-    connection: AsyncConnection, key_hash: bytes, at: datetime, quota: int
+    connection: AsyncConnection, use: KeyUse, at: datetime, quota: int
 ) -> Actor | None:
     """Return who holds the key of this hash, across tenants, if it is in force.
 
-    The request is counted against the key's `quota` per minute, 0 without a limit.
+    The request is counted against `quota` per minute, 0 without a limit, or the key's own if
+    that is lower; the nonce is spent.
     """
-    values = {"hash": key_hash, "now": at, "quota": quota}
+    values = {
+        "hash": use.key_hash, "now": at, "quota": quota, "source": use.source,
+        "nonce": use.nonce, "nonce_until": use.nonce_until,
+    }  # fmt: skip
     row = (await connection.execute(_AUTHENTICATE, values)).one_or_none()
     if row is None:
         return None
-    budget = Budget(quota, quota - row.used, row.resets_in) if quota else None
+    budget = Budget(row.quota, row.quota - row.used, row.resets_in) if row.quota else None
     return Actor(
         key_id=row.id,
         merchant_id=row.merchant_id,
         scopes=frozenset(row.scopes),
         livemode=row.livemode,
         allowed_ips=tuple(row.allowed_ips),
+        merchant_ips=tuple(row.merchant_ips),
+        suspended=row.suspended,
+        require_signature=row.require_signature,
+        public_key=row.public_key,
+        nonce_fresh=row.fresh,
         budget=budget,
     )
 
@@ -43,16 +65,27 @@ async def key_page(
 
 
 async def key_of(
-    session: AsyncSession, merchant_id: str, key_id: str, *, livemode: bool
+    session: AsyncSession,
+    merchant_id: str,
+    key_id: str,
+    *,
+    livemode: bool,
+    lock: bool = False,
 ) -> ApiKey | None:
-    """Return one key of the merchant, locked."""
-    query = (
-        select(ApiKey)
-        .where(
-            ApiKey.id == key_id,
-            ApiKey.merchant_id == merchant_id,
-            ApiKey.livemode == livemode,
-        )
-        .with_for_update()
+    """Return one key of the merchant."""
+    query = select(ApiKey).where(
+        ApiKey.id == key_id,
+        ApiKey.merchant_id == merchant_id,
+        ApiKey.livemode == livemode,
     )
-    return (await session.scalars(query)).one_or_none()
+    return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def behind(session: AsyncSession, actor: str) -> str:
+    """Return the person or the first key that stands behind an actor."""
+    return str(await session.scalar(select(func.one_behind(actor))))
+
+
+async def are_one(session: AsyncSession, actor: str, other: str) -> bool:
+    """Tell whether the same person or first key stands behind both."""
+    return await behind(session, actor) == await behind(session, other)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.accounts import keys
 from gateway.accounts.documents import KeyDocument, key_document
-from gateway.accounts.repository import key_of
+from gateway.accounts.repository import behind, key_of
 from gateway.audit.service import record
 from gateway.domain.actor import MERCHANT_SCOPES, OPERATOR_SCOPES, Actor
 from gateway.domain.errors import Forbidden, Invalid, NotFound
@@ -27,14 +27,24 @@ class KeyRequest:
     merchant_id: str | None
     allowed_ips: Sequence[str] = field(default_factory=list)
     expires_at: datetime | None = None
+    requests_per_minute: int | None = None
+    public_key: bytes | None = None
 
 
 async def create_key(
-    session: AsyncSession, request: KeyRequest, pepper: str, moment: Moment
+    session: AsyncSession,
+    request: KeyRequest,
+    pepper: str,
+    moment: Moment,
+    *,
+    maker: str | None = None,
 ) -> KeyDocument:
-    """Write a checked key and return it with its secret; the caller decides who may ask."""
+    """Write a checked key and return it with its secret; the caller decides who may ask.
+
+    `maker` is the person or the first key behind it, None where the house makes it.
+    """
     _check_scopes(request)
-    _check_networks(request.allowed_ips)
+    check_networks(request.allowed_ips)
     if request.expires_at is not None and request.expires_at <= moment.at:
         raise Invalid.field("/expires_at", "invalid_time", "expires_at is in the past")
     secret = keys.new_key(moment.randomness(keys.RANDOM_BYTES), livemode=request.livemode)
@@ -47,6 +57,9 @@ async def create_key(
         scopes=sorted(set(request.scopes)),
         livemode=request.livemode,
         allowed_ips=list(request.allowed_ips),
+        requests_per_minute=request.requests_per_minute,
+        public_key=request.public_key,
+        created_by=maker,
         created_at=moment.at,
         expires_at=request.expires_at,
         revoked_at=None,
@@ -62,7 +75,9 @@ async def grant_key(
 ) -> KeyDocument:
     """Create a key for somebody who holds one: no more rights than theirs, and on record."""
     _check_grant(actor, request)
-    document = await create_key(session, request, pepper, moment)
+    # Keys that an operator makes for a merchant are the merchant's: nobody of it stands behind them.
+    maker = None if actor.merchant_id is None else await behind(session, actor.key_id)
+    document = await create_key(session, request, pepper, moment, maker=maker)
     await record(
         session,
         actor,
@@ -75,6 +90,7 @@ async def grant_key(
             "scopes": document.scopes,
             "livemode": document.livemode,
             "allowed_ips": document.allowed_ips,
+            "public_key": document.public_key,
         },
     )
     return document
@@ -84,9 +100,9 @@ async def revoke_key(
     session: AsyncSession, actor: Actor, key_id: str, moment: Moment
 ) -> KeyDocument:
     """Revoke for good; a key that is revoked already stays as it is."""
-    row = await key_of(session, actor.tenant, key_id, livemode=actor.livemode)
+    row = await key_of(session, actor.tenant, key_id, livemode=actor.livemode, lock=True)
     if row is None:
-        raise NotFound(f"there is no API key {key_id}")
+        raise NotFound(f"there is no API key {key_id[:64]}")
     if row.revoked_at is None:
         row.revoked_at = moment.at
         await session.flush()
@@ -123,11 +139,12 @@ def _check_scopes(request: KeyRequest) -> None:
             )
 
 
-def _check_networks(networks: Sequence[str]) -> None:
+def check_networks(networks: Sequence[str], pointer: str = "/allowed_ips") -> None:
+    """Refuse what is no IPv4 or IPv6 address or network."""
     for index, network in enumerate(networks):
         try:
             ip_network(network, strict=False)
         except ValueError as fault:
             raise Invalid.field(
-                f"/allowed_ips/{index}", "invalid_network", "an IP address or CIDR network"
+                f"{pointer}/{index}", "invalid_network", "an IP address or CIDR network"
             ) from fault

@@ -29,7 +29,7 @@ class AddressBookController(Controller):
 
     path = "/address_book"
 
-    @post("/", guards=[requires("settings:write")])
+    @post("/", guards=[requires("settings:write", step_up=True)])
     async def create(
         self, call: Call, settings: Settings, data: CreateEntry
     ) -> Response[AddressBookEntryDocument]:
@@ -61,7 +61,7 @@ class AddressBookController(Controller):
             row = await entry_of(session, actor.tenant, entry_id, livemode=actor.livemode)
         return entry_document(row, call.moment.at)
 
-    @patch("/{entry_id:str}", guards=[requires("settings:write")])
+    @patch("/{entry_id:str}", guards=[requires("settings:write", step_up=True)])
     async def change(
         self, call: Call, settings: Settings, entry_id: str, data: ChangeEntry
     ) -> AddressBookEntryDocument:
@@ -71,7 +71,9 @@ class AddressBookController(Controller):
                 _book(call, session, settings), entry_id, data.label
             )
 
-    @delete("/{entry_id:str}", guards=[requires("settings:write")], status_code=200)
+    @delete(
+        "/{entry_id:str}", guards=[requires("settings:write", step_up=True)], status_code=200
+    )
     async def remove(
         self, call: Call, settings: Settings, entry_id: str
     ) -> AddressBookEntryDocument:
@@ -91,7 +93,7 @@ class WithdrawalSettingsController(Controller):
         async with call.transaction() as session:
             return await service.show_settings(_book(call, session, settings))
 
-    @patch("/", guards=[requires("settings:write")])
+    @patch("/", guards=[requires("settings:write", step_up=True)])
     async def change(
         self, call: Call, settings: Settings, data: ChangeWithdrawalSettings
     ) -> WithdrawalSettingsDocument:

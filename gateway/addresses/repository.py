@@ -7,23 +7,42 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.signature import SignedAddress
+from gateway.db import send
 from gateway.models import AddressPool
 
 EXPORTED_AT_ONCE = 200
+_CLAIM = """
+SELECT address, index, path, signature FROM claim_address(%(network)s, %(invoice_id)s, %(at)s)
+"""
 
 
 async def claim(
     session: AsyncSession, network: str, invoice_id: str, at: datetime
 ) -> SignedAddress | None:
     """Take one address for good, for an invoice of the current tenant; None if none is left."""
-    columns = func.claim_address(network, invoice_id, at).table_valued(
-        "address", "index", "path", "signature"
+    values = {"network": network, "invoice_id": invoice_id, "at": at}
+    found = await send(session, _CLAIM, values)
+    if not found:
+        return None
+    address, index, path, signature = found[0]
+    return SignedAddress(network, index, path, address, signature)
+
+
+async def claim_for_customer(
+    session: AsyncSession, network: str, customer_id: str, at: datetime
+) -> tuple[SignedAddress, bool] | None:
+    """Return the address of a customer of the current tenant, and whether it was taken just now.
+
+    None if it has none and none is left.
+    """
+    columns = func.claim_customer_address(network, customer_id, at).table_valued(
+        "address", "index", "path", "signature", "fresh"
     )
     row = (await session.execute(select(columns))).one_or_none()
     if row is None:
         return None
-    address, index, path, signature = row
-    return SignedAddress(network, index, path, address, signature)
+    address, index, path, signature, fresh = row
+    return SignedAddress(network, index, path, address, signature), fresh
 
 
 async def is_own(session: AsyncSession, network: str, address: str) -> bool:

@@ -34,7 +34,7 @@ class AddressUnverified(Unavailable):
 
 
 def require_genuine(row: SignedAddress, public_key: str, subject: str) -> None:
-    """Raise `AddressUnverified` about `subject` (an invoice's id) unless the keystore signed."""
+    """Raise `AddressUnverified` about `subject` (an invoice or a customer) unless the keystore signed."""
     if not is_genuine(row, public_key):
         raise AddressUnverified(row, subject)
 
@@ -52,6 +52,17 @@ async def claim(
         raise PoolEmpty(f"no address is left on {network}")
     require_genuine(row, public_key, invoice_id)
     return row
+
+
+async def claim_for_customer(
+    session: AsyncSession, network: str, customer_id: str, at: datetime, public_key: str
+) -> tuple[SignedAddress, bool]:
+    """Return a customer's genuine address on a network, and whether it was claimed just now."""
+    found = await repository.claim_for_customer(session, network, customer_id, at)
+    if found is None:
+        raise PoolEmpty(f"no address is left on {network}")
+    require_genuine(found[0], public_key, customer_id)
+    return found
 
 
 @asynccontextmanager

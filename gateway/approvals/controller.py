@@ -35,7 +35,11 @@ class ApprovalController(Controller):
         async with call.transaction() as session:
             return await service.show(_case(call, session), order_id)
 
-    @post("/{order_id:str}/approve", guards=[admits("approvals:write")], status_code=200)
+    @post(
+        "/{order_id:str}/approve",
+        guards=[admits("approvals:write", step_up=True)],
+        status_code=200,
+    )
     async def approve(
         self, call: Call, order_id: str, data: ApproveOrder
     ) -> Response[OrderDocument]:
@@ -46,7 +50,11 @@ class ApprovalController(Controller):
 
         return await call.once(work, status=200)
 
-    @post("/{order_id:str}/refuse", guards=[admits("approvals:write")], status_code=200)
+    @post(
+        "/{order_id:str}/refuse",
+        guards=[admits("approvals:write", step_up=True)],
+        status_code=200,
+    )
     async def refuse(
         self, call: Call, request: Request[Any, Any, Any], order_id: str, data: RefuseOrder
     ) -> Response[OrderDocument]:

@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert
+from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import send
 from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
-from gateway.models import AuditLog
+
+# Made once: every change comes by here.
+_RECORD = """
+INSERT INTO audit_log (merchant_id, actor, action, subject, before, after, address, endpoint,
+    request_id, at)
+VALUES (%(merchant_id)s, %(actor)s, %(action)s, %(subject)s, %(before)s, %(after)s, %(address)s, %(endpoint)s,
+    %(request_id)s, %(at)s)
+"""
 
 
 async def record(
@@ -26,17 +34,16 @@ async def record(
 
     `before` and `after` hold the fields that changed, as JSON types and without secrets.
     """
-    await session.execute(
-        insert(AuditLog).values(
-            merchant_id=merchant_id or actor.merchant_id,
-            actor=actor.key_id,
-            action=action,
-            subject=subject,
-            before=dict(before) if before is not None else None,
-            after=dict(after) if after is not None else None,
-            address=actor.address,
-            endpoint=actor.endpoint,
-            request_id=actor.request_id,
-            at=moment.at,
-        )
-    )
+    values = {
+        "merchant_id": merchant_id or actor.merchant_id,
+        "actor": actor.key_id,
+        "action": action,
+        "subject": subject,
+        "before": None if before is None else Jsonb(dict(before)),
+        "after": None if after is None else Jsonb(dict(after)),
+        "address": actor.address,
+        "endpoint": actor.endpoint,
+        "request_id": actor.request_id,
+        "at": moment.at,
+    }
+    await send(session, _RECORD, values)

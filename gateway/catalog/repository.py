@@ -1,15 +1,11 @@
 """Named queries for networks, currencies and what is published about them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.models import AssetHold, Currency, Network, NetworkHealth, PriceHistory
-
-QUOTE = "USD"
-"""The currency that every recorded price is in."""
+from gateway.models import AssetHold, Currency, Network, NetworkHealth
 
 
 async def networks(session: AsyncSession) -> dict[str, Network]:
@@ -53,24 +49,6 @@ async def free_addresses(session: AsyncSession, network_ids: Sequence[str]) -> d
         Network.id.in_(network_ids)
     )
     return {network: int(count) for network, count in await session.execute(query)}
-
-
-async def priced_since(
-    session: AsyncSession, codes: Sequence[str], *, since: datetime, until: datetime
-) -> set[str]:
-    """Return which of these codes have a price in US dollars in this time."""
-    query = (
-        select(PriceHistory.code)
-        .distinct()
-        .where(
-            PriceHistory.code.in_(codes),
-            PriceHistory.quote == QUOTE,
-            PriceHistory.agreed,
-            PriceHistory.at >= since,
-            PriceHistory.at <= until,
-        )
-    )
-    return set(await session.scalars(query))
 
 
 async def causes_of_holds(session: AsyncSession) -> dict[str, set[str]]:

@@ -12,13 +12,7 @@ from gateway.catalog.availability import (
     MethodAvailability,
     is_lagging,
 )
-from gateway.catalog.repository import (
-    causes_of_holds,
-    free_addresses,
-    health_of,
-    offered,
-    priced_since,
-)
+from gateway.catalog.published import Published, published
 from gateway.domain.moment import Moment
 from gateway.models import Currency, Network
 from gateway.settings import Settings
@@ -30,6 +24,7 @@ __all__ = [
     "MethodAvailability",
     "available_methods",
     "is_lagging",
+    "judged",
 ]
 
 
@@ -37,39 +32,27 @@ async def available_methods(
     session: AsyncSession, settings: Settings, moment: Moment, *, livemode: bool
 ) -> list[MethodAvailability]:
     """Return every configured method of the mode, by id, each judged for itself."""
-    methods = await offered(session, test=not livemode)
-    lagging = await _lagging_networks(session, settings, moment, livemode=livemode)
-    free = await free_addresses(session, sorted({network.id for _, network in methods}))
-    oldest = moment.at - timedelta(seconds=settings.prices.max_age_seconds)
-    codes = sorted({currency.code for currency, _ in methods})
-    priced = await priced_since(session, codes, since=oldest, until=moment.at)
+    return judged(await published(session, moment, test=not livemode), settings, moment)
 
-    held = await causes_of_holds(session)
+
+def judged(found: Published, settings: Settings, moment: Moment) -> list[MethodAvailability]:
+    """Judge each configured method by what was published."""
+    oldest = moment.at - timedelta(seconds=settings.prices.max_age_seconds)
 
     def reason(currency: Currency, network: Network) -> str | None:
         for cause, word in SUSPENDING.items():
-            if cause in held.get(currency.id, ()):
+            if cause in found.held.get(currency.id, ()):
                 return word
-        if network.id in lagging:
+        seconds_max = settings.networks[network.id].lag_seconds_max
+        if is_lagging(found.health.get(network.id), moment.at, seconds_max):
             return NETWORK_LAGGING
-        if not free[network.id]:
+        if not found.free[network.id]:
             return POOL_EMPTY
-        return None if currency.code in priced else PRICE_STALE
+        price = found.prices.get(currency.code)
+        return None if price is not None and price.at >= oldest else PRICE_STALE
 
     return [
         MethodAvailability(currency, network, reason(currency, network))
-        for currency, network in methods
+        for currency, network in found.offered
         if network.id in settings.networks
     ]
-
-
-async def _lagging_networks(
-    session: AsyncSession, settings: Settings, moment: Moment, *, livemode: bool
-) -> set[str]:
-    published = await health_of(session, test=not livemode)
-    return {
-        network.id
-        for network, health in published
-        if network.id not in settings.networks
-        or is_lagging(health, moment.at, settings.networks[network.id].lag_seconds_max)
-    }

@@ -53,7 +53,12 @@ def _sync_network(
         "identity": network.identity,
         "test": network.test,
     }
-    free = {"display_name": network.display_name, "local": network.local, "enabled": True}
+    free = {
+        "display_name": network.display_name,
+        "local": network.local,
+        "enabled": True,
+        "disabled_reason": None,
+    }
     if row is None:
         session.add(Network(id=name, **fixed, **free))
         return

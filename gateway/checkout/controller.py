@@ -17,6 +17,7 @@ from litestar.params import Body, Parameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.service import AddressUnverified, alarm
+from gateway.checkout.branding import COLOR_PATH, color_sheet, image_sources
 from gateway.checkout.page import checkout_page, problem_page
 from gateway.checkout.service import opened, payer_of, standing_of
 from gateway.checkout.words import State, state_of
@@ -32,14 +33,17 @@ from gateway.settings import Settings
 
 CSS_PATH = "/i/checkout.css"
 A_YEAR_SECONDS = 31_536_000
+POLICY = "Content-Security-Policy"
 HEADERS = {
-    "Content-Security-Policy": (
+    POLICY: (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
 }
+FOR_EVERYBODY = {"Access-Control-Allow-Origin": "*"}
+"""A shop's own page may follow an invoice: who knows its id may see it, and no cookie is read."""
 Method = Annotated[str | None, Parameter(max_length=64)]
 
 
@@ -58,10 +62,10 @@ class StatusDocument(msgspec.Struct, kw_only=True):
     status: str
     exception: str
     final: bool
-    amount: str
+    amount: str | None
     currency: str
     amount_paid: str
-    amount_due: str
+    amount_due: str | None
     expires_at: datetime
 
 
@@ -91,8 +95,9 @@ class Visit:
         async with self.transaction() as session:
             checkout = await opened(session, self.settings, self.invoice_id, self.moment.at)
         notice = None if refusal is None else _notice(refusal)
-        page = checkout_page(checkout, css=_css_link(), wanted=wanted, notice=notice)
-        return _page(page, HTTPStatus.OK if refusal is None else refusal.status)
+        page = checkout_page(checkout, css=css_link(), wanted=wanted, notice=notice)
+        status = HTTPStatus.OK if refusal is None else refusal.status
+        return page_response(page, status, images=image_sources(checkout.brand))
 
 
 async def provide_visit(
@@ -119,8 +124,8 @@ def refused_page(_: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
         HTTPStatus.NOT_FOUND: "There is no such invoice",
         HTTPStatus.CONFLICT: "This is not possible any more",
     }.get(HTTPStatus(refusal.status), "This page cannot be shown now")
-    return _page(
-        problem_page(title, f"{refusal.detail}.".capitalize(), css=_css_link()), refusal.status
+    return page_response(
+        problem_page(title, f"{refusal.detail}.".capitalize(), css=css_link()), refusal.status
     )
 
 
@@ -135,6 +140,25 @@ class StyleController(Controller):
         """Serve it; its address changes with its content."""
         return Response(
             _css(),
+            media_type="text/css",
+            headers={"Cache-Control": f"public, max-age={A_YEAR_SECONDS}, immutable"},
+        )
+
+
+class ColorController(Controller):
+    """The style sheet of a merchant's own colour."""
+
+    path = COLOR_PATH
+    include_in_schema = False
+
+    @get("/{name:str}")
+    async def show(self, name: str) -> Response[str]:
+        """Serve it; its address says what is in it."""
+        sheet = color_sheet(name)
+        if sheet is None:
+            raise NotFound("there is no such colour")
+        return Response(
+            sheet,
             media_type="text/css",
             headers={"Cache-Control": f"public, max-age={A_YEAR_SECONDS}, immutable"},
         )
@@ -157,9 +181,9 @@ class CheckoutController(Controller):
         """Tell the state to a program; `If-None-Match` with the last `ETag` answers 304."""
         async with visit.transaction() as session:
             invoice = await standing_of(session, visit.settings, visit.invoice_id)
-        body = msgspec.json.encode(_status(invoice, visit.moment.at))
+        body = msgspec.json.encode(status_document(invoice, visit.moment.at))
         etag = f'"{sha256(body).hexdigest()[:32]}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        headers = {"ETag": etag, "Cache-Control": "no-cache", **FOR_EVERYBODY}
         if request.headers.get("If-None-Match") == etag:
             return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(body, media_type=MediaType.JSON, headers=headers)
@@ -187,7 +211,8 @@ class CheckoutController(Controller):
         return Response("", status_code=HTTPStatus.SEE_OTHER, headers=there)
 
 
-def _status(invoice: InvoiceDocument, now: datetime) -> StatusDocument:
+def status_document(invoice: InvoiceDocument, now: datetime) -> StatusDocument:
+    """Shape where an invoice stands."""
     return StatusDocument(
         id=invoice.id,
         object="invoice_status",
@@ -211,8 +236,11 @@ def _notice(refusal: Refusal) -> str:
     return f"{refusal.detail.capitalize()}."
 
 
-def _page(page: str, status: int) -> Response[str]:
-    return Response(page, status_code=status, media_type=MediaType.HTML, headers=HEADERS)
+def page_response(page: str, status: int, *, images: str = "") -> Response[str]:
+    """Send a page with what browsers must keep to; `images` are further sources of pictures."""
+    policy = HEADERS[POLICY].replace("img-src 'self' data:", f"img-src 'self' data:{images}")
+    headers = {**HEADERS, POLICY: policy}
+    return Response(page, status_code=status, media_type=MediaType.HTML, headers=headers)
 
 
 @lru_cache(maxsize=1)
@@ -220,5 +248,6 @@ def _css() -> str:
     return (Path(__file__).parent / "checkout.css").read_text()
 
 
-def _css_link() -> str:
+def css_link() -> str:
+    """Return the address of the style sheet as it is now."""
     return f"{CSS_PATH}?v={sha256(_css().encode()).hexdigest()[:12]}"

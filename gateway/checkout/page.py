@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import segno
 
+from gateway.checkout.branding import Brand, color_link, logo, qr_text_of, support
 from gateway.checkout.html import Child, Html, document, tag
 from gateway.checkout.service import Checkout, Sighting
 from gateway.checkout.words import (
@@ -30,6 +31,8 @@ from gateway.invoices.documents import InvoiceDocument, PaymentOptionDocument
 DONE: frozenset[State] = frozenset({"seen", "paid", "over", "late"})
 """The payer has done his part."""
 REFRESH_SECONDS = 5
+ANY = "Any amount of"
+"""Stands where an amount would: the payer says how much."""
 EMPHASISED = 6
 """Letters at either end of an address that a careful payer compares."""
 
@@ -48,15 +51,17 @@ def checkout_page(
         f"{TITLES[state]} - {merchant}",
         (
             None if invoice.livemode else tag("p", "Test mode: no real money", class_="ribbon"),
-            _header(invoice, merchant),
+            _header(invoice, merchant, checkout.brand),
             tag("p", notice, class_="notice", role="alert") if notice else None,
             _status(state, invoice, merchant, chosen=option is not None),
             _way_to_pay(checkout, option) if state in OPEN else _sum(invoice),
             _payments(checkout.payments),
             _links(state, invoice, merchant),
+            support(checkout.brand),
         ),
         css=css,
         refresh=refresh,
+        color=color_link(checkout.brand),
     )
 
 
@@ -66,8 +71,10 @@ def problem_page(title: str, detail: str, *, css: str) -> Html:
     return frame(title, body, css=css, refresh=None)
 
 
-def frame(title: str, body: Child, *, css: str, refresh: str | None) -> Html:
-    """Put a body into the page's frame."""
+def frame(
+    title: str, body: Child, *, css: str, refresh: str | None, color: str | None = None
+) -> Html:
+    """Put a body into the page's frame; `color` is the sheet of the merchant's own colour."""
     return document(
         head=(
             tag("meta", charset="utf-8"),
@@ -78,16 +85,18 @@ def frame(title: str, body: Child, *, css: str, refresh: str | None) -> Html:
             tag("title", title),
             tag("link", rel="icon", href="data:,"),
             tag("link", rel="stylesheet", href=css),
+            tag("link", rel="stylesheet", href=color) if color else None,
         ),
         body=tag("main", body),
     )
 
 
-def _header(invoice: InvoiceDocument, merchant: str) -> Html:
+def _header(invoice: InvoiceDocument, merchant: str, brand: Brand) -> Html:
     about = clean(invoice.description or "")
     order = clean(invoice.order_id or "")
     return tag(
         "header",
+        logo(brand),
         tag("p", tag("bdi", merchant), class_="merchant"),
         tag("p", tag("bdi", about), class_="about") if about else None,
         tag("p", "Order ", tag("bdi", order), class_="about") if order else None,
@@ -108,7 +117,7 @@ def _status(state: State, invoice: InvoiceDocument, merchant: str, *, chosen: bo
 def _sum(invoice: InvoiceDocument) -> Html:
     return tag(
         "section",
-        _amount(invoice.amount, invoice.currency),
+        _amount(invoice.amount or ANY, invoice.currency),
         class_="sum",
         aria_label="Amount of the invoice",
     )
@@ -135,10 +144,10 @@ def _way_to_pay(checkout: Checkout, option: PaymentOptionDocument | None) -> Chi
     return (
         tag(
             "section",
-            _amount(trimmed(option.amount_due), option.currency),
+            _amount(trimmed(option.amount_due or ANY), option.currency),
             tag("p", "on ", tag("strong", option.network_name), class_="network"),
             _equals(checkout.invoice),
-            _qr(option),
+            _qr(qr_text_of(option, checkout.brand.tron_qr)),
             _address(option),
             _open_wallet(option),
             tag(
@@ -156,13 +165,17 @@ def _way_to_pay(checkout: Checkout, option: PaymentOptionDocument | None) -> Chi
 
 
 def _equals(invoice: InvoiceDocument) -> Html:
+    if invoice.amount_due is None:
+        return tag(
+            "p", f"Whatever you send counts at its price in {invoice.currency}", class_="equals"
+        )
     return tag("p", f"for {invoice.amount_due} {invoice.currency}", class_="equals")
 
 
-def _qr(option: PaymentOptionDocument) -> Html | None:
-    if option.qr_text is None:
+def _qr(text: str | None) -> Html | None:
+    if text is None:
         return None
-    code = segno.make(option.qr_text, error="m", micro=False)
+    code = segno.make(text, error="m", micro=False)
     drawing = code.svg_inline(border=3, dark="#000", light="#fff", omitsize=True)
     return tag(
         "div", Html(drawing), class_="qr", role="img", aria_label="QR code for your wallet"
@@ -215,7 +228,9 @@ def _choice(title: str, invoice: InvoiceDocument, options: list[PaymentOptionDoc
         tag(
             "button",
             tag("span", method_name(option), class_="name"),
-            tag("span", f"{trimmed(option.amount_due)} {option.currency}", class_="price"),
+            tag(
+                "span", f"{trimmed(option.amount_due or ANY)} {option.currency}", class_="price"
+            ),
             name="payment_method",
             value=option.payment_method,
             type="submit",
@@ -255,10 +270,11 @@ def _payment(payment: Sighting) -> Html:
 
 def _links(state: State, invoice: InvoiceDocument, merchant: str) -> Html | None:
     back = invoice.success_url if state in DONE else invoice.cancel_url
-    if back is None:
+    links: list[Child] = []
+    if back is not None:
+        links.append(tag("a", "Back to ", tag("bdi", merchant), href=back, rel="noreferrer"))
+    if invoice.status == "settled":
+        links.append(tag("a", "Receipt", href=f"/i/{invoice.id}/receipt"))
+    if not links:
         return None
-    return tag(
-        "p",
-        tag("a", "Back to ", tag("bdi", merchant), href=back, rel="noreferrer"),
-        class_="center",
-    )
+    return tag("p", [link for each in links for link in (each, " ")][:-1], class_="center")

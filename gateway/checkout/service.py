@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.checkout.branding import Brand, brand_of
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.actor import Actor
 from gateway.domain.errors import NotFound
@@ -19,7 +20,7 @@ from gateway.invoices.repository import (
     merchant_id_of,
     options_of,
 )
-from gateway.models import Deposit, Invoice, Merchant, NetworkHealth
+from gateway.models import Deposit, Invoice, Merchant, MerchantSettings, NetworkHealth
 from gateway.settings import Settings
 
 
@@ -39,9 +40,14 @@ class Checkout:
     """Everything that the page shows, as of `now`."""
 
     invoice: InvoiceDocument
-    merchant: str
+    brand: Brand
     payments: Sequence[Sighting]
     now: datetime
+
+    @property
+    def merchant(self) -> str:
+        """Return the name that payers see."""
+        return self.brand.name
 
 
 async def payer_of(database: Database, invoice_id: str) -> Actor:
@@ -58,7 +64,7 @@ async def opened(
 ) -> Checkout:
     """Gather the page of one invoice of the session's tenant; its addresses are proved."""
     invoice = await session.get_one(Invoice, invoice_id)
-    merchant = await session.get_one(Merchant, invoice.merchant_id)
+    brand = await _brand(session, invoice.merchant_id)
     [document] = await documents_of(
         session, [invoice], public_url=settings.api.public_url, check=genuine(settings)
     )
@@ -68,7 +74,7 @@ async def opened(
     by_currency = {option.currency.id: option for option in options}
     return Checkout(
         invoice=document,
-        merchant=merchant.name,
+        brand=brand,
         payments=[
             _sighting(deposit, by_currency[deposit.currency_id], heads)
             for deposit in deposits
@@ -85,6 +91,17 @@ async def standing_of(
     invoice = await session.get_one(Invoice, invoice_id)
     [document] = await documents_of(session, [invoice], public_url=settings.api.public_url)
     return document
+
+
+async def _brand(session: AsyncSession, merchant_id: str) -> Brand:
+    """Return the merchant's look; an account that has ended keeps its invoices' pages."""
+    query = (
+        select(Merchant, MerchantSettings)
+        .outerjoin(MerchantSettings, MerchantSettings.merchant_id == Merchant.id)
+        .where(Merchant.id == merchant_id)
+    )
+    merchant, wishes = (await session.execute(query)).one()
+    return brand_of(merchant, wishes)
 
 
 async def _heads(session: AsyncSession, networks: set[str]) -> dict[str, int]:

@@ -60,7 +60,11 @@ def explanation(state: State, invoice: InvoiceDocument, merchant: str, *, chosen
     over = f"{invoice.amount_overpaid} {invoice.currency}"
     some = invoice.exception == "paid_partial"
     return {
-        "waiting": "Send the exact amount in one payment. This page follows by itself."
+        "waiting": (
+            "Send as much as you like. This page follows by itself."
+            if invoice.amount is None
+            else "Send the exact amount in one payment. This page follows by itself."
+        )
         if chosen
         else "Choose how you want to pay; the price holds until the time is over.",
         "partial": f"{paid} has arrived, {due} is still due. Send the rest before time is over.",

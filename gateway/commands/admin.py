@@ -17,7 +17,17 @@ from gateway.accounts.documents import KeyDocument
 from gateway.accounts.service import KeyRequest, create_key
 from gateway.audit.service import record
 from gateway.catalog.sync import sync_catalog
-from gateway.commands import Subparsers, configured, declare, export_pool, unattributed
+from gateway.commands import (
+    Subparsers,
+    configured,
+    declare,
+    export_pool,
+    first_admin,
+    reset_factors,
+    reverse_deposit,
+    seed_dev,
+    unattributed,
+)
 from gateway.commands.owner import as_owner
 from gateway.domain.actor import MERCHANT_SCOPES, OPERATOR_SCOPES, Actor
 from gateway.domain.moment import Moment
@@ -42,8 +52,12 @@ def add(subparsers: Subparsers) -> None:
     )
     merchant.add_argument("--merchant", required=True, metavar="ID")
     _key_arguments(merchant, sorted(MERCHANT_SCOPES))
+    first_admin.add(actions)
     unattributed.add(actions)
     export_pool.add(actions)
+    reset_factors.add(actions)
+    reverse_deposit.add(actions)
+    seed_dev.add(actions)
     declare(actions, "sync-catalog", "bring networks and currencies to the configuration", sync)
 
 

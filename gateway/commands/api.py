@@ -18,13 +18,15 @@ import uvloop
 from gateway.app import create_api
 from gateway.commands import Subparsers, configured, declare
 from gateway.db import Database
-from gateway.postgres.migrate import require_database
+from gateway.postgres.head import require_database
 from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError
+from gateway.usage.flushing import keep_flushing
 
 GRACE_SECONDS = 20
 """How long answers in flight may take after SIGTERM."""
 BACKLOG = 2048
+IDLE_SECONDS = 1.0
 
 
 class _Server(uvicorn.Server):
@@ -64,7 +66,12 @@ def _listening(settings: Settings) -> socket.socket:
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     log = structlog.get_logger()
-    database = Database(role_url(settings, "api"), pool_size=settings.database.pool_size)
+    database = Database(
+        role_url(settings, "api"),
+        pool_size=settings.database.pool_size,
+        slow_milliseconds=settings.database.slow_query_milliseconds,
+        idle_seconds=IDLE_SECONDS,
+    )
     api = create_api(settings, database)
     server = _Server(
         uvicorn.Config(
@@ -73,7 +80,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             lifespan="off",
             log_config=None,
             log_level="warning",
-            proxy_headers=False,
+            proxy_headers=bool(settings.api.trusted_proxies),
+            forwarded_allow_ips=settings.api.trusted_proxies,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
@@ -84,8 +92,14 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     gc.freeze()
     host, port = listener.getsockname()[:2]
     log.info("listening", host=host, port=port)
+    stop = asyncio.Event()
     try:
-        await server.serve(sockets=[listener])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(keep_flushing(database, api.usage, stop))
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                stop.set()
     finally:
         await database.aclose()
     log.info("stopped")

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.errors import Refusal
-from gateway.postgres.migrate import require_database
+from gateway.postgres.head import require_database
 from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError
 

@@ -12,7 +12,7 @@ import uvloop
 
 from gateway import worker
 from gateway.commands import Subparsers, configured, declare
-from gateway.postgres.migrate import require_database
+from gateway.postgres.head import require_database
 from gateway.settings import Settings
 
 

@@ -2,31 +2,41 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.customers.balance import tell_balance
 from gateway.deposits import repository
 from gateway.deposits.documents import deposit_document
 from gateway.domain.moment import Moment
 from gateway.models import Currency, Deposit, Invoice, Network
 from gateway.webhooks.outbox import emit
 
+A_DAY = timedelta(days=1)
 DEPOSITS_TOLD = 50
-"""So many deposits of one invoice get events of their own; the invoice's events tell the rest."""
+"""So many deposits of one invoice get events of their own; the invoice's events tell the rest.
+
+So many of one customer do in a day; the customer's balance tells the rest.
+"""
 
 
 async def announce(
     session: AsyncSession, deposits: Sequence[Deposit], name: str, moment: Moment
 ) -> None:
-    """Tell merchants about these deposits of their invoices.
+    """Tell merchants about these deposits of their invoices and customers.
 
-    A small deposit is told only as part of its invoice. Nobody hears how a deposit went on
-    whose arrival was not told.
+    A small deposit is told only as part of its invoice, or of the customer's balance. Nobody hears
+    how a deposit went on whose arrival was not told.
     """
     mine = [deposit for deposit in deposits if deposit.merchant_id is not None]
     if name == "deposit.detected":
         told = await repository.told_per_invoice(session, {d.invoice_id for d in mine})
+        customers = {d.customer_id for d in mine if d.customer_id is not None}
+        if customers:
+            since = moment.at - A_DAY
+            told += await repository.told_per_customer(session, customers, since)
         mine = await _loud(session, mine, told)
     elif mine:
         heard = await repository.heard_of(session, [deposit.id for deposit in mine])
@@ -56,6 +66,19 @@ async def announce_unmatched(
         )
 
 
+async def announce_balances(
+    session: AsyncSession, credited: Sequence[Deposit], moment: Moment
+) -> None:
+    """Tell merchants what their customers have now that these deposits were credited."""
+    wallets = {
+        (each.merchant_id, each.customer_id, each.currency_id)
+        for each in credited
+        if each.merchant_id is not None and each.customer_id is not None
+    }
+    for merchant_id, customer_id, currency_id in sorted(wallets):
+        await tell_balance(session, merchant_id, customer_id, currency_id, moment)
+
+
 async def tell(session: AsyncSession, deposit: Deposit, name: str, moment: Moment) -> None:
     """Write one event of a deposit that belongs to a merchant."""
     if deposit.merchant_id is None:
@@ -79,9 +102,9 @@ async def _loud(
     loud = []
     for deposit in deposits:
         currency = await session.get_one(Currency, deposit.currency_id)
-        invoice_id = deposit.invoice_id or ""
-        if deposit.units < currency.minimum_deposit_units or told[invoice_id] >= DEPOSITS_TOLD:
+        owner = deposit.invoice_id or deposit.customer_id or ""
+        if deposit.units < currency.minimum_deposit_units or told[owner] >= DEPOSITS_TOLD:
             continue
-        told[invoice_id] += 1
+        told[owner] += 1
         loud.append(deposit)
     return loud

@@ -7,12 +7,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.deposits import attribution
+from gateway.deposits.owners import owner_of
 from gateway.domain.moment import Moment
 from gateway.models import AddressPool, Currency, Deposit, Invoice
 
 HANDED_OVER = (
     *("currency_id", "sender", "address", "purpose"),
-    *("merchant_id", "invoice_id", "reason", "late"),
+    *("merchant_id", "invoice_id", "customer_id", "reason", "late"),
 )
 """What of a deposit hangs on its recipient and its asset."""
 
@@ -74,16 +75,21 @@ def new_deposit(
     accepted: Collection[tuple[str, str]],
 ) -> Deposit:
     """Return the row of an arrival; `accepted` are (invoice, currency) pairs that may be paid."""
-    pool = arrival.pool
-    owner = None if pool is None or pool.invoice_id is None else owners[pool.invoice_id]
+    owner = owner_of(arrival.pool, owners)
+    # A permanent address takes whatever is listed on its network; an invoice what it offers.
+    payable = owner is not None and (
+        owner.customer_id is not None or (owner.invoice_id, arrival.currency.id) in accepted
+    )
     purpose, reason = attribution.purpose(
         capital=arrival.capital,
         genuine=arrival.genuine,
         assigned=owner is not None,
-        accepted=owner is not None and (owner.id, arrival.currency.id) in accepted,
+        accepted=payable,
         small=arrival.units < arrival.currency.minimum_deposit_units,
+        theirs="" if owner is None else owner.purpose,
     )
-    invoice = owner if purpose == "invoice" else None
+    whose = owner if owner is not None and purpose == owner.purpose else None
+    invoice = None if whose is None else whose.invoice
     return Deposit(
         id=desk.moment.id("dep"),
         network_id=arrival.network_id,
@@ -95,8 +101,9 @@ def new_deposit(
         sender=arrival.sender,
         address=arrival.address,
         purpose=purpose,
-        merchant_id=invoice.merchant_id if invoice else None,
-        invoice_id=invoice.id if invoice else None,
+        merchant_id=whose.merchant_id if whose else None,
+        invoice_id=whose.invoice_id if whose else None,
+        customer_id=whose.customer_id if whose else None,
         status="pending",
         reason=reason,
         late=invoice is not None and arrival.block_time > invoice.expires_at,

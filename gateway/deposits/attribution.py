@@ -1,21 +1,23 @@
 """Whose a deposit is, and from when on small ones count.
 
-A deposit below its currency's minimum waits without an invoice. Once everything that stands at
-its address reaches the minimum it counts for the invoice; once everything that is final there
-does, its money leaves suspense.
+A deposit below its currency's minimum waits without an owner. Once everything that stands at
+its address reaches the minimum it counts for the address's invoice or customer; once everything
+that is final there does, its money leaves suspense.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.deposits import places
+from gateway.deposits.fees import charge
+from gateway.deposits.owners import Owner
 from gateway.domain import posting
 from gateway.domain.moment import Moment
-from gateway.ledger.service import post
-from gateway.models import Currency, Deposit, Invoice
+from gateway.ledger.service import post_many
+from gateway.models import Currency, Deposit
 
 WRONG_ASSET = "wrong_asset"
 UNASSIGNED = "address_not_assigned"
@@ -27,9 +29,18 @@ Place = tuple[str, str]
 
 
 def purpose(
-    *, capital: bool, genuine: bool, assigned: bool, accepted: bool, small: bool
+    *,
+    capital: bool,
+    genuine: bool,
+    assigned: bool,
+    accepted: bool,
+    small: bool,
+    theirs: str = "invoice",
 ) -> tuple[str, str | None]:
-    """Return what a new deposit is for, and the reason where it is nobody's."""
+    """Return what a new deposit is for, and the reason where it is nobody's.
+
+    `theirs` is what it is for where it counts for whom the address was given to.
+    """
     if capital:
         return "capital", None
     if not genuine:
@@ -38,7 +49,7 @@ def purpose(
         return "unattributed", UNASSIGNED
     if not accepted:
         return "unattributed", WRONG_ASSET
-    return ("unattributed", SMALL) if small else ("invoice", None)
+    return ("unattributed", SMALL) if small else (theirs, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ class Weight:
 
     @property
     def counts(self) -> bool:
-        """Tell whether small deposits there count for the invoice."""
+        """Tell whether small deposits there count for the owner."""
         return self.standing >= self.minimum
 
     @property
@@ -68,10 +79,15 @@ def weight(deposits: Sequence[Deposit], minimum: int) -> Weight:
 
 @dataclass(slots=True)
 class Weighed:
-    """What weighing changed: invoices whose deposits are others now; final deposits whose money waits."""
+    """What weighing changed.
+
+    `invoices` have other deposits now; `waiting` are final deposits whose money waits; `credited`
+    are deposits that were taken out of suspense.
+    """
 
     invoices: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
+    credited: list[Deposit] = field(default_factory=list)
 
 
 async def weigh(
@@ -93,8 +109,7 @@ async def weigh(
     by_place: defaultdict[Place, list[Deposit]] = defaultdict(list)
     for deposit in found:
         by_place[deposit.address, deposit.currency_id].append(deposit)
-    owners = await places.invoices_at(session, network, {place[0] for place in by_place})
-    credit = dict[str, posting.JournalEntry]()
+    owners = await places.owners_at(session, network, {place[0] for place in by_place})
     refs = await places.in_suspense(session, found)
     for (address, currency_id), deposits in by_place.items():
         minimum = (await session.get_one(Currency, currency_id)).minimum_deposit_units
@@ -104,47 +119,49 @@ async def weigh(
             # What was credited to a merchant stays where it is, whoever credited it.
             free = [d for d in small if d.status == "pending" or d.id in refs or d.id in fresh]
             _place(free, scale, owner, weighed)
-            credit |= _credits(free, scale, owner, refs)
+            if scale.pays:
+                weighed.credited += [deposit for deposit in free if deposit.id in refs]
     await session.flush()
-    for entry in credit.values():
-        await post(session, entry, moment)
+    await charge(session, weighed.credited)
+    leaving = [_out_of_suspense(deposit, refs[deposit.id]) for deposit in weighed.credited]
+    await post_many(session, leaving, moment)
     return weighed
 
 
-def _place(small: Sequence[Deposit], scale: Weight, invoice: Invoice, weighed: Weighed) -> None:
-    """Give the small deposits of one place to its invoice, or take them away."""
+def _place(small: Sequence[Deposit], scale: Weight, owner: Owner, weighed: Weighed) -> None:
+    """Give the small deposits of one place to its owner, or take them away."""
     for deposit in small:
-        mine = deposit.invoice_id == invoice.id
+        mine = owner.has(deposit)
         if mine != scale.counts and (mine or deposit.reason == SMALL):
-            _turn(deposit, invoice if scale.counts else None)
-            weighed.invoices.add(invoice.id)
+            _turn(deposit, owner if scale.counts else None)
+            if owner.invoice is not None:
+                weighed.invoices.add(owner.invoice.id)
         if deposit.status == "confirmed" and not scale.pays:
             weighed.waiting.add(deposit.id)
 
 
-def _credits(
-    small: Sequence[Deposit], scale: Weight, invoice: Invoice, refs: Mapping[str, str]
-) -> dict[str, posting.JournalEntry]:
-    """Return what leaves suspense for the invoice's merchant; `refs` are the journals there."""
-    if not scale.pays:
-        return {}
-    return {
-        deposit.id: posting.assign(
-            refs[deposit.id], invoice.merchant_id, deposit.currency_id, deposit.units
-        )
-        for deposit in small
-        if deposit.id in refs
-    }
-
-
-def _turn(deposit: Deposit, invoice: Invoice | None) -> None:
-    """Give a deposit to an invoice, or take it away."""
-    deposit.purpose, deposit.reason = (
-        ("invoice", None) if invoice is not None else ("unattributed", SMALL)
+def _out_of_suspense(deposit: Deposit, ref: str) -> posting.JournalEntry:
+    """Return the journal that gives a deposit to its owner; `ref` is the one that parked it."""
+    if deposit.merchant_id is None:
+        raise ValueError(f"deposit {deposit.id} leaves suspense for nobody")
+    return posting.assign(
+        ref,
+        deposit.merchant_id,
+        deposit.currency_id,
+        deposit.units,
+        customer_id=deposit.customer_id,
+        fee_units=deposit.fee_units,
     )
-    deposit.merchant_id = None if invoice is None else invoice.merchant_id
-    deposit.invoice_id = None if invoice is None else invoice.id
-    deposit.late = invoice is not None and deposit.block_time > invoice.expires_at
+
+
+def _turn(deposit: Deposit, owner: Owner | None) -> None:
+    """Give a deposit to an owner, or take it away."""
+    if owner is not None:
+        owner.take(deposit)
+        return
+    deposit.purpose, deposit.reason = "unattributed", SMALL
+    deposit.merchant_id = deposit.invoice_id = deposit.customer_id = None
+    deposit.late = False
 
 
 def ref_of(deposit: Deposit) -> str:

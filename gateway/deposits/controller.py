@@ -2,6 +2,7 @@
 
 from litestar import Controller, get
 
+from gateway.customers.repository import customer_of
 from gateway.deposits.documents import DepositDocument, deposit_document
 from gateway.deposits.explanation import ExplanationDocument, explanation_document
 from gateway.deposits.repository import deposit_of, deposit_page, require_network
@@ -21,6 +22,7 @@ from gateway.questions.service import Questions
 
 async def provide_filter(
     invoice_id: Id = None,
+    customer_id: Id = None,
     status: Status | None = None,
     tx_hash: TxHash = None,
     payment_method: Id = None,
@@ -28,11 +30,35 @@ async def provide_filter(
     """Read the filters of a list; a hash is compared as its chain writes it."""
     given = {
         "invoice_id": invoice_id,
+        "customer_id": customer_id,
         "status": status,
         "tx_hash": tx_hash,
         "payment_method": payment_method,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+class CustomerDepositController(Controller):
+    """Transfers that arrived at one customer's addresses."""
+
+    @get("/customers/{customer_id:str}/deposits", guards=[requires("deposits:read")])
+    async def index(
+        self, call: Call, page: PageRequest, customer_id: str
+    ) -> Page[DepositDocument]:
+        """List a customer's deposits, newest first."""
+        actor = call.actor
+        async with call.transaction() as session:
+            await customer_of(session, actor.tenant, customer_id, livemode=actor.livemode)
+            wanted = {"customer_id": customer_id}
+            found, currencies = await deposit_page(
+                session, actor.tenant, page, wanted, livemode=actor.livemode
+            )
+        return page_of(
+            found,
+            page,
+            lambda row: deposit_document(row, currencies[row.currency_id]),
+            lambda row: row.id,
+        )
 
 
 class DepositController(Controller):

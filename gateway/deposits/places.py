@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import and_, select, tuple_
+from sqlalchemy import Select, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.deposits.owners import Owner, owner_of
 from gateway.domain.posting import deposit_ref
 from gateway.models import AddressPool, Deposit, Invoice, Journal
 
@@ -12,7 +13,7 @@ from gateway.models import AddressPool, Deposit, Invoice, Journal
 async def standing_at(
     session: AsyncSession, network: str, places: Collection[tuple[str, str]]
 ) -> Sequence[Deposit]:
-    """Return what stands at these (address, currency) for an invoice or is too small for one.
+    """Return what stands at these (address, currency) for their owner or is too small for one.
 
     What is being refunded, or was, stands there no more.
     """
@@ -23,7 +24,7 @@ async def standing_at(
             Deposit.address.in_({address for address, _ in places}),
             tuple_(Deposit.address, Deposit.currency_id).in_(places),
             Deposit.status.in_(["pending", "confirmed"]),
-            (Deposit.purpose == "invoice")
+            Deposit.purpose.in_(["invoice", "customer"])
             | and_(Deposit.purpose == "unattributed", Deposit.reason == "below_minimum"),
         )
         .order_by(Deposit.id)
@@ -32,16 +33,25 @@ async def standing_at(
     return (await session.scalars(query)).all()
 
 
-async def invoices_at(
+async def owners_at(
     session: AsyncSession, network: str, addresses: Collection[str]
-) -> dict[str, Invoice]:
-    """Return the invoice that each of these addresses belongs to."""
-    query = (
-        select(AddressPool.address, Invoice)
-        .join(Invoice, Invoice.id == AddressPool.invoice_id)
-        .where(AddressPool.network_id == network, AddressPool.address.in_(addresses))
+) -> dict[str, Owner]:
+    """Return the invoice or the customer that each of these addresses belongs to."""
+    query: Select[AddressPool, Invoice | None] = (
+        select(AddressPool, Invoice)
+        .outerjoin(Invoice, Invoice.id == AddressPool.invoice_id)
+        .where(
+            AddressPool.network_id == network,
+            AddressPool.address.in_(addresses),
+            AddressPool.merchant_id.is_not(None),
+        )
     )
-    return {row.address: row.Invoice for row in await session.execute(query)}
+    found = {}
+    for row, invoice in await session.execute(query):
+        owner = owner_of(row, {} if invoice is None else {invoice.id: invoice})
+        if owner is not None:
+            found[row.address] = owner
+    return found
 
 
 async def in_suspense(session: AsyncSession, deposits: Sequence[Deposit]) -> dict[str, str]:

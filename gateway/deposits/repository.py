@@ -30,6 +30,7 @@ Identity = tuple[str, str, int]
 
 FILTERS = {
     "invoice_id": Deposit.invoice_id,
+    "customer_id": Deposit.customer_id,
     "status": Deposit.status,
     "tx_hash": Deposit.tx_hash,
     "payment_method": Deposit.currency_id,
@@ -66,13 +67,28 @@ async def deposit_page(
     livemode: bool,
 ) -> tuple[Slice[Deposit], dict[str, Currency]]:
     """Return one page of the merchant's deposits and the currencies they are in."""
+    query = deposits_found(merchant_id, wanted, livemode=livemode)
+    found = await newest_first(session, query, Deposit.id, page)
+    return found, await currencies_of(session, found.rows)
+
+
+def deposits_found(
+    merchant_id: str, wanted: Mapping[str, str], *, livemode: bool
+) -> Select[Deposit]:
+    """Return the statement that selects the merchant's deposits of this kind."""
     query = _of_merchant(merchant_id, livemode=livemode)
     for name, value in wanted.items():
         query = query.where(FILTERS[name] == value)
-    found = await newest_first(session, query, Deposit.id, page)
-    ids = {row.currency_id for row in found.rows}
+    return query
+
+
+async def currencies_of(
+    session: AsyncSession, deposits: Sequence[Deposit]
+) -> dict[str, Currency]:
+    """Return the currencies that deposits are in, by id."""
+    ids = {row.currency_id for row in deposits}
     rows = await session.scalars(select(Currency).where(Currency.id.in_(ids)))
-    return found, {row.id: row for row in rows}
+    return {row.id: row for row in rows}
 
 
 def _of_merchant(merchant_id: str, *, livemode: bool) -> Select[Deposit]:
@@ -174,6 +190,19 @@ async def told_per_invoice(
         .group_by(Deposit.invoice_id)
     )
     return Counter({invoice or "": count for invoice, count in await session.execute(query)})
+
+
+async def told_per_customer(
+    session: AsyncSession, customer_ids: Collection[str], since: datetime
+) -> Counter[str]:
+    """Return how many deposits of each customer, seen since then, had an event of their own."""
+    query = (
+        select(Deposit.customer_id, func.count(func.distinct(Event.subject)))
+        .join(Event, Event.subject == Deposit.id)
+        .where(Deposit.customer_id.in_(customer_ids), Deposit.detected_at > since)
+        .group_by(Deposit.customer_id)
+    )
+    return Counter({customer or "": count for customer, count in await session.execute(query)})
 
 
 async def told_at(session: AsyncSession, deposit: Deposit) -> int:

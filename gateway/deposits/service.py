@@ -9,8 +9,13 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.deposits import attribution, repository
-from gateway.deposits.announcements import announce, announce_unmatched
+from gateway.deposits.announcements import (
+    announce,
+    announce_balances,
+    announce_unmatched,
+)
 from gateway.deposits.arrival import Arrival, Desk, hand_over, move, new_deposit
+from gateway.deposits.fees import charge
 from gateway.domain import posting
 from gateway.invoices import repository as invoices
 from gateway.invoices.standing import Confirmations, emit_invoice, reconsider
@@ -99,6 +104,7 @@ async def confirm(
     places = {(deposit.address, deposit.currency_id) for deposit in deposits}
     fresh = {deposit.id for deposit in deposits}
     weighed = await attribution.weigh(session, network, places, moment, fresh=fresh)
+    await charge(session, [each for each in deposits if each.id not in weighed.waiting])
     entries = [
         _journal(each, waits=each.id in weighed.waiting)
         for each in deposits
@@ -107,6 +113,8 @@ async def confirm(
     entries += await _fees(session, [each for each in deposits if each.purpose == INTERNAL])
     await post_many(session, entries, moment)
     await announce(session, deposits, "deposit.confirmed", moment)
+    credited = [each for each in deposits if each.id not in weighed.waiting]
+    await announce_balances(session, [*credited, *weighed.credited], moment)
     paid |= weighed.invoices
     await judge(
         desk, paid, "a payment became final", heads, tell_as="invoice.payment_confirmed"
@@ -191,5 +199,11 @@ def _journal(deposit: Deposit, *, waits: bool) -> posting.JournalEntry:
     ref = attribution.ref_of(deposit)
     if deposit.purpose == "capital":
         return posting.capital(ref, deposit.currency_id, deposit.units)
-    owner = None if waits else deposit.merchant_id
-    return posting.deposit(ref, owner, deposit.currency_id, deposit.units)
+    return posting.deposit(
+        ref,
+        None if waits else deposit.merchant_id,
+        deposit.currency_id,
+        deposit.units,
+        fee_units=deposit.fee_units,
+        customer_id=None if waits else deposit.customer_id,
+    )

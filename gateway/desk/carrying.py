@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.audit.service import record
 from gateway.deposits.announcements import tell
 from gateway.deposits.attribution import ref_of
+from gateway.deposits.fees import charge
 from gateway.deposits.service import Desk, judge
 from gateway.domain import posting
 from gateway.domain.actor import Actor
@@ -86,7 +87,14 @@ async def _assign(desk: Desk, resolution: Resolution) -> None:
     deposit.merchant_id, deposit.invoice_id = resolution.merchant_id, resolution.invoice_id
     await desk.session.flush()
     ref = ref_of(deposit)
-    entry = posting.assign(ref, resolution.merchant_id, deposit.currency_id, deposit.units)
+    await charge(desk.session, [deposit])
+    entry = posting.assign(
+        ref,
+        resolution.merchant_id,
+        deposit.currency_id,
+        deposit.units,
+        fee_units=deposit.fee_units,
+    )
     if not await post(desk.session, entry, desk.moment):
         raise ValueError(f"deposit {deposit.id} was in suspense and is assigned in the ledger")
     await tell(desk.session, deposit, "deposit.confirmed", desk.moment)

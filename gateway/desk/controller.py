@@ -75,7 +75,7 @@ class UnattributedController(Controller):
             found = await repository.suppressed(session, address, livemode=call.actor.livemode)
         return whole([suppressed_document(row) for row in found])
 
-    @post("/{deposit_id:str}/assign", guards=[requires("unattributed:resolve")])
+    @post("/{deposit_id:str}/assign", guards=[requires("unattributed:resolve", step_up=True)])
     async def assign(
         self, call: Call, deposit_id: str, data: AssignDeposit
     ) -> Response[ResolutionDocument]:
@@ -88,7 +88,7 @@ class UnattributedController(Controller):
 
         return await call.once(work)
 
-    @post("/{deposit_id:str}/refund", guards=[requires("unattributed:resolve")])
+    @post("/{deposit_id:str}/refund", guards=[requires("unattributed:resolve", step_up=True)])
     async def refund(
         self, call: Call, deposit_id: str, data: RefundDeposit
     ) -> Response[ResolutionDocument]:
@@ -140,7 +140,7 @@ class ResolutionController(Controller):
 
     @post(
         "/{resolution_id:str}/approve",
-        guards=[requires("unattributed:approve")],
+        guards=[requires("unattributed:approve", step_up=True)],
         status_code=200,
     )
     async def approve(
@@ -151,7 +151,7 @@ class ResolutionController(Controller):
 
     @post(
         "/{resolution_id:str}/reject",
-        guards=[requires("unattributed:approve")],
+        guards=[requires("unattributed:approve", step_up=True)],
         status_code=200,
     )
     async def reject(

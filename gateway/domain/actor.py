@@ -1,7 +1,8 @@
-"""Who acts: one API key on one request."""
+"""Who acts: one API key, or one person's session, on one request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from gateway.domain.errors import Forbidden
@@ -9,12 +10,17 @@ from gateway.domain.errors import Forbidden
 MERCHANT_SCOPES = frozenset(
     {
         "balances:read",
+        "customers:read",
+        "customers:write",
         "deposits:read",
         "events:read",
         "invoices:read",
         "invoices:write",
         "settings:read",
         "settings:write",
+        "subscriptions:read",
+        "subscriptions:write",
+        "transfers:create",
         "webhooks:read",
         "webhooks:write",
         "withdrawals:approve",
@@ -51,18 +57,59 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The session of a person; `token_hash` is SHA-256 of what was presented.
+
+    With `factor_pending` it may do nothing but present the second factor.
+    """
+
+    id: str
+    token_hash: bytes = field(repr=False)
+    role: str
+    factor_pending: bool
+    stepped_up_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
-    """A key and where its request came from; `merchant_id` is None on an operator's key."""
+    """A key and where its request came from; `merchant_id` is None on an operator's key.
+
+    For a person `key_id` is the user's id, and `signed_in` the session.
+    """
 
     key_id: str
     merchant_id: str | None
     scopes: frozenset[str]
     livemode: bool
     allowed_ips: tuple[str, ...] = ()
+    merchant_ips: tuple[str, ...] = ()
+    """Networks that the merchant allows, whoever calls."""
+    suspended: bool = False
+    """The merchant is: it may look and change nothing."""
+    require_signature: bool = False
+    public_key: bytes | None = None
+    """Ed25519: who holds its private half signs this key's requests."""
+    nonce_fresh: bool = True
+    """False where a signed request came before."""
+    signed: bool = False
+    """This request carries the key's own signature."""
     budget: Budget | None = None
     address: str | None = None
     endpoint: str | None = None
     request_id: str | None = None
+    signed_in: SignedIn | None = None
+
+    @property
+    def session_id(self) -> str | None:
+        """Return the id of a person's session; None for a key."""
+        return None if self.signed_in is None else self.signed_in.id
+
+    @property
+    def session(self) -> SignedIn:
+        """Return the person's session; a key has none and is refused."""
+        if self.signed_in is None:
+            raise Forbidden("this is for people who signed in", code="session_required")
+        return self.signed_in
 
     @property
     def tenant(self) -> str:

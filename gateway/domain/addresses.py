@@ -42,6 +42,8 @@ def canonical(family: str, text: str) -> str:
     `wrong_network` where the text is shaped like an address of another family, `bad_checksum`
     where it was mistyped, `invalid_address` for everything else.
     """
+    if family not in _SHAPES:
+        raise AddressError("invalid_address", f"nobody here reads addresses of {family}")
     if not _SHAPES[family](text):
         other = next((name for name, fits in _SHAPES.items() if fits(text)), None)
         if other is not None:

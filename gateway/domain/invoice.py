@@ -16,7 +16,8 @@ class Payment:
     """One standing (not orphaned) deposit to the invoice.
 
     `due_units` is what would have paid the whole invoice in this currency: at the locked rate,
-    or at the price of its receipt where it is `late` (its block is younger than the expiry).
+    or at the price of its receipt where it is `late` (its block is younger than the expiry). An
+    invoice with an open amount asks for nothing in particular, so `due_units` is not looked at.
     `settles` means that the merchant's confirmation policy accepts it; `final` the chain's.
     """
 
@@ -38,12 +39,26 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that decides: the payments, the tolerance, and whether the clock has passed two marks."""
+    """All that decides: the payments, the tolerance, and whether the clock has passed two marks.
+
+    `open_amount` means that the invoice takes whatever comes: anything is the whole of it.
+    """
 
     payments: Sequence[Payment]
     tolerance_basis_points: int
     expired: bool
     monitoring_over: bool
+    open_amount: bool = False
+
+    def cover(self, payments: Sequence[Payment]) -> bool:
+        """Tell whether these payments are the whole of the invoice."""
+        if self.open_amount:
+            return bool(payments)
+        return covers(payments, self.tolerance_basis_points)
+
+    def exceed(self, payments: Sequence[Payment]) -> bool:
+        """Tell whether these payments are more than the invoice asks for."""
+        return not self.open_amount and share(payments) > 1
 
 
 def share(payments: Sequence[Payment]) -> Fraction:
@@ -60,15 +75,15 @@ def judge(now: Standing, facts: Facts) -> Standing:
     """Return where the invoice stands by the facts."""
     if now.status in ("settled", "invalid", "canceled"):
         return _after_the_end(now, facts)
-    tolerance = facts.tolerance_basis_points
     on_time = [p for p in facts.payments if not p.late]
-    if covers([p for p in on_time if p.settles], tolerance):
-        return _settled(facts, "paid_over" if share(on_time) > 1 else "none")
-    if covers(on_time, tolerance):
+    accepted = [p for p in on_time if p.settles]
+    if facts.cover(accepted) and (not facts.open_amount or len(accepted) == len(on_time)):
+        return _settled(facts, "paid_over" if facts.exceed(on_time) else "none")
+    if facts.cover(on_time):
         return Standing(
-            "processing", "paid_over" if share(on_time) > 1 else "none", final=False
+            "processing", "paid_over" if facts.exceed(on_time) else "none", final=False
         )
-    if covers([p for p in facts.payments if p.final], tolerance):
+    if facts.cover([p for p in facts.payments if p.final]):
         return _settled(facts, "paid_late")
     partial = "paid_partial" if on_time else "none"
     if facts.expired:
@@ -77,22 +92,33 @@ def judge(now: Standing, facts: Facts) -> Standing:
 
 
 def _settled(facts: Facts, exception: str) -> Standing:
-    final = covers([p for p in facts.payments if p.final], facts.tolerance_basis_points)
-    return Standing("settled", exception, final)
+    return Standing("settled", exception, facts.cover([p for p in facts.payments if p.final]))
 
 
 def _after_the_end(now: Standing, facts: Facts) -> Standing:
-    whole = covers(facts.payments, facts.tolerance_basis_points)
+    if now.exception == "marked":
+        # A person has decided; payments are credited and change nothing of that.
+        return now
+    whole = facts.cover(facts.payments)
     if now.status == "settled" and not now.final and not whole:
         # Settled by a number of confirmations, and the block was orphaned after all.
         return Standing("invalid", "reorged", final=False)
     if now == Standing("invalid", "reorged", final=False) and whole:
-        return _settled(facts, "paid_over" if share(facts.payments) > 1 else "none")
+        return _settled(facts, "paid_over" if facts.exceed(facts.payments) else "none")
     if now.status == "settled":
-        over = now.exception == "none" and share(facts.payments) > 1
+        over = now.exception == "none" and facts.exceed(facts.payments)
         after = _settled(facts, "paid_over" if over else now.exception)
         return Standing(after.status, after.exception, final=now.final or after.final)
     return Standing(now.status, now.exception, final=now.final or facts.monitoring_over)
+
+
+MARKS = ("settled", "invalid")
+"""What a person may say about an invoice, whatever its payments say."""
+
+
+def marked(now: Standing, status: str) -> Standing:
+    """Return where an invoice stands by a person's word, which is the last one."""
+    return now if now.status == status else Standing(status, "marked", final=True)
 
 
 def events(before: Standing, after: Standing) -> list[str]:

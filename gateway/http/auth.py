@@ -1,23 +1,39 @@
 """Who is calling, and may they: `requires("invoices:write")` as a route's guard.
 
+A key or a person's session token comes as bearer; a session may come as cookie instead.
 A route without a guard is public; it gets no actor and so no tenant's data.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from gateway.domain.actor import Actor, Budget, may_come_from
+from gateway.domain.actor import Actor, Budget, SignedIn, may_come_from
 from gateway.domain.errors import Forbidden, TooMany, Unauthenticated
-from gateway.http.errors import BUDGET, REQUEST_ID
+from gateway.http.cookies import session_of_cookie
+from gateway.http.errors import BUDGET, CALLER, REQUEST_ID
+from gateway.http.request_signing import READING, Signed, presented, require_genuine
 
-Identify = Callable[[str], Awaitable[Actor | None]]
-"""From the presented secret to the actor, or None if no such key is in force."""
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request shows of its sender; the nonce is that of a signed request."""
+
+    secret: str
+    address: str | None = None
+    nonce: str | None = None
+    nonce_until: datetime | None = None
+
+
+Identify = Callable[[Credentials], Awaitable[Actor | None]]
+"""From what a request presents to the actor, or None if no such key or session is in force."""
+
+STEP_UP_LASTS = timedelta(minutes=5)
 _SCHEME = "bearer"
 
 
@@ -25,40 +41,87 @@ _SCHEME = "bearer"
 class requires:  # noqa: N801 - reads as a word in the decorator
     """Let pass a known key with this scope from an address that the key allows.
 
-    Without a scope any key will do.
+    Without a scope any key will do. With `step_up` a person must have shown a factor within five
+    minutes; keys are not asked. `unfinished` lets in a person whose second factor is still due.
     """
 
     scope: str | None = None
+    step_up: bool = False
+    unfinished: bool = False
 
     async def __call__(
         self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
     ) -> None:
         """Put the actor into the connection, or refuse with 401 or 403."""
-        actor = await _identified(connection)
+        signed = presented(connection)
+        actor = await _identified(connection, signed)
         structlog.contextvars.bind_contextvars(key_id=actor.key_id, merchant=actor.merchant_id)
-        if not may_come_from(actor.address, actor.allowed_ips):
-            raise Forbidden("this key may not be used from here", code="ip_not_allowed")
+        _require_place(actor)
+        await require_genuine(connection, actor, signed)
+        if self.scope is not None:
+            _require_active(connection, actor)
+        if actor.signed_in is not None and not self.unfinished:
+            _require_second_factor(actor.signed_in)
         if self.scope is not None and self.scope not in actor.scopes:
             raise Forbidden(f"this key lacks the scope {self.scope}")
-        connection.scope["user"] = actor
+        if actor.signed_in is not None and self.step_up:
+            _require_step_up(actor.signed_in, connection.app.state.clock().at)
+        connection.scope["user"] = replace(actor, signed=signed is not None)
 
 
-async def _identified(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
+async def _identified(
+    connection: ASGIConnection[Any, Any, Any, Any], signed: Signed | None
+) -> Actor:
     scheme, _, secret = connection.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != _SCHEME or not secret:
+        secret = session_of_cookie(connection) or ""
+    if not secret:
         raise Unauthenticated("send `Authorization: Bearer gw_...`")
     identify: Identify = connection.app.state.identify
-    actor = await identify(secret.strip())
+    address = connection.client.host if connection.client else None
+    credentials = Credentials(secret.strip(), address)
+    if signed is not None:
+        credentials = replace(credentials, nonce=signed.nonce, nonce_until=signed.nonce_until)
+    actor = await identify(credentials)
     if actor is None:
         raise Unauthenticated("this key is unknown, expired or revoked")
+    cast("MutableMapping[str, Any]", connection.scope)[CALLER] = actor
     _require_budget(connection, actor.budget)
     scope = cast("Mapping[str, Any]", connection.scope)
     return replace(
         actor,
-        address=connection.client.host if connection.client else None,
+        address=address,
         endpoint=f"{scope['method']} {scope['path']}",
         request_id=scope[REQUEST_ID],
     )
+
+
+def _require_second_factor(signed_in: SignedIn) -> None:
+    if signed_in.factor_pending:
+        raise Forbidden("present your second factor first", code="second_factor_required")
+
+
+def _require_step_up(signed_in: SignedIn, at: datetime) -> None:
+    shown = signed_in.stepped_up_at
+    if shown is None or at - shown >= STEP_UP_LASTS:
+        raise Forbidden("present a factor once more for this", code="step_up_required")
+
+
+def _require_place(actor: Actor) -> None:
+    """Refuse an address that the key, or its merchant, does not allow."""
+    if not may_come_from(actor.address, actor.allowed_ips):
+        raise Forbidden("this key may not be used from here", code="ip_not_allowed")
+    if not may_come_from(actor.address, actor.merchant_ips):
+        raise Forbidden("the merchant does not allow this address", code="ip_not_allowed")
+
+
+def _require_active(connection: ASGIConnection[Any, Any, Any, Any], actor: Actor) -> None:
+    """Let a suspended merchant look, and change nothing."""
+    method = cast("Mapping[str, Any]", connection.scope)["method"]
+    if actor.suspended and method not in READING:
+        raise Forbidden(
+            "the merchant is suspended: nothing can be changed", code="merchant_suspended"
+        )
 
 
 def _require_budget(

@@ -56,15 +56,17 @@ class Call:
         *,
         status: int = 201,
         required: bool = False,
+        own: bool = False,
         lifetime: timedelta = A_DAY,
     ) -> Response[T]:
         """Do `work` in a transaction, once per `Idempotency-Key`, and answer what it returns.
 
-        A refusal rolls everything back and is not kept: the key may be used again.
+        A refusal rolls everything back and is not kept: the key may be used again. With `own` the
+        answer is for this actor alone, such as a secret: a colleague's same key is another key.
         """
         key = checked_key(self.idempotency_key, required=required)
         async with self.transaction() as session:
-            claim = self._claim(key) if key is not None else None
+            claim = self._claim(key, own=own) if key is not None else None
             if claim and (kept := await claimed(session, claim, self.seal, self.moment.at)):
                 return answer(kept, replayed=True)
             given = Kept(status, msgspec.json.encode(await work(session)))
@@ -78,11 +80,12 @@ class Call:
     def _tenant(self) -> str:
         return self.actor.merchant_id or self.actor.key_id
 
-    def _claim(self, key: str) -> Claim:
+    def _claim(self, key: str, *, own: bool) -> Claim:
         mode = "live" if self.actor.livemode else "test"
+        whose = f" {self.actor.key_id}" if own else ""
         return Claim(
             self._tenant,
-            f"{mode} {self.method} {self.path}",
+            f"{mode} {self.method} {self.path}{whose}",
             key,
             fingerprint(self.method, self.path, self.body),
         )

@@ -5,6 +5,7 @@ It stands outside Litestar, because unknown routes and methods never reach Lites
 
 import time
 from collections.abc import Callable, MutableMapping
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -12,9 +13,13 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from gateway.domain.actor import Budget
+from gateway.domain.actor import Actor, Budget
 from gateway.domain.moment import Moment
-from gateway.http.errors import BUDGET, PROBLEM_JSON, REQUEST_ID, problem
+from gateway.http.errors import BUDGET, CALLER, PROBLEM_JSON, REQUEST_ID, problem
+from gateway.measured import ORIGIN
+
+Counted = Callable[[Actor | None, tuple[str, str], int, float, datetime], None]
+"""Take note of an answer: whose request, (method, route), status, seconds, when it began."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_LEFT = 499
@@ -48,11 +53,18 @@ class Envelope:
     """The outermost ASGI application."""
 
     def __init__(
-        self, app: ASGIApp, *, clock: Callable[[], Moment], metrics: Metrics, version: str
+        self,
+        app: ASGIApp,
+        *,
+        clock: Callable[[], Moment],
+        metrics: Metrics,
+        usage: Counted,
+        version: str,
     ) -> None:
         self._app = app
         self._clock = clock
         self._metrics = metrics
+        self._usage = usage
         self._version = version
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,8 +74,10 @@ class Envelope:
         if state["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._clock().id("req")
+        moment = self._clock()
+        request_id = moment.id("req")
         state[REQUEST_ID] = request_id
+        ORIGIN.set(lambda: _route(state))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
@@ -86,7 +100,7 @@ class Envelope:
             else:
                 await self._app(scope, receive, marked)
         finally:
-            self._record(state, status, time.perf_counter() - began)
+            self._record(state, status, time.perf_counter() - began, moment.at)
 
     def _headers(self, request_id: str, message: Any) -> list[tuple[bytes, bytes]]:
         headers = [
@@ -98,9 +112,12 @@ class Envelope:
             headers.append((b"cache-control", b"no-store"))
         return headers
 
-    def _record(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
-        route = scope.get("path_template") or "unmatched"
+    def _record(
+        self, scope: MutableMapping[str, Any], status: int, seconds: float, at: datetime
+    ) -> None:
+        route = _route(scope)
         self._metrics.count(scope["method"], route, status, seconds)
+        self._usage(scope.get(CALLER), (scope["method"], route), status, seconds, at)
         structlog.get_logger().info(
             "request",
             method=scope["method"],
@@ -108,6 +125,10 @@ class Envelope:
             status=status,
             ms=round(seconds * 1000, 1),
         )
+
+
+def _route(scope: MutableMapping[str, Any]) -> str:
+    return scope.get("path_template") or "unmatched"
 
 
 def _budget(budget: Budget | None) -> list[tuple[bytes, bytes]]:

@@ -22,6 +22,8 @@ PROBLEM_JSON = "application/problem+json"
 REQUEST_ID = "gateway_request_id"
 """Key of the request's id in the ASGI scope."""
 BUDGET = "gateway_budget"
+CALLER = "gateway_caller"
+"""Where a scope holds the actor as soon as it is known, whatever becomes of the request."""
 """Key of what the caller's key may still ask, for the answer's headers."""
 
 _CODES = {

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gateway.db import Database
 from gateway.domain.errors import Unavailable
 from gateway.postgres import Unusable
-from gateway.postgres.migrate import require_head
+from gateway.postgres.head import require_head
 
 
 class Health(msgspec.Struct, kw_only=True):

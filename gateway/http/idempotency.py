@@ -15,9 +15,10 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import send
 from gateway.domain.errors import Conflict, Invalid, Refusal
 from gateway.domain.moment import Moment
 from gateway.models import IdempotencyKey
@@ -27,7 +28,17 @@ A_DAY = timedelta(days=1)
 A_MONTH = timedelta(days=30)
 
 _NONCE_BYTES = 12
-_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:place, 0))")
+_KEPT = """
+SELECT request_hash, response_status, response_body, expires_at FROM idempotency_key
+WHERE merchant_id = %(merchant_id)s AND endpoint = %(endpoint)s AND key = %(key)s
+"""
+_KEEP = """
+INSERT INTO idempotency_key (merchant_id, endpoint, key, request_hash, response_status,
+    response_body, created_at, expires_at)
+VALUES (%(merchant_id)s, %(endpoint)s, %(key)s, %(request_hash)s, %(response_status)s,
+    %(response_body)s, %(created_at)s, %(expires_at)s)
+"""
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%(place)s, 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class _Row:
+    """What `_KEPT` selects."""
+
+    request_hash: bytes
+    response_status: int | None
+    response_body: str | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """An answer that was given before."""
 
@@ -54,10 +75,13 @@ class Kept:
 
 
 class Seal:
-    """Encrypts kept answers, each bound to its place, under a key made from the pepper."""
+    """Encrypts kept answers, each bound to its place, under a key made from the pepper.
 
-    def __init__(self, pepper: str) -> None:
-        derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"gw/idempotency/v1")
+    Another `context` is another key, for what else must not lie open in the database.
+    """
+
+    def __init__(self, pepper: str, context: bytes = b"gw/idempotency/v1") -> None:
+        derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=context)
         self._cipher = ChaCha20Poly1305(derive.derive(pepper.encode()))
 
     def close(self, body: bytes, place: str, randomness: Callable[[int], bytes]) -> str:
@@ -103,14 +127,17 @@ async def claimed(session: AsyncSession, claim: Claim, seal: Seal, at: datetime)
 
     Raises `Conflict` while the first request is in flight, `Invalid` if it was another request.
     """
-    if not await session.scalar(_TRY_LOCK, {"place": claim.place}):
+    [[locked]] = await send(session, _TRY_LOCK, {"place": claim.place})
+    if not locked:
         raise Conflict(
             "the first request with this Idempotency-Key is still in flight",
             code="idempotency_key_in_flight",
         )
-    row = await session.get(IdempotencyKey, (claim.tenant, claim.endpoint, claim.key))
-    if row is None:
+    place = {"merchant_id": claim.tenant, "endpoint": claim.endpoint, "key": claim.key}
+    found = await send(session, _KEPT, place)
+    if not found:
         return None
+    row = _Row(*found[0])
     if row.expires_at <= at:
         await _forget(session, claim)
         return None
@@ -133,18 +160,17 @@ async def keep(
     lifetime: timedelta,
 ) -> None:
     """Keep the answer; it commits together with what it tells."""
-    await session.execute(
-        insert(IdempotencyKey).values(
-            merchant_id=claim.tenant,
-            endpoint=claim.endpoint,
-            key=claim.key,
-            request_hash=claim.fingerprint,
-            response_status=answer.status,
-            response_body=seal.close(answer.body, claim.place, moment.randomness),
-            created_at=moment.at,
-            expires_at=moment.at + lifetime,
-        )
-    )
+    values = {
+        "merchant_id": claim.tenant,
+        "endpoint": claim.endpoint,
+        "key": claim.key,
+        "request_hash": claim.fingerprint,
+        "response_status": answer.status,
+        "response_body": seal.close(answer.body, claim.place, moment.randomness),
+        "created_at": moment.at,
+        "expires_at": moment.at + lifetime,
+    }
+    await send(session, _KEEP, values)
 
 
 async def _forget(session: AsyncSession, claim: Claim) -> None:
@@ -155,4 +181,3 @@ async def _forget(session: AsyncSession, claim: Claim) -> None:
             IdempotencyKey.key == claim.key,
         )
     )
-    session.expunge_all()

@@ -86,6 +86,7 @@ def completed(document: dict[str, Any], app: Litestar) -> dict[str, Any]:
     by_kind = dict(zip(ordered, schemas, strict=True))
     for method, operation, handler in operations:
         _describe_bodies(operation, handler, by_kind)
+        _describe_instants(operation)
         _describe_refusals(method, operation, handler, by_kind[Problem])
         if scopes := _scopes(handler):
             operation["security"] = [{"key": []}]
@@ -141,8 +142,18 @@ def _describe_bodies(
         operation["requestBody"] = {"required": required, "content": content}
     success = operation["responses"][str(handler.status_code)]
     success["headers"] = _HEADERS
+    if types := handler.opt.get("media_types"):
+        success["content"] = {each: {"schema": {"type": "string"}} for each in types}
     if kind := _answer_kind(handler):
         success["content"] = {"application/json": {"schema": by_kind[kind]}}
+
+
+def _describe_instants(operation: dict[str, Any]) -> None:
+    """Say that a time in a query may be seconds since 1970 as well: the framework reads both."""
+    for parameter in operation.get("parameters", []):
+        options = [parameter["schema"], *parameter["schema"].get("oneOf", [])]
+        if any(each.get("format") == "date-time" for each in options):
+            parameter["schema"] = {"anyOf": [parameter["schema"], {"type": "number"}]}
 
 
 def _describe_refusals(

@@ -1,64 +1,65 @@
 """Invoices over HTTP, for the merchant's keys."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import Any
 
 from litestar import Controller, Response, get, patch, post
-from litestar.params import Parameter
+from litestar.response import Stream
 from msgspec import UNSET
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.service import alarm
 from gateway.domain.errors import Invalid
+from gateway.exports.streaming import OPENAPI, Export, Exports, Format
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
 from gateway.invoices.activation import genuine
-from gateway.invoices.documents import InvoiceDocument
-from gateway.invoices.repository import (
-    InvoiceFilter,
-    documents_of,
-    invoice_of,
-    invoice_page,
-)
-from gateway.invoices.schemas import ChangeInvoice, CreateInvoice
-from gateway.invoices.service import (
-    Desk,
-    Order,
+from gateway.invoices.changes import (
     cancel_invoice,
     change_invoice,
     choose_method,
-    create_invoice,
-    shown,
+    mark_invoice,
+    refresh_rates,
 )
+from gateway.invoices.documents import InvoiceDocument
+from gateway.invoices.filters import FILTER, Expand
+from gateway.invoices.repository import documents_of, invoice_of
+from gateway.invoices.schemas import ChangeInvoice, CreateInvoice, MarkInvoice
+from gateway.invoices.search import InvoiceFilter, found_by, invoice_page
+from gateway.invoices.service import Desk, Order, create_invoice, shown
 from gateway.merchants.service import basis_points
+from gateway.models import Invoice
 from gateway.paging import PageRequest
 from gateway.settings import Settings
 
-Status = Literal["pending", "processing", "settled", "expired", "invalid", "canceled"]
-Exception_ = Literal["none", "paid_partial", "paid_over", "paid_late", "marked", "reorged"]
+COLUMNS = (
+    *(
+        "id",
+        "order_id",
+        "customer_id",
+        "description",
+        "livemode",
+        "status",
+        "exception",
+        "final",
+    ),
+    *("amount", "currency", "amount_paid", "amount_due", "amount_overpaid"),
+    *("tax.label", "tax.rate_percent", "tax.amount", "confirmations", "confirmation_policy"),
+    *("created_at", "expires_at", "paid_at", "settled_at", "metadata", "deposits", "refunds"),
+)
+"""The columns of an exported list."""
 _COLUMNS = {"order_id": "order_id", "description": "description", "metadata": "metadata_"}
-
-
-async def provide_filter(
-    status: Status | None = None,
-    exception: Exception_ | None = None,
-    order_id: Annotated[str | None, Parameter(max_length=200)] = None,
-    created_from: Annotated[datetime | None, Parameter(query="created[gte]")] = None,
-    created_before: Annotated[datetime | None, Parameter(query="created[lt]")] = None,
-) -> InvoiceFilter:
-    """Read the filters of a list; a time without an offset is UTC."""
-    return InvoiceFilter(
-        status, exception, order_id, _aware(created_from), _aware(created_before)
-    )
 
 
 class InvoiceController(Controller):
     """Requests for payment."""
 
     path = "/invoices"
-    dependencies = {"wanted": provide_filter}  # noqa: RUF012 - Litestar reads it from the class
+    dependencies = FILTER
 
     @post("/", guards=[requires("invoices:write")])
     async def create(
@@ -75,9 +76,14 @@ class InvoiceController(Controller):
 
     @get("/", guards=[requires("invoices:read")])
     async def index(
-        self, call: Call, settings: Settings, page: PageRequest, wanted: InvoiceFilter
+        self,
+        call: Call,
+        settings: Settings,
+        page: PageRequest,
+        wanted: InvoiceFilter,
+        expand: Expand = None,
     ) -> Page[InvoiceDocument]:
-        """List invoices, newest first."""
+        """List invoices, newest first; `expand[]=deposits` puts their deposits in."""
         actor = call.actor
         async with _watched(call), call.transaction() as session:
             found = await invoice_page(
@@ -88,19 +94,53 @@ class InvoiceController(Controller):
                 found.rows,
                 public_url=settings.api.public_url,
                 check=genuine(settings),
+                expanded=bool(expand),
             )
         by_id = {document.id: document for document in documents}
         return page_of(found, page, lambda row: by_id[row.id], lambda row: row.id)
 
+    @get("/export", guards=[requires("invoices:read")], opt=OPENAPI)
+    async def export(
+        self,
+        call: Call,
+        settings: Settings,
+        exports: Exports,
+        wanted: InvoiceFilter,
+        format_: Format = "csv",
+    ) -> Stream:
+        """Send every invoice that the filters let pass, newest first, as one file."""
+        actor = call.actor
+
+        async def select(session: AsyncSession) -> Select[Invoice]:
+            query = await found_by(session, actor.tenant, wanted, livemode=actor.livemode)
+            return query.order_by(Invoice.id.desc())
+
+        async def shape(
+            session: AsyncSession, rows: Sequence[Invoice]
+        ) -> Sequence[InvoiceDocument]:
+            async with _watched(call):
+                return await documents_of(
+                    session,
+                    rows,
+                    public_url=settings.api.public_url,
+                    check=genuine(settings),
+                    expanded=True,
+                )
+
+        export = Export(name="invoices", columns=COLUMNS, select=select, shape=shape)
+        return await exports.begin(call, export, format_)
+
     @get("/{invoice_id:str}", guards=[requires("invoices:read")])
-    async def show(self, call: Call, settings: Settings, invoice_id: str) -> InvoiceDocument:
-        """Show one invoice."""
+    async def show(
+        self, call: Call, settings: Settings, invoice_id: str, expand: Expand = None
+    ) -> InvoiceDocument:
+        """Show one invoice; `expand[]=deposits` puts its deposits in."""
         actor = call.actor
         async with _watched(call), call.transaction() as session:
             invoice = await invoice_of(
                 session, actor.tenant, invoice_id, livemode=actor.livemode
             )
-            return await shown(session, settings, invoice)
+            return await shown(session, settings, invoice, expanded=bool(expand))
 
     @patch("/{invoice_id:str}", guards=[requires("invoices:write")])
     async def change(
@@ -119,6 +159,33 @@ class InvoiceController(Controller):
 
         async def work(session: AsyncSession) -> InvoiceDocument:
             return await cancel_invoice(_desk(call, session, settings), invoice_id)
+
+        async with _watched(call):
+            return await call.once(work, status=200)
+
+    @post("/{invoice_id:str}/mark", guards=[requires("invoices:write")], status_code=200)
+    async def mark(
+        self, call: Call, settings: Settings, invoice_id: str, data: MarkInvoice
+    ) -> Response[InvoiceDocument]:
+        """Say by a person's word that it is settled or invalid; no money moves by that."""
+
+        async def work(session: AsyncSession) -> InvoiceDocument:
+            desk = _desk(call, session, settings)
+            return await mark_invoice(desk, invoice_id, data.status, data.reason)
+
+        async with _watched(call):
+            return await call.once(work, status=200)
+
+    @post(
+        "/{invoice_id:str}/refresh_rate", guards=[requires("invoices:write")], status_code=200
+    )
+    async def refresh_rate(
+        self, call: Call, settings: Settings, invoice_id: str
+    ) -> Response[InvoiceDocument]:
+        """Lock the rates of what is not paid yet anew; `rate_history` keeps what held before."""
+
+        async def work(session: AsyncSession) -> InvoiceDocument:
+            return await refresh_rates(_desk(call, session, settings), invoice_id)
 
         async with _watched(call):
             return await call.once(work, status=200)
@@ -176,6 +243,8 @@ def _order(data: CreateInvoice) -> Order:
         confirmations=data.confirmations,
         success_url=data.success_url,
         cancel_url=data.cancel_url,
+        customer_id=data.customer_id,
+        reuse_pending=data.reuse_pending,
     )
 
 
@@ -186,7 +255,3 @@ def _changes(data: ChangeInvoice) -> dict[str, Any]:
         for name, column in _COLUMNS.items()
         if getattr(data, name) is not UNSET
     }
-
-
-def _aware(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

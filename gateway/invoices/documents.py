@@ -1,7 +1,6 @@
 """What the world sees of an invoice: the same document in answers and in webhooks."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,42 +8,40 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from gateway.domain.addresses import display
 from gateway.domain.money import FIAT_DECIMALS, plain, rounded, rounded_down, to_text
+from gateway.domain.tax import tax_in
+from gateway.invoices.deposit_documents import DepositDocument, deposit_document
+from gateway.invoices.option_documents import (
+    STANDING,
+    Option,
+    PaymentOptionDocument,
+    option_document,
+    share,
+)
 from gateway.models import (
     Currency,
     Deposit,
     Invoice,
     InvoiceTimeline,
-    Network,
-    PaymentOption,
+    PaymentOptionRate,
+    ReceiptRate,
     Withdrawal,
 )
 
-STANDING = ("pending", "confirmed")
-"""Deposit states that count towards an invoice."""
-
-
-class PaymentOptionDocument(msgspec.Struct, kw_only=True):
-    """One way to pay: amounts are decimal strings in whole coins, `*_atomic` in base units."""
-
-    payment_method: str
-    currency: str
-    network: str
-    network_name: str
-    contract_address: str | None
-    decimals: int
-    address: str | None
-    amount: str
-    amount_atomic: str
-    amount_paid: str
-    amount_due: str
-    rate: str
-    rate_source: str
-    rate_locked_at: datetime
-    payment_uri: str | None
-    qr_text: str | None
+__all__ = [
+    "STANDING",
+    "History",
+    "InvoiceDocument",
+    "Option",
+    "PaymentOptionDocument",
+    "RefundDocument",
+    "amount_decimals",
+    "invoice_document",
+    "plain_amount",
+]
 
 
 class TimelineDocument(msgspec.Struct, kw_only=True):
@@ -68,26 +65,41 @@ class RefundDocument(msgspec.Struct, kw_only=True):
     created_at: datetime
 
 
+class TaxDocument(msgspec.Struct, kw_only=True):
+    """The tax that the invoice's amount contains; null as long as the amount is open."""
+
+    label: str
+    rate_percent: str
+    amount: str | None
+
+
 class InvoiceDocument(msgspec.Struct, kw_only=True):
-    """An invoice; money fields are decimal strings in `currency` at the locked rates."""
+    """An invoice; money fields are decimal strings in `currency` at the locked rates.
+
+    An invoice without an `amount` takes whatever comes; it is counted at the price of its receipt.
+    `deposits` is there where it was asked for, newest first.
+    """
 
     id: str
     object: str
     livemode: bool
     merchant_id: str
     order_id: str | None
+    customer_id: str | None
     description: str | None
     metadata: dict[str, Any]
-    amount: str
+    amount: str | None
     currency: str
+    tax: TaxDocument | None
     status: str
     exception: str
     final: bool
     amount_paid: str
-    amount_due: str
+    amount_due: str | None
     amount_overpaid: str
     payment_tolerance_percent: str
     confirmations: int | None
+    confirmation_policy: str
     payment_options: list[PaymentOptionDocument]
     created_at: datetime
     expires_at: datetime
@@ -99,51 +111,55 @@ class InvoiceDocument(msgspec.Struct, kw_only=True):
     cancel_url: str | None
     timeline: list[TimelineDocument]
     refunds: list[RefundDocument]
+    deposits: list[DepositDocument] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """A payment option with the currency and network it names."""
+class History:
+    """What happened to one invoice: its rows, newest deposits and oldest steps first.
 
-    row: PaymentOption
-    currency: Currency
-    network: Network
+    `expanded` holds the currencies of the deposits where these are to be shown.
+    """
+
+    deposits: Sequence[Deposit]
+    timeline: Sequence[InvoiceTimeline]
+    refunds: Sequence[tuple[Withdrawal, Currency]]
+    rates: Sequence[PaymentOptionRate]
+    receipts: Sequence[ReceiptRate]
+    expanded: Mapping[str, Currency] | None = None
 
 
 def invoice_document(
-    invoice: Invoice,
-    options: Sequence[Option],
-    deposits: Sequence[Deposit],
-    timeline: Sequence[InvoiceTimeline],
-    refunds: Sequence[tuple[Withdrawal, Currency]],
-    *,
-    public_url: str,
+    invoice: Invoice, options: Sequence[Option], history: History, *, public_url: str
 ) -> InvoiceDocument:
     """Shape one invoice from its rows."""
-    standing = [d for d in deposits if d.status in STANDING]
-    decimals = amount_decimals(invoice.currency, invoice.amount)
-    share = sum((_share(option, standing) for option in options), Fraction(0))
-    amount, zero = Fraction(invoice.amount), Fraction(0)
+    standing = [d for d in history.deposits if d.status in STANDING]
+    paid = _paid(invoice, options, standing, history.receipts)
+    decimals = paid.decimals
     return InvoiceDocument(
         id=invoice.id,
         object="invoice",
         livemode=invoice.livemode,
         merchant_id=invoice.merchant_id,
         order_id=invoice.order_id,
+        customer_id=invoice.customer_id,
         description=invoice.description,
         metadata=invoice.metadata_,
-        amount=plain_amount(invoice.amount, decimals),
+        amount=None if invoice.amount is None else plain_amount(invoice.amount, decimals),
         currency=invoice.currency,
+        tax=_tax_document(invoice, decimals),
         status=invoice.status,
         exception=invoice.exception,
         final=invoice.final,
-        amount_paid=f"{rounded_down(amount * share, decimals):f}",
-        amount_due=f"{rounded(amount * max(1 - share, zero), decimals):f}",
-        amount_overpaid=f"{rounded_down(amount * max(share - 1, zero), decimals):f}",
+        amount_paid=f"{rounded_down(paid.amount, decimals):f}",
+        amount_due=None if paid.due is None else f"{rounded(paid.due, decimals):f}",
+        amount_overpaid=f"{rounded_down(paid.over, decimals):f}",
         payment_tolerance_percent=plain(Decimal(invoice.tolerance_basis_points) / 100),
         confirmations=invoice.confirmations,
+        confirmation_policy=invoice.confirmation_policy,
         payment_options=[
-            _option_document(option, standing, max(1 - share, zero)) for option in options
+            option_document(option, standing, paid.remainder, history.rates)
+            for option in options
         ],
         created_at=invoice.created_at,
         expires_at=invoice.expires_at,
@@ -157,9 +173,72 @@ def invoice_document(
             TimelineDocument(
                 status=step.status, exception=step.exception, reason=step.reason, at=step.at
             )
-            for step in timeline
+            for step in history.timeline
         ],
-        refunds=[_refund_document(row, currency) for row, currency in refunds],
+        refunds=[_refund_document(row, currency) for row, currency in history.refunds],
+        deposits=UNSET
+        if history.expanded is None
+        else [deposit_document(d, history.expanded[d.currency_id]) for d in history.deposits],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Paid:
+    """How much was paid, in the invoice's currency; `due` is None where nothing in particular is.
+
+    `remainder` is the part of the invoice that no currency has paid.
+    """
+
+    amount: Fraction
+    due: Fraction | None
+    over: Fraction
+    remainder: Fraction
+    decimals: int
+
+
+def _paid(
+    invoice: Invoice,
+    options: Sequence[Option],
+    standing: Sequence[Deposit],
+    receipts: Sequence[ReceiptRate],
+) -> _Paid:
+    zero = Fraction(0)
+    decimals = amount_decimals(invoice.currency, invoice.amount)
+    if invoice.amount is None:
+        worth = _worth(options, standing, receipts)
+        return _Paid(worth, None, zero, Fraction(1), decimals)
+    part = sum((share(option, standing) for option in options), zero)
+    amount, left = Fraction(invoice.amount), max(1 - part, zero)
+    return _Paid(amount * part, amount * left, amount * max(part - 1, zero), left, decimals)
+
+
+def _worth(
+    options: Sequence[Option], standing: Sequence[Deposit], receipts: Sequence[ReceiptRate]
+) -> Fraction:
+    """Return what payments were worth when they came; one without a price then counts nothing."""
+    rates = {(each.deposit_id, each.currency_id): each.rate for each in receipts}
+    decimals = {option.currency.id: option.currency.decimals for option in options}
+    return sum(
+        (
+            Fraction(d.units, 10 ** decimals[d.currency_id])
+            * Fraction(rates[d.id, d.currency_id])
+            for d in standing
+            if d.currency_id in decimals and (d.id, d.currency_id) in rates
+        ),
+        Fraction(0),
+    )
+
+
+def _tax_document(invoice: Invoice, decimals: int) -> TaxDocument | None:
+    if invoice.tax_rate is None or invoice.tax_label is None:
+        return None
+    amount = (
+        None if invoice.amount is None else tax_in(invoice.amount, invoice.tax_rate, decimals)
+    )
+    return TaxDocument(
+        label=invoice.tax_label,
+        rate_percent=plain(invoice.tax_rate),
+        amount=None if amount is None else f"{amount:f}",
     )
 
 
@@ -175,9 +254,9 @@ def _refund_document(row: Withdrawal, currency: Currency) -> RefundDocument:
     )
 
 
-def amount_decimals(currency: str, amount: Decimal) -> int:
+def amount_decimals(currency: str, amount: Decimal | None) -> int:
     """Return how many digits an amount of this currency is shown with: at least its own."""
-    text = plain(amount)
+    text = "" if amount is None else plain(amount)
     written = len(text.partition(".")[2])
     return max(FIAT_DECIMALS.get(currency, 8), written)
 
@@ -185,74 +264,3 @@ def amount_decimals(currency: str, amount: Decimal) -> int:
 def plain_amount(amount: Decimal, decimals: int) -> str:
     """Return the amount with the digits of its currency, as `49.90`."""
     return f"{rounded(Fraction(amount), decimals):f}"
-
-
-def _paid_units(option: Option, standing: Sequence[Deposit]) -> int:
-    return sum(d.units for d in standing if d.currency_id == option.currency.id)
-
-
-def _share(option: Option, standing: Sequence[Deposit]) -> Fraction:
-    """Return what part of the invoice this option's currency has paid, at the locked rate."""
-    return Fraction(_paid_units(option, standing), option.row.amount_units)
-
-
-def _option_document(
-    option: Option, standing: Sequence[Deposit], remainder: Fraction
-) -> PaymentOptionDocument:
-    """Shape one option; `remainder` is the part of the invoice that no currency has paid."""
-    row, currency = option.row, option.currency
-    paid = _paid_units(option, standing)
-    due = math.ceil(row.amount_units * remainder)
-    uri = payment_uri(option, due)
-    return PaymentOptionDocument(
-        payment_method=currency.id,
-        currency=currency.code,
-        network=currency.network_id,
-        network_name=option.network.display_name,
-        contract_address=currency.contract,
-        decimals=currency.decimals,
-        address=shown_address(option),
-        amount=to_text(row.amount_units, currency.decimals),
-        amount_atomic=str(row.amount_units),
-        amount_paid=to_text(paid, currency.decimals),
-        amount_due=to_text(due, currency.decimals),
-        rate=plain(row.rate),
-        rate_source=row.rate_source,
-        rate_locked_at=row.rate_at,
-        payment_uri=uri,
-        qr_text=qr_text(option, uri),
-    )
-
-
-def payment_uri(option: Option, units: int) -> str | None:
-    """Return the request link: EIP-681 on Ethereum, Solana Pay on Solana, none on Tron.
-
-    Tron has no URI standard; a bare address is what its wallets scan.
-    """
-    currency, network = option.currency, option.network
-    address = shown_address(option)
-    if address is None or network.family == "tron":
-        return None
-    if network.family == "solana":
-        token = f"&spl-token={currency.contract}" if currency.contract else ""
-        return f"solana:{address}?amount={to_text(units, currency.decimals)}{token}"
-    if currency.contract is None:
-        return f"ethereum:{address}@{network.identity}?value={units}"
-    return (
-        f"ethereum:{currency.contract}@{network.identity}/transfer"
-        f"?address={address}&uint256={units}"
-    )
-
-
-def qr_text(option: Option, uri: str | None) -> str | None:
-    """Return what the QR carries: the full request only where a naive wallet still pays us.
-
-    An ERC-20 request has the token contract where a naive wallet looks for the recipient.
-    """
-    erc20 = option.network.family == "ethereum" and option.currency.contract is not None
-    return shown_address(option) if uri is None or erc20 else uri
-
-
-def shown_address(option: Option) -> str | None:
-    """Return the option's address as people should see it, None before it is chosen."""
-    return None if option.row.address is None else display(option.row.address)

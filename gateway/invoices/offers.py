@@ -1,18 +1,20 @@
 """How an invoice may be paid: which methods, at which locked rate, for how many base units."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.catalog.service import PRICE_STALE, MethodAvailability, available_methods
+from gateway.catalog.published import Published, published
+from gateway.catalog.service import PRICE_STALE, MethodAvailability, judged
 from gateway.domain.errors import FieldFault, Invalid, Unavailable
 from gateway.domain.fields import amount as amount_field
 from gateway.domain.moment import Moment
 from gateway.domain.money import FIAT_DECIMALS, units_due
-from gateway.models import Currency, Network
+from gateway.domain.tax import with_tax
+from gateway.models import Currency, Network, PriceHistory
 from gateway.prices import service as prices
 from gateway.prices.service import PriceMissing, Rate
 from gateway.settings import Settings
@@ -23,44 +25,49 @@ AMOUNT_END = Decimal(10) ** 20
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One payment method and what would pay the whole invoice in it."""
+    """One payment method and what would pay the whole invoice in it, None for an open amount."""
 
     currency: Currency
     network: Network
     rate: Rate
-    units: int
+    units: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the merchant wants to be paid; `methods` None means whatever is available."""
+    """What the merchant wants to be paid; without `methods` what is usual, else what there is.
 
-    amount: str
+    `amount` None takes whatever comes. `tax` is a percentage that goes on top of the amount.
+    """
+
+    amount: str | None
     currency: str
     methods: Sequence[str] | None
+    usual: Sequence[str] | None = None
+    tax: Decimal | None = None
 
 
 async def offers_for(
     session: AsyncSession, settings: Settings, asked: Asked, moment: Moment, *, livemode: bool
-) -> tuple[Decimal, list[Offer]]:
+) -> tuple[Decimal | None, list[Offer]]:
     """Return the amount and at least one offer, in the order of the methods' ids.
 
     A method that was named and cannot be had refuses the invoice with its reason; of the
     others those that cannot be had are left out.
     """
-    methods = await available_methods(session, settings, moment, livemode=livemode)
+    found_now = await published(session, moment, test=not livemode)
+    methods = judged(found_now, settings, moment)
     amount = _amount(asked, methods)
-    chosen = methods if asked.methods is None else _named(asked.methods, methods)
-    pricing = _Pricing(
-        session,
-        asked.currency,
-        moment,
-        timedelta(seconds=settings.prices.max_age_seconds),
+    chosen = (
+        _usual(asked.usual, methods)
+        if asked.methods is None
+        else _named(asked.methods, methods)
     )
+    pricing = pricing_of(found_now, settings, asked.currency, moment)
     found: list[Offer] = []
     refused: dict[str, str] = {}
     for method in chosen:
-        offer = await _offer(pricing, method, amount)
+        offer = _offer(pricing, method, amount)
         if isinstance(offer, Offer):
             found.append(offer)
         else:
@@ -79,22 +86,31 @@ async def offers_for(
     return amount, found
 
 
+def pricing_of(
+    found: Published, settings: Settings, currency: str, moment: Moment
+) -> "Pricing":
+    """Return the rates into one currency as of one moment, no older than the settings allow."""
+    max_age = timedelta(seconds=settings.prices.max_age_seconds)
+    return Pricing(found.prices, currency, moment, max_age)
+
+
 @dataclass(frozen=True, slots=True)
-class _Pricing:
+class Pricing:
     """Rates into one currency as of one moment."""
 
-    session: AsyncSession
+    prices: Mapping[str, PriceHistory]
     currency: str
     moment: Moment
     max_age: timedelta
 
-    async def rate(self, code: str) -> Rate:
-        return await prices.rate(
-            self.session, code, self.currency, at=self.moment.at, max_age=self.max_age
+    def rate(self, code: str) -> Rate:
+        """Return what one coin is worth; raise `PriceMissing` where nothing fresh says so."""
+        return prices.rate_by(
+            self.prices, code, self.currency, at=self.moment.at, max_age=self.max_age
         )
 
 
-async def _offer(pricing: _Pricing, method: MethodAvailability, amount: Decimal) -> Offer | str:
+def _offer(pricing: Pricing, method: MethodAvailability, amount: Decimal | None) -> Offer | str:
     """Return the offer, or the reason why there is none.
 
     A stale price is no reason by itself: an invoice in the coin's own code needs none.
@@ -103,14 +119,14 @@ async def _offer(pricing: _Pricing, method: MethodAvailability, amount: Decimal)
         return method.reason
     coin = method.currency
     try:
-        rate = await pricing.rate(coin.code)
+        rate = pricing.rate(coin.code)
     except PriceMissing:
         return PRICE_STALE
-    units = units_due(amount, rate.value, coin.decimals)
+    units = None if amount is None else units_due(amount, rate.value, coin.decimals)
     return Offer(coin, method.network, rate, units)
 
 
-def _amount(asked: Asked, methods: Sequence[MethodAvailability]) -> Decimal:
+def _amount(asked: Asked, methods: Sequence[MethodAvailability]) -> Decimal | None:
     decimals = FIAT_DECIMALS.get(asked.currency)
     if decimals is None:
         coins = [m.currency.decimals for m in methods if m.currency.code == asked.currency]
@@ -121,10 +137,22 @@ def _amount(asked: Asked, methods: Sequence[MethodAvailability]) -> Decimal:
                 f"{asked.currency}: no currency that this gateway knows",
             )
         decimals = max(coins)
+    if asked.amount is None:
+        return None
     amount = amount_field("/amount", asked.amount, decimals)
+    if asked.tax is not None:
+        amount = with_tax(amount, asked.tax, decimals)
     if amount >= AMOUNT_END:
         raise Invalid.field("/amount", "invalid_amount", "the amount is too large")
     return amount
+
+
+def _usual(
+    names: Sequence[str] | None, methods: Sequence[MethodAvailability]
+) -> Sequence[MethodAvailability]:
+    """Return the methods that this merchant usually offers; all where it names none of the mode."""
+    found = [method for method in methods if method.currency.id in (names or ())]
+    return found or methods
 
 
 def _named(

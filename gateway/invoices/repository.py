@@ -1,14 +1,12 @@
 """Named queries for invoices."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import NotFound
-from gateway.invoices.documents import InvoiceDocument, Option, invoice_document
+from gateway.invoices.documents import History, InvoiceDocument, Option, invoice_document
 from gateway.models import (
     Currency,
     Deposit,
@@ -16,23 +14,13 @@ from gateway.models import (
     InvoiceTimeline,
     Network,
     PaymentOption,
+    PaymentOptionRate,
+    ReceiptRate,
     Withdrawal,
 )
-from gateway.paging import PageRequest, Slice, newest_first
 
 Check = Callable[[Option], None]
 """Looks at an option before it is shown, and raises where it must not be."""
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceFilter:
-    """What a list is narrowed to; None means everything. `created_before` is exclusive."""
-
-    status: str | None = None
-    exception: str | None = None
-    order_id: str | None = None
-    created_from: datetime | None = None
-    created_before: datetime | None = None
 
 
 async def merchant_id_of(session: AsyncSession, invoice_id: str) -> str | None:
@@ -61,31 +49,6 @@ async def invoice_of(
     if row is None:
         raise NotFound(f"there is no invoice {invoice_id[:64]}")
     return row
-
-
-async def invoice_page(
-    session: AsyncSession,
-    merchant_id: str,
-    page: PageRequest,
-    wanted: InvoiceFilter,
-    *,
-    livemode: bool,
-) -> Slice[Invoice]:
-    """Return one page of the merchant's invoices."""
-    query = select(Invoice).where(
-        Invoice.merchant_id == merchant_id, Invoice.livemode == livemode
-    )
-    if wanted.status is not None:
-        query = query.where(Invoice.status == wanted.status)
-    if wanted.exception is not None:
-        query = query.where(Invoice.exception == wanted.exception)
-    if wanted.order_id is not None:
-        query = query.where(Invoice.order_id == wanted.order_id)
-    if wanted.created_from is not None:
-        query = query.where(Invoice.created_at >= wanted.created_from)
-    if wanted.created_before is not None:
-        query = query.where(Invoice.created_at < wanted.created_before)
-    return await newest_first(session, query, Invoice.id, page)
 
 
 async def locked(session: AsyncSession, invoice_id: str) -> Invoice:
@@ -178,14 +141,48 @@ async def timeline_of(
     return found
 
 
+async def rates_of(
+    session: AsyncSession, invoice_ids: Sequence[str]
+) -> dict[str, list[PaymentOptionRate]]:
+    """Return the rates that were locked before, per invoice, oldest first."""
+    found: dict[str, list[PaymentOptionRate]] = {each: [] for each in invoice_ids}
+    if not invoice_ids:
+        return found
+    query = (
+        select(PaymentOptionRate)
+        .where(PaymentOptionRate.invoice_id.in_(invoice_ids))
+        .order_by(PaymentOptionRate.id)
+    )
+    for row in await session.scalars(query):
+        found[row.invoice_id].append(row)
+    return found
+
+
+async def receipts_of(
+    session: AsyncSession, invoice_ids: Sequence[str]
+) -> dict[str, list[ReceiptRate]]:
+    """Return what payments were worth when they came, per invoice."""
+    found: dict[str, list[ReceiptRate]] = {each: [] for each in invoice_ids}
+    if not invoice_ids:
+        return found
+    query = select(ReceiptRate).where(ReceiptRate.invoice_id.in_(invoice_ids))
+    for row in await session.scalars(query):
+        found[row.invoice_id].append(row)
+    return found
+
+
 async def documents_of(
     session: AsyncSession,
     invoices: Sequence[Invoice],
     *,
     public_url: str,
     check: Check | None = None,
+    expanded: bool = False,
 ) -> list[InvoiceDocument]:
-    """Shape invoices for the outside, with four queries for all of them."""
+    """Shape invoices for the outside, with a few queries for all of them.
+
+    `expanded` shows their deposits, which are read anyway.
+    """
     ids = [invoice.id for invoice in invoices]
     options = await options_of(session, ids)
     if check is not None:
@@ -194,13 +191,23 @@ async def documents_of(
     deposits = await deposits_of(session, ids)
     timeline = await timeline_of(session, ids)
     refunds = await refunds_of(session, _received(deposits))
+    rates = await rates_of(session, _refreshed(invoices, options))
+    receipts = await receipts_of(
+        session, [each.id for each in invoices if each.amount is None and deposits[each.id]]
+    )
+    currencies = await _currencies(session, options, deposits) if expanded else None
     return [
         invoice_document(
             invoice,
             options[invoice.id],
-            deposits[invoice.id],
-            timeline[invoice.id],
-            refunds.get(invoice.id, []),
+            History(
+                deposits=deposits[invoice.id],
+                timeline=timeline[invoice.id],
+                refunds=refunds.get(invoice.id, []),
+                rates=rates.get(invoice.id, []),
+                receipts=receipts.get(invoice.id, []),
+                expanded=currencies,
+            ),
             public_url=public_url,
         )
         for invoice in invoices
@@ -214,3 +221,30 @@ def _received(deposits: Mapping[str, Sequence[Deposit]]) -> list[str]:
         for invoice_id, found in deposits.items()
         if any(deposit.status == "confirmed" for deposit in found)
     ]
+
+
+def _refreshed(
+    invoices: Sequence[Invoice], options: Mapping[str, Sequence[Option]]
+) -> list[str]:
+    """Return the invoices with an option whose rate is not the first one."""
+    return [
+        invoice.id
+        for invoice in invoices
+        if any(option.row.rate_at > invoice.created_at for option in options[invoice.id])
+    ]
+
+
+async def _currencies(
+    session: AsyncSession,
+    options: Mapping[str, Sequence[Option]],
+    deposits: Mapping[str, Sequence[Deposit]],
+) -> dict[str, Currency]:
+    """Return the currencies of these deposits; an operator may have assigned one in any."""
+    known = {
+        option.currency.id: option.currency for each in options.values() for option in each
+    }
+    missing = {d.currency_id for each in deposits.values() for d in each} - known.keys()
+    if missing:
+        rows = await session.scalars(select(Currency).where(Currency.id.in_(missing)))
+        known |= {row.id: row for row in rows}
+    return known

@@ -1,6 +1,6 @@
 """Request bodies about invoices."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,19 +14,24 @@ Description = Annotated[str, msgspec.Meta(max_length=500)]
 Link = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]+$(?!\n)", max_length=2048)]
 """Where the payer is sent back to: http or https and printable ASCII, nothing else."""
 ExpirySeconds = Annotated[int, msgspec.Meta(ge=5, le=604_800)]
-Confirmations = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Confirmations = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+"""0 settles as soon as a payment is in a block."""
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class CreateInvoice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A new invoice.
 
-    `amount` is a decimal string in `currency`, a fiat or coin code. Without `payment_methods`
-    all that are available now are offered. An address is assigned at once where there is one
+    `amount` is a decimal string in `currency`, a fiat or coin code; null takes whatever comes, at
+    the price of its receipt. Without `payment_methods` those of the merchant's settings, else all
+    that are available now are offered. `confirmations` settles this invoice before finality; the
+    balance waits all the same. With `reuse_pending` a pending invoice of the same `order_id` that
+    asks for the same is answered instead of a new one. An address is assigned at once where there is one
     method only, and for those in `activate`; otherwise when the payer chooses. The expiry is
     given in minutes or in seconds, else the merchant's default counts.
     """
 
-    amount: Amount
+    amount: Amount | None
     currency: Code
     payment_methods: (
         Annotated[list[MethodId], msgspec.Meta(min_length=1, max_length=50)] | None
@@ -41,6 +46,8 @@ class CreateInvoice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     confirmations: Confirmations | None = None
     success_url: Link | None = None
     cancel_url: Link | None = None
+    customer_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    reuse_pending: bool = False
 
 
 class ChangeInvoice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -49,3 +56,10 @@ class ChangeInvoice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     order_id: OrderId | UnsetType | None = UNSET
     description: Description | UnsetType | None = UNSET
     metadata: Metadata | UnsetType = UNSET
+
+
+class MarkInvoice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a person says about the invoice, and why; both stand in its timeline."""
+
+    status: Literal["settled", "invalid"]
+    reason: Reason

@@ -1,35 +1,46 @@
-"""Creating an invoice, changing what the merchant says about it, calling it off."""
+"""Creating an invoice: its rates locked, an address where the choice is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.audit.service import record
 from gateway.domain.actor import Actor
-from gateway.domain.errors import Conflict, Invalid
-from gateway.domain.invoice import Standing
+from gateway.domain.errors import Invalid
 from gateway.domain.moment import Moment
-from gateway.domain.money import plain
-from gateway.invoices.activation import assign, choose, genuine
-from gateway.invoices.documents import InvoiceDocument
+from gateway.domain.money import AmountError, parse_decimal, plain
+from gateway.domain.tax import with_tax
+from gateway.invoices.activation import assign, genuine
+from gateway.invoices.documents import (
+    History,
+    InvoiceDocument,
+    Option,
+    amount_decimals,
+    invoice_document,
+)
 from gateway.invoices.offers import Asked, Offer, offers_for
-from gateway.invoices.repository import documents_of, invoice_of
-from gateway.invoices.standing import emit_invoice, move
-from gateway.merchants.repository import merchant_of
+from gateway.invoices.repository import documents_of, options_of
+from gateway.invoices.standing import emit_document
+from gateway.invoices.wishes import Wishes, require_customer, wishes_of
+from gateway.invoices.writing import write
 from gateway.models import Invoice, InvoiceTimeline, Merchant, PaymentOption
 from gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A merchant's wish. None takes the merchant's default, or every available method."""
+    """A merchant's wish. None takes the merchant's default, or every available method.
 
-    amount: str
+    Without an amount the invoice takes whatever comes. `reuse_pending` answers the pending
+    invoice of the same `order_id` where it asks for the same.
+    """
+
+    amount: str | None
     currency: str
     payment_methods: Sequence[str] | None = None
     activate: Sequence[str] = ()
@@ -41,6 +52,8 @@ class Order:
     confirmations: int | None = None
     success_url: str | None = None
     cancel_url: str | None = None
+    customer_id: str | None = None
+    reuse_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,111 +88,132 @@ class Desk:
 async def create_invoice(desk: Desk, order: Order) -> InvoiceDocument:
     """Write the invoice with its rates locked; give it an address where the choice is made."""
     session, actor, moment = desk.session, desk.actor, desk.moment
-    merchant = await merchant_of(session, actor.tenant)
-    asked = Asked(order.amount, order.currency, order.payment_methods)
+    merchant, usual = await wishes_of(session, actor.tenant)
+    if order.customer_id is not None:
+        await require_customer(session, actor, order.customer_id)
+    if order.reuse_pending:
+        pending = await pending_like(desk, order, usual)
+        if pending is not None:
+            return await shown(session, desk.settings, pending)
+    asked = Asked(
+        order.amount,
+        order.currency,
+        order.payment_methods,
+        usual=usual.payment_methods,
+        tax=usual.tax_on_top,
+    )
     amount, offers = await offers_for(
         session, desk.settings, asked, moment, livemode=actor.livemode
     )
-    invoice = _invoice(merchant, order, amount, moment, livemode=actor.livemode)
+    invoice = _invoice(desk, order, amount, merchant, usual)
     options = [_option(invoice, offer, moment) for offer in offers]
-    session.add(invoice)
-    await session.flush()
-    session.add_all(options)
-    await session.flush()
-    await session.execute(
-        insert(InvoiceTimeline).values(
-            invoice_id=invoice.id,
-            merchant_id=invoice.merchant_id,
-            status=invoice.status,
-            exception=invoice.exception,
-            reason="the invoice was created",
-            at=moment.at,
-        )
-    )
     for option in _to_activate(order, options):
         await assign(session, desk.settings, option, options, moment)
-    public_url = desk.settings.api.public_url
-    await emit_invoice(session, invoice, "invoice.created", moment, public_url=public_url)
-    after = {"amount": plain(amount), "currency": order.currency, "order_id": order.order_id}
+    step = _first_step(invoice)
+    await write(session, invoice, options, step)
+    document = invoice_document(
+        invoice,
+        [
+            Option(row, offer.currency, offer.network)
+            for row, offer in zip(options, offers, strict=True)
+        ],
+        History(deposits=[], timeline=[step], refunds=[], rates=[], receipts=[]),
+        public_url=desk.settings.api.public_url,
+    )
+    await emit_document(session, document, "invoice.created", moment)
+    after = {
+        "amount": None if amount is None else plain(amount),
+        "currency": order.currency,
+        "order_id": order.order_id,
+    }
     await desk.note("invoice.created", invoice.id, after)
-    return await shown(session, desk.settings, invoice)
+    return document
 
 
-async def shown(session: AsyncSession, settings: Settings, invoice: Invoice) -> InvoiceDocument:
+async def pending_like(desk: Desk, order: Order, usual: Wishes) -> Invoice | None:
+    """Return the newest open invoice of the same order that asks for the same.
+
+    Two requests at once are put in a row: the second one finds what the first has made.
+    """
+    if order.order_id is None:
+        raise Invalid.field("/order_id", "missing", "reuse_pending needs an order_id")
+    session, actor = desk.session, desk.actor
+    key = f"{actor.tenant} {actor.livemode} {order.order_id}"
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    query = (
+        select(Invoice)
+        .where(
+            Invoice.merchant_id == actor.tenant,
+            Invoice.livemode == actor.livemode,
+            Invoice.order_id == order.order_id,
+            Invoice.status == "pending",
+            Invoice.expires_at > desk.moment.at,
+        )
+        .order_by(Invoice.id.desc())
+    )
+    for invoice in await session.scalars(query):
+        options = (await options_of(session, [invoice.id]))[invoice.id]
+        if asks_the_same(invoice, {o.currency.id for o in options}, order, usual):
+            return invoice
+    return None
+
+
+def asks_the_same(
+    invoice: Invoice, methods: Collection[str], order: Order, usual: Wishes
+) -> bool:
+    """Tell whether an invoice asks for what this order asks: money, methods, conditions."""
+    try:
+        wanted = _wanted(order, usual)
+    except AmountError:
+        return False
+    _, confirmations = usual.settling(order.confirmations, wanted, order.currency)
+    tolerance = order.tolerance_basis_points
+    return (
+        invoice.amount == wanted
+        and invoice.currency == order.currency
+        and invoice.customer_id == order.customer_id
+        and invoice.confirmations == confirmations
+        and (invoice.tax_rate, invoice.tax_label) == (usual.tax_rate, usual.tax_label)
+        and (tolerance is None or invoice.tolerance_basis_points == tolerance)
+        and (order.payment_methods is None or set(order.payment_methods) == set(methods))
+        and set(order.activate) <= set(methods)
+    )
+
+
+def _wanted(order: Order, usual: Wishes) -> Decimal | None:
+    if order.amount is None:
+        return None
+    amount, tax = parse_decimal(order.amount), usual.tax_on_top
+    if tax is None:
+        return amount
+    return with_tax(amount, tax, amount_decimals(order.currency, amount))
+
+
+async def shown(
+    session: AsyncSession, settings: Settings, invoice: Invoice, *, expanded: bool = False
+) -> InvoiceDocument:
     """Shape one invoice for people's eyes: its addresses are proved first."""
     [document] = await documents_of(
-        session, [invoice], public_url=settings.api.public_url, check=genuine(settings)
+        session,
+        [invoice],
+        public_url=settings.api.public_url,
+        check=genuine(settings),
+        expanded=expanded,
     )
     return document
 
 
-async def choose_method(desk: Desk, invoice_id: str, payment_method: str) -> InvoiceDocument:
-    """Assign the address of one payment method; once it is assigned it stays."""
-    invoice = await _locked(desk, invoice_id)
-    if await choose(desk.session, desk.settings, invoice, payment_method, desk.moment):
-        after = {"payment_method": payment_method}
-        await desk.note("invoice.method_chosen", invoice.id, after)
-    return await shown(desk.session, desk.settings, invoice)
-
-
-async def change_invoice(
-    desk: Desk, invoice_id: str, changes: Mapping[str, Any]
-) -> InvoiceDocument:
-    """Set the given columns; what does not differ is neither written nor recorded."""
-    invoice = await _locked(desk, invoice_id)
-    after = {name: value for name, value in changes.items() if getattr(invoice, name) != value}
-    if after:
-        before = {name: getattr(invoice, name) for name in after}
-        for name, value in after.items():
-            setattr(invoice, name, value)
-        await desk.session.flush()
-        await desk.note("invoice.changed", invoice.id, _said(after), before=_said(before))
-    return await shown(desk.session, desk.settings, invoice)
-
-
-async def cancel_invoice(desk: Desk, invoice_id: str) -> InvoiceDocument:
-    """Call a pending invoice off; its addresses are watched on until monitoring ends."""
-    invoice = await _locked(desk, invoice_id)
-    if invoice.status == "canceled":
-        return await shown(desk.session, desk.settings, invoice)
-    if invoice.status != "pending":
-        raise Conflict(
-            f"an invoice that is {invoice.status} cannot be canceled", code="invoice_not_open"
-        )
-    await move(
-        desk.session,
-        invoice,
-        Standing("canceled", invoice.exception, final=False),
-        desk.moment,
-        reason="the merchant canceled it",
-        public_url=desk.settings.api.public_url,
-    )
-    before, after = {"status": "pending"}, {"status": "canceled"}
-    await desk.note("invoice.canceled", invoice.id, after, before=before)
-    return await shown(desk.session, desk.settings, invoice)
-
-
-def _said(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Name columns as the outside does: `metadata_` is only SQLAlchemy's way out."""
-    return {name.rstrip("_"): value for name, value in columns.items()}
-
-
-async def _locked(desk: Desk, invoice_id: str) -> Invoice:
-    return await invoice_of(
-        desk.session, desk.actor.tenant, invoice_id, livemode=desk.actor.livemode, lock=True
-    )
-
-
 def _invoice(
-    merchant: Merchant, order: Order, amount: Decimal, moment: Moment, *, livemode: bool
+    desk: Desk, order: Order, amount: Decimal | None, merchant: Merchant, usual: Wishes
 ) -> Invoice:
-    tolerance = order.tolerance_basis_points
+    moment, tolerance = desk.moment, order.tolerance_basis_points
+    policy, confirmations = usual.settling(order.confirmations, amount, order.currency)
     default = timedelta(minutes=merchant.invoice_expiry_minutes)
     expires_at = moment.at + (order.expires_in or default)
     return Invoice(
         id=moment.id("inv"),
         merchant_id=merchant.id,
-        livemode=livemode,
+        livemode=desk.actor.livemode,
         order_id=order.order_id,
         description=order.description,
         metadata_=dict(order.metadata),
@@ -188,17 +222,32 @@ def _invoice(
         tolerance_basis_points=(
             merchant.tolerance_basis_points if tolerance is None else tolerance
         ),
-        confirmations=order.confirmations,
+        confirmations=confirmations,
+        confirmation_policy=policy,
+        customer_id=order.customer_id,
+        tax_rate=usual.tax_rate,
+        tax_label=usual.tax_label,
         status="pending",
         exception="none",
         final=False,
-        success_url=order.success_url,
-        cancel_url=order.cancel_url,
+        success_url=order.success_url or usual.success_url,
+        cancel_url=order.cancel_url or usual.cancel_url,
         created_at=moment.at,
         expires_at=expires_at,
         monitoring_until=expires_at + timedelta(days=merchant.monitoring_days),
         paid_at=None,
         settled_at=None,
+    )
+
+
+def _first_step(invoice: Invoice) -> InvoiceTimeline:
+    return InvoiceTimeline(
+        invoice_id=invoice.id,
+        merchant_id=invoice.merchant_id,
+        status=invoice.status,
+        exception=invoice.exception,
+        reason="the invoice was created",
+        at=invoice.created_at,
     )
 
 

@@ -12,8 +12,8 @@ from gateway.domain.invoice import Facts, Payment, Standing, events, judge
 from gateway.domain.moment import Moment
 from gateway.domain.money import units_due
 from gateway.invoices import repository
-from gateway.invoices.documents import STANDING, Option
-from gateway.models import Deposit, Invoice, InvoiceTimeline
+from gateway.invoices.documents import STANDING, InvoiceDocument, Option
+from gateway.models import Deposit, Invoice, InvoiceTimeline, ReceiptRate
 from gateway.prices import service as prices
 from gateway.webhooks.outbox import emit
 
@@ -50,6 +50,8 @@ async def reconsider(
     """
     options = (await repository.options_of(session, [invoice.id]))[invoice.id]
     deposits = (await repository.deposits_of(session, [invoice.id]))[invoice.id]
+    if invoice.amount is None:
+        await _keep_receipts(session, invoice, options, deposits)
     payments = await _payments(session, invoice, options, deposits, confirmations)
     before = Standing(invoice.status, invoice.exception, invoice.final)
     after = judge(
@@ -59,6 +61,7 @@ async def reconsider(
             tolerance_basis_points=invoice.tolerance_basis_points,
             expired=moment.at >= invoice.expires_at,
             monitoring_over=moment.at >= invoice.monitoring_until,
+            open_amount=invoice.amount is None,
         ),
     )
     if after != before:
@@ -115,6 +118,18 @@ async def emit_invoice(
 ) -> None:
     """Write one event of an invoice with its full document."""
     [document] = await repository.documents_of(session, [invoice], public_url=public_url)
+    await emit_document(session, document, name, moment, previous=previous)
+
+
+async def emit_document(
+    session: AsyncSession,
+    document: InvoiceDocument,
+    name: str,
+    moment: Moment,
+    *,
+    previous: Standing | None = None,
+) -> None:
+    """Write one event of an invoice whose document is made already."""
     data: dict[str, object] = {"object": msgspec.to_builtins(document)}
     if previous is not None:
         data["previous"] = {"status": previous.status, "exception": previous.exception}
@@ -122,9 +137,9 @@ async def emit_invoice(
         session,
         moment,
         type_=name,
-        merchant_id=invoice.merchant_id,
-        livemode=invoice.livemode,
-        subject=invoice.id,
+        merchant_id=document.merchant_id,
+        livemode=document.livemode,
+        subject=document.id,
         data=data,
     )
 
@@ -157,12 +172,27 @@ async def _due_units(
 ) -> int | None:
     """Return what would pay the invoice: at the locked rate, or for a late payment at receipt.
 
-    Without a price for the time of receipt a late payment is credited and settles nothing.
+    Without a price for the time of receipt a late payment is credited and settles nothing. With
+    an open amount anything pays it.
     """
+    if invoice.amount is None:
+        return deposit.units
     if not deposit.late:
         return option.row.amount_units
+    rate = await receipt_rate(session, invoice, option, deposit)
+    return (
+        None
+        if rate is None
+        else units_due(invoice.amount, rate.value, option.currency.decimals)
+    )
+
+
+async def receipt_rate(
+    session: AsyncSession, invoice: Invoice, option: Option, deposit: Deposit
+) -> prices.Rate | None:
+    """Return the price when the deposit's block was made, None where there was none."""
     try:
-        rate = await prices.rate(
+        return await prices.rate(
             session,
             option.currency.code,
             invoice.currency,
@@ -171,4 +201,32 @@ async def _due_units(
         )
     except prices.PriceMissing:
         return None
-    return units_due(invoice.amount, rate.value, option.currency.decimals)
+
+
+async def _keep_receipts(
+    session: AsyncSession,
+    invoice: Invoice,
+    options: Sequence[Option],
+    deposits: Sequence[Deposit],
+) -> None:
+    """Keep what payments to an open amount were worth when they came, each once."""
+    by_currency = {option.currency.id: option for option in options}
+    known = (await repository.receipts_of(session, [invoice.id]))[invoice.id]
+    kept = {(each.deposit_id, each.currency_id) for each in known}
+    for deposit in deposits:
+        option = by_currency.get(deposit.currency_id)
+        if option is None or (deposit.id, deposit.currency_id) in kept:
+            continue
+        rate = await receipt_rate(session, invoice, option, deposit)
+        if rate is not None:
+            await session.execute(
+                insert(ReceiptRate).values(
+                    deposit_id=deposit.id,
+                    currency_id=deposit.currency_id,
+                    invoice_id=invoice.id,
+                    merchant_id=invoice.merchant_id,
+                    rate=rate.value,
+                    rate_source=rate.source,
+                    rate_at=rate.at,
+                )
+            )

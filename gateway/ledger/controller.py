@@ -13,7 +13,7 @@ from gateway.ledger.documents import (
     entry_document,
     wallet_document,
 )
-from gateway.ledger.repository import balances_of, entry_page, wallets
+from gateway.ledger.repository import Holder, balances_of, entry_page, wallets
 from gateway.paging import PageRequest
 
 
@@ -25,7 +25,7 @@ class LedgerController(Controller):
         """List one balance per currency."""
         actor = call.actor
         async with call.transaction() as session:
-            found = await balances_of(session, actor.tenant, livemode=actor.livemode)
+            found = await balances_of(session, Holder(actor.tenant), livemode=actor.livemode)
         return whole([balance_document(balance) for balance in found])
 
     @get("/balance_entries", guards=[requires("balances:read")])
@@ -33,7 +33,9 @@ class LedgerController(Controller):
         """List every change of a balance, newest first."""
         actor = call.actor
         async with call.transaction() as session:
-            found = await entry_page(session, actor.tenant, page, livemode=actor.livemode)
+            found = await entry_page(
+                session, Holder(actor.tenant), page, livemode=actor.livemode
+            )
         return page_of(found, page, entry_document, lambda entry: entry.id)
 
 

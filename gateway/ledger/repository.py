@@ -1,6 +1,8 @@
 """Named queries for balances, their entries, and the house's wallets."""
 
-from sqlalchemy import Row, Select, func, or_, select, tuple_
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import Invalid
@@ -18,13 +20,30 @@ from gateway.models import (
 from gateway.paging import PageRequest, Slice, cut
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose balance it is: a merchant's own, or that of one of its customers."""
+
+    merchant_id: str
+    customer_id: str | None = None
+
+    @property
+    def account(self) -> str:
+        """Return the account in the ledger."""
+        return self.customer_id or self.merchant_id
+
+
 async def balances_of(
-    session: AsyncSession, merchant_id: str, *, livemode: bool
+    session: AsyncSession, holder: Holder, *, livemode: bool
 ) -> list[Balance]:
     """Return one balance per currency of the mode: all enabled ones, and what is left of others."""
     pending = (
         select(Deposit.currency_id, func.sum(Deposit.units).label("units"))
-        .where(Deposit.merchant_id == merchant_id, Deposit.status == "pending")
+        .where(
+            Deposit.merchant_id == holder.merchant_id,
+            Deposit.customer_id.is_not_distinct_from(holder.customer_id),
+            Deposit.status == "pending",
+        )
         .group_by(Deposit.currency_id)
         .subquery()
     )
@@ -32,7 +51,10 @@ async def balances_of(
         select(Currency, Wallet.confirmed, Wallet.locked, pending.c.units)
         .join(Network, Network.id == Currency.network_id)
         .outerjoin(
-            Wallet, (Wallet.currency_id == Currency.id) & (Wallet.merchant_id == merchant_id)
+            Wallet,
+            (Wallet.currency_id == Currency.id)
+            & (Wallet.account == holder.account)
+            & (Wallet.merchant_id == holder.merchant_id),
         )
         .outerjoin(pending, pending.c.currency_id == Currency.id)
         .where(
@@ -48,20 +70,20 @@ async def balances_of(
 
 
 async def entry_page(
-    session: AsyncSession, merchant_id: str, page: PageRequest, *, livemode: bool
+    session: AsyncSession, holder: Holder, page: PageRequest, *, livemode: bool
 ) -> Slice[Entry]:
-    """Return one page of the merchant's entries; the cursor is an entry's id."""
+    """Return one page of the holder's entries; the cursor is an entry's id."""
     backwards = page.before is not None and page.after is None
     query = (
         select(BalanceHistory, Journal, Currency)
         .join(Journal, Journal.id == BalanceHistory.journal_id)
         .join(Currency, Currency.id == BalanceHistory.currency_id)
         .join(Network, Network.id == Currency.network_id)
-        .where(BalanceHistory.merchant_id == merchant_id, Network.test != livemode)
+        .where(*_of(holder), Network.test != livemode)
     )
     place = (BalanceHistory.at, BalanceHistory.wallet_id, BalanceHistory.version)
     if cursor := page.after or page.before:
-        edge = tuple_(*await _entry_place(session, merchant_id, cursor))
+        edge = tuple_(*await _entry_place(session, holder, cursor))
         query = query.where(tuple_(*place) > edge if backwards else tuple_(*place) < edge)
     query = query.order_by(*(column if backwards else column.desc() for column in place))
     found = await session.execute(query.limit(page.limit + 1))
@@ -94,8 +116,15 @@ async def wallets(
     return [(wallet, holdings[wallet.id]) for wallet in found.values()]
 
 
+def _of(holder: Holder) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return (
+        BalanceHistory.account == holder.account,
+        BalanceHistory.merchant_id == holder.merchant_id,
+    )
+
+
 async def _entry_place(
-    session: AsyncSession, merchant_id: str, entry_id: str
+    session: AsyncSession, holder: Holder, entry_id: str
 ) -> Row[object, int, int]:
     """Find where an entry stands in the order of entries."""
     currency, _, version = entry_id.removeprefix("bal_").rpartition("_")
@@ -104,7 +133,7 @@ async def _entry_place(
         query = select(
             BalanceHistory.at, BalanceHistory.wallet_id, BalanceHistory.version
         ).where(
-            BalanceHistory.merchant_id == merchant_id,
+            *_of(holder),
             BalanceHistory.currency_id == currency,
             BalanceHistory.version == int(version),
         )

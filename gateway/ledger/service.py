@@ -85,8 +85,8 @@ async def post_many(
     )
 
 
-async def hold(session: AsyncSession, entry: JournalEntry, moment: Moment) -> None:
-    """Post a hold; refuse it where the balance does not cover it."""
+async def post_covered(session: AsyncSession, entry: JournalEntry, moment: Moment) -> None:
+    """Post what a caller asked for; refuse it where the balance does not cover it."""
     try:
         async with session.begin_nested():
             await post(session, entry, moment)

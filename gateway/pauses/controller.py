@@ -19,7 +19,7 @@ class PauseController(Controller):
 
     path = "/pauses"
 
-    @post("/", guards=[requires("pauses:write")])
+    @post("/", guards=[requires("pauses:write", step_up=True)])
     async def create(self, call: Call, data: CreatePause) -> Response[PauseDocument]:
         """Stop payouts of a network, an asset, a merchant, or all of them; deposits go on."""
         scope = Scope(data.network, data.payment_method, data.merchant_id)
@@ -38,7 +38,9 @@ class PauseController(Controller):
             found = await pause_page(session, page, active=active, livemode=call.actor.livemode)
         return page_of(found, page, pause_document, lambda row: row.id)
 
-    @post("/{pause_id:str}/lift", guards=[requires("pauses:write")], status_code=200)
+    @post(
+        "/{pause_id:str}/lift", guards=[requires("pauses:write", step_up=True)], status_code=200
+    )
     async def lift(self, call: Call, pause_id: str) -> Response[PauseDocument]:
         """Let what was paused be paid again."""
 

@@ -23,7 +23,7 @@ class PayoutRuleController(Controller):
 
     path = "/payout_rules"
 
-    @post("/", guards=[requires("settings:write")])
+    @post("/", guards=[requires("settings:write", step_up=True)])
     async def create(self, call: Call, data: CreateRule) -> Response[PayoutRuleDocument]:
         """Begin a rule; with `automatic` this key needs the scope to approve as well."""
         wanted = _fields(data)
@@ -54,13 +54,15 @@ class PayoutRuleController(Controller):
             parts = await parts_of(session, [row])
         return rule_document(row, *parts[row.id])
 
-    @patch("/{rule_id:str}", guards=[requires("settings:write")])
+    @patch("/{rule_id:str}", guards=[requires("settings:write", step_up=True)])
     async def change(self, call: Call, rule_id: str, data: ChangeRule) -> PayoutRuleDocument:
         """Change a rule, or switch it on and off."""
         async with call.transaction() as session:
             return await service.change_rule(_gate(call, session), rule_id, _fields(data))
 
-    @delete("/{rule_id:str}", guards=[requires("settings:write")], status_code=200)
+    @delete(
+        "/{rule_id:str}", guards=[requires("settings:write", step_up=True)], status_code=200
+    )
     async def end(self, call: Call, rule_id: str) -> PayoutRuleDocument:
         """End a rule for good; what it has asked for goes on."""
         async with call.transaction() as session:

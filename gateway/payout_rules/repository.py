@@ -91,7 +91,7 @@ async def worth_a_look(session: AsyncSession) -> Sequence[str]:
         select(PayoutRule.id)
         .outerjoin(
             Wallet,
-            (Wallet.merchant_id == PayoutRule.merchant_id)
+            (Wallet.account == PayoutRule.merchant_id)
             & (Wallet.currency_id == PayoutRule.currency_id),
         )
         .where(
@@ -120,7 +120,7 @@ async def standing_of(session: AsyncSession, rule_id: str) -> Standing | None:
         return None
     rule, currency, network, merchant, entry = found
     balance = select(Wallet.confirmed).where(
-        Wallet.merchant_id == rule.merchant_id, Wallet.currency_id == rule.currency_id
+        Wallet.account == rule.merchant_id, Wallet.currency_id == rule.currency_id
     )
     return Standing(
         rule,

@@ -1,28 +1,23 @@
-"""Alembic without an alembic.ini: to head, back, and the question whether we are at head.
+"""Alembic without an alembic.ini: to head and back.
 
 Each call is one transaction under one advisory lock: the schema moves as a whole or not at
 all, and two operators cannot move it at once.
 """
 
-import importlib.util
-from pathlib import Path
-
 import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from gateway.postgres import Unusable
 from gateway.postgres.connect import connected
-from gateway.postgres.url import Role
+from gateway.postgres.head import EMPTY, migrations_folder
 from gateway.settings import Settings
 
 _LOCK_KEY = 0x6777_6D69_6772_6174  # "gwmigrat": any number that only we use
-_EMPTY = "empty"
 
 
 def migrate(settings: Settings, *, to: str | None = None) -> tuple[str, str]:
@@ -47,26 +42,7 @@ def migrate(settings: Settings, *, to: str | None = None) -> tuple[str, str]:
         )
         after = _revision(connection)
         connection.commit()
-    return before or _EMPTY, after or _EMPTY
-
-
-def require_head(connection: Connection) -> None:
-    """Refuse a schema that these programs were not written for."""
-    at = _revision(connection) or _EMPTY
-    needs = ScriptDirectory.from_config(_config()).get_current_head() or _EMPTY
-    if at != needs:
-        raise Unusable(
-            f"database is at {at}, this version needs {needs}: run `gateway migrate`"
-        )
-
-
-def require_database(settings: Settings, role: Role) -> None:
-    """Start-up check of every process: the database answers us and is at head.
-
-    Blocks for up to five seconds; call it before the event loop.
-    """
-    with connected(settings, role) as connection:
-        require_head(connection)
+    return before or EMPTY, after or EMPTY
 
 
 def _move(connection: Connection, to: str | None) -> None:
@@ -83,11 +59,8 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _config() -> Config:
-    spec = importlib.util.find_spec("migrations")
-    if spec is None or spec.origin is None:
-        raise Unusable("migrate: the package `migrations` is not installed")
     config = Config()
-    folder = str(Path(spec.origin).parent)
+    folder = str(migrations_folder())
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config

@@ -1,16 +1,18 @@
 """What one coin is worth in the currency of an invoice, now or when a payment was received."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, true, union
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from gateway.domain.moment import Moment
-from gateway.models import PriceHistory
+from gateway.domain.money import FIAT_DECIMALS
+from gateway.models import Currency, PriceHistory
 from gateway.prices.market import Quote
 
 QUOTE = "USD"
@@ -41,8 +43,25 @@ async def rate(
     """
     if code == currency:
         return Rate(Decimal(1), "identity", at)
-    coin = await _dollars(session, code, at, max_age)
-    money = await _dollars(session, currency, at, max_age)
+    known = {
+        each: await _newest(session, each, at) for each in (code, currency) if each != QUOTE
+    }
+    return rate_by(known, code, currency, at=at, max_age=max_age)
+
+
+def rate_by(
+    known: Mapping[str, PriceHistory | None],
+    code: str,
+    currency: str,
+    *,
+    at: datetime,
+    max_age: timedelta,
+) -> Rate:
+    """Return the same by prices that were read already."""
+    if code == currency:
+        return Rate(Decimal(1), "identity", at)
+    coin = _dollars(known, code, at, max_age)
+    money = _dollars(known, currency, at, max_age)
     value = RATE.divide(coin.value, money.value).quantize(RATE_STEP, context=RATE)
     if value <= 0:
         raise PriceMissing(f"{code} in {currency} is below the smallest rate")
@@ -52,18 +71,45 @@ async def rate(
 
 async def newest(session: AsyncSession, at: datetime) -> Sequence[PriceHistory]:
     """Return the newest price of each code that was agreed on up to `at`."""
-    query = (
+    fiat = select(func.unnest(array(sorted(FIAT_DECIMALS))))
+    codes = union(select(Currency.code), fiat).subquery()
+    # One step into the index per code: the history is long.
+    newest_one = (
         select(PriceHistory)
-        .distinct(PriceHistory.code)
-        .where(PriceHistory.quote == QUOTE, PriceHistory.at <= at, PriceHistory.agreed)
-        .order_by(PriceHistory.code, PriceHistory.at.desc())
+        .where(
+            PriceHistory.code == codes.c.code,
+            PriceHistory.quote == QUOTE,
+            PriceHistory.at <= at,
+            PriceHistory.agreed,
+        )
+        .order_by(PriceHistory.at.desc())
+        .limit(1)
+        .lateral()
     )
+    row = aliased(PriceHistory, newest_one)
+    query = select(row).select_from(codes.join(newest_one, true())).order_by(row.code)
     return (await session.scalars(query)).all()
 
 
-async def _dollars(session: AsyncSession, code: str, at: datetime, max_age: timedelta) -> Rate:
+async def newest_of(session: AsyncSession, at: datetime) -> dict[str, PriceHistory]:
+    """Return the same by code."""
+    return {row.code: row for row in await newest(session, at)}
+
+
+def _dollars(
+    known: Mapping[str, PriceHistory | None], code: str, at: datetime, max_age: timedelta
+) -> Rate:
     if code == QUOTE:
         return Rate(Decimal(1), "identity", at)
+    price = known.get(code)
+    if price is None:
+        raise PriceMissing(f"no price for {code}")
+    if at - price.at > max_age:
+        raise PriceMissing(f"the price of {code} is older than {max_age}")
+    return Rate(price.price, price.source, price.at)
+
+
+async def _newest(session: AsyncSession, code: str, at: datetime) -> PriceHistory | None:
     query = (
         select(PriceHistory)
         .where(
@@ -75,12 +121,7 @@ async def _dollars(session: AsyncSession, code: str, at: datetime, max_age: time
         .order_by(PriceHistory.at.desc())
         .limit(1)
     )
-    price = (await session.scalars(query)).one_or_none()
-    if price is None:
-        raise PriceMissing(f"no price for {code}")
-    if at - price.at > max_age:
-        raise PriceMissing(f"the price of {code} is older than {max_age}")
-    return Rate(price.price, price.source, price.at)
+    return (await session.scalars(query)).one_or_none()
 
 
 async def record(

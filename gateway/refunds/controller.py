@@ -21,7 +21,7 @@ class RefundController(Controller):
 
     path = "/invoices/{invoice_id:str}/refunds"
 
-    @post("/", guards=[requires("withdrawals:create")])
+    @post("/", guards=[requires("withdrawals:create", step_up=True)])
     async def create(
         self, call: Call, questions: Questions, invoice_id: str, data: CreateRefund
     ) -> Response[WithdrawalDocument]:

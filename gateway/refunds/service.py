@@ -131,19 +131,22 @@ def _amount(
 ) -> int:
     """Return the units to pay back, at most what the kind allows.
 
-    What went back in another currency paid nothing of the invoice.
+    What went back in another currency paid nothing of the invoice. Where the amount is open
+    nothing is too much.
     """
-    currency = option.currency
+    currency, due = option.currency, option.row.amount_units
     others = [
-        Fraction(paid - refunded[name], options[name].row.amount_units)
+        Fraction(paid - refunded[name], whole)
         for name, paid in received.items()
-        if name in options and name != currency.id
+        if name in options
+        and name != currency.id
+        and (whole := options[name].row.amount_units) is not None
     ]
     most = refundable(
         wanted.kind,
         received=received[currency.id],
         refunded=refunded[currency.id],
-        excess=excess_units(option.row.amount_units, received[currency.id], others),
+        excess=0 if due is None else excess_units(due, received[currency.id], others),
     )
     if most == 0:
         raise Conflict(

@@ -13,6 +13,8 @@ from gateway.settings.sections import (
     KeystoreSettings,
     LogSettings,
     NetworkSettings,
+    NotificationSettings,
+    PeopleSettings,
     PriceSettings,
     PriceSourceSettings,
     Settings,
@@ -20,6 +22,7 @@ from gateway.settings.sections import (
     SweepSettings,
     WebhookSettings,
     WithdrawalSettings,
+    WorkerSettings,
 )
 
 __all__ = [
@@ -30,6 +33,8 @@ __all__ = [
     "KeystoreSettings",
     "LogSettings",
     "NetworkSettings",
+    "NotificationSettings",
+    "PeopleSettings",
     "PriceSettings",
     "PriceSourceSettings",
     "Settings",
@@ -37,5 +42,6 @@ __all__ = [
     "SweepSettings",
     "WebhookSettings",
     "WithdrawalSettings",
+    "WorkerSettings",
     "load",
 ]

@@ -2,10 +2,13 @@
 
 import math
 import re
+from ipaddress import ip_network
 
 from gateway.settings.sections import (
+    ApiSettings,
     AssetSettings,
     NetworkSettings,
+    PeopleSettings,
     PriceSettings,
     Settings,
     SettingsError,
@@ -22,15 +25,50 @@ def check(settings: Settings) -> None:
     for code, price in settings.prices.static.items():
         _decimal(f"prices.static.{code}", price)
     _check_prices(settings.prices)
+    if settings.webhooks.per_merchant < 1:
+        raise SettingsError("webhooks.per_merchant: 1 or more")
+    if settings.database.slow_query_milliseconds < 1:
+        raise SettingsError("database.slow_query_milliseconds: 1 or more")
+    if not 0 <= settings.worker.metrics_port <= 65_535:
+        raise SettingsError("worker.metrics_port: 0 (nowhere) to 65535")
+    if settings.notifications.per_recipient_hour < 1:
+        raise SettingsError("notifications.per_recipient_hour: 1 or more")
+    _check_people(settings.people)
     if not 0 <= settings.withdrawals.cooldown_hours <= 8760:
         raise SettingsError("withdrawals.cooldown_hours: 0 to 8760")
-    if not 0 <= settings.api.port <= 65_535:
-        raise SettingsError("api.port: 0 (any free one) to 65535")
-    if settings.api.requests_per_minute < 0:
-        raise SettingsError("api.requests_per_minute: 0 (no limit) or more")
-    _web_address("api.public_url", settings.api.public_url)
+    _check_api(settings.api)
     if not re.fullmatch(r"([0-9a-f]{64})?", settings.keystore.pool_public_key):
         raise SettingsError("keystore.pool_public_key: it is not 64 hex digits")
+
+
+def _check_api(api: ApiSettings) -> None:
+    if not 0 <= api.port <= 65_535:
+        raise SettingsError("api.port: 0 (any free one) to 65535")
+    if api.requests_per_minute < 0:
+        raise SettingsError("api.requests_per_minute: 0 (no limit) or more")
+    _web_address("api.public_url", api.public_url)
+    for proxy in api.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as fault:
+            raise SettingsError(f"api.trusted_proxies: {proxy!r} is no network") from fault
+
+
+def _check_people(people: PeopleSettings) -> None:
+    if not 1 <= people.session_idle_minutes <= people.session_hours * 60 <= 10_080:
+        raise SettingsError(
+            "people.session_idle_minutes: 1 to people.session_hours, a week at most"
+        )
+    if people.page_url:
+        _web_address("people.page_url", people.page_url)
+    if not 1 <= people.invitation_days <= 90:
+        raise SettingsError("people.invitation_days: 1 to 90")
+    if people.argon2_lanes < 1 or people.argon2_iterations < 1 or people.hashing_at_once < 1:
+        raise SettingsError(
+            "people.argon2_lanes, argon2_iterations, hashing_at_once: 1 or more"
+        )
+    if not 8 * people.argon2_lanes <= people.argon2_memory_kib <= 4_194_304:
+        raise SettingsError("people.argon2_memory_kib: 8 for each lane to 4194304")
 
 
 def _check_prices(prices: PriceSettings) -> None:

@@ -29,6 +29,8 @@ class DatabaseSettings(_Section, frozen=True):
     worker_password_file: Path | None = None
     watcher_password_file: Path | None = None
     pool_size: int = 8
+    slow_query_milliseconds: int = 500
+    """Statements that take longer are logged, without their parameters."""
 
 
 class ApiSettings(_Section, frozen=True):
@@ -37,8 +39,12 @@ class ApiSettings(_Section, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = "http://127.0.0.1:8080"
+    trusted_proxies: list[str] = []
+    """Addresses or networks whose `X-Forwarded-For` tells who calls; nobody else's does."""
     requests_per_minute: int = 6000
     """What each key may ask; 0 without a limit."""
+    offers_milliseconds: int = 1000
+    """How long a process remembers methods, prices and the networks' health for new invoices; 0: not at all."""
     key_pepper_file: Path | None = None
 
 
@@ -50,7 +56,42 @@ class WebhookSettings(_Section, frozen=True):
     """Allow http and private addresses: shop and gateway on one LAN, the demo."""
     timeout_seconds: int = 15
     concurrency: int = 32
+    per_merchant: int = 128
+    """Under way at once for one merchant, over all of its endpoints."""
     poll_milliseconds: int = 500
+
+
+class NotificationSettings(_Section, frozen=True):
+    """`[notifications]`: messages to people."""
+
+    url: str = ""
+    """The mail server as Apprise writes it: `mailtos://user@host:465?from=...`; empty: none."""
+    password_file: Path | None = None
+    per_recipient_hour: int = 20
+    """Messages that one recipient gets in an hour; the others wait. Secret ones have their own."""
+
+
+class PeopleSettings(_Section, frozen=True):
+    """`[people]`: how long they stay signed in, and what a guess at a password costs."""
+
+    session_idle_minutes: int = 30
+    session_hours: int = 12
+    invitation_days: int = 7
+    page_url: str = ""
+    """A page that takes `#invitation=TOKEN` and the like; empty: messages hold the token itself."""
+    argon2_memory_kib: int = 65_536
+    argon2_iterations: int = 3
+    argon2_lanes: int = 1
+    hashing_at_once: int = 2
+    """Passwords that are hashed side by side; each takes `argon2_memory_kib` of memory."""
+
+
+class WorkerSettings(_Section, frozen=True):
+    """`[worker]`: the background worker's own door."""
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    """Where `/metrics` of the worker is; 0: nowhere."""
 
 
 class PriceSourceSettings(_Section, frozen=True):
@@ -186,6 +227,14 @@ class NetworkSettings(_Section, frozen=True):
     """Where the hot wallet sends what is above its ceilings; the operator alone has its key."""
 
     @property
+    def unplayable(self) -> frozenset[str]:
+        """Return the simulations that the family's local chain cannot play.
+
+        Surfpool neither forks nor stops.
+        """
+        return frozenset({"reorg", "slow_confirm"} if self.family == "solana" else ())
+
+    @property
     def witnesses_needed(self) -> int:
         """Return how many nodes have to agree."""
         return self.quorum or min(2, len(self.rpc_urls))
@@ -212,6 +261,9 @@ class Settings(_Section, frozen=True):
     database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    notifications: NotificationSettings = NotificationSettings()
+    people: PeopleSettings = PeopleSettings()
+    worker: WorkerSettings = WorkerSettings()
     prices: PriceSettings = PriceSettings()
     keystore: KeystoreSettings = KeystoreSettings()
     withdrawals: WithdrawalSettings = WithdrawalSettings()

@@ -2,6 +2,7 @@
 
 EVERYTHING = "*"
 PING = "ping"
+ALERT = "security.alert"
 EVENT_TYPES = frozenset(
     {
         "invoice.created",
@@ -15,10 +16,23 @@ EVENT_TYPES = frozenset(
         "invoice.paid_late",
         "invoice.invalid",
         "invoice.canceled",
+        "invoice.updated",
+        "invoice.rate_refreshed",
+        "customer.balance_changed",
         "deposit.detected",
         "deposit.confirmed",
         "deposit.reorged",
         "deposit.unmatched",
+        "subscription.created",
+        "subscription.billed",
+        "subscription.activated",
+        "subscription.renewed",
+        "subscription.past_due",
+        "subscription.changed",
+        "subscription.paused",
+        "subscription.resumed",
+        "subscription.canceled",
+        "subscription.ended",
         "withdrawal.created",
         "withdrawal.approved",
         "withdrawal.rejected",
@@ -26,7 +40,10 @@ EVENT_TYPES = frozenset(
         "withdrawal.broadcast",
         "withdrawal.completed",
         "withdrawal.failed",
+        "commission.earned",
+        "commission.reversed",
         "webhook_endpoint.disabled",
+        ALERT,
         PING,
     }
 )

@@ -39,7 +39,7 @@ class WebhookEndpointController(Controller):
 
     path = "/webhook_endpoints"
 
-    @post("/", guards=[requires("webhooks:write")])
+    @post("/", guards=[requires("webhooks:write", step_up=True)])
     async def create(
         self,
         call: Call,
@@ -74,7 +74,7 @@ class WebhookEndpointController(Controller):
                 await endpoint_of(session, actor.tenant, endpoint_id, livemode=actor.livemode)
             )
 
-    @patch("/{endpoint_id:str}", guards=[requires("webhooks:write")])
+    @patch("/{endpoint_id:str}", guards=[requires("webhooks:write", step_up=True)])
     async def change(
         self, call: Call, settings: Settings, endpoint_id: str, data: ChangeEndpoint
     ) -> EndpointDocument:
@@ -83,13 +83,17 @@ class WebhookEndpointController(Controller):
             desk = _desk(call, session, settings)
             return await service.change_endpoint(desk, endpoint_id, _changes(data))
 
-    @delete("/{endpoint_id:str}", guards=[requires("webhooks:write")])
+    @delete("/{endpoint_id:str}", guards=[requires("webhooks:write", step_up=True)])
     async def remove(self, call: Call, settings: Settings, endpoint_id: str) -> None:
         """Remove an endpoint."""
         async with call.transaction() as session:
             await service.remove_endpoint(_desk(call, session, settings), endpoint_id)
 
-    @post("/{endpoint_id:str}/test", guards=[requires("webhooks:write")], status_code=201)
+    @post(
+        "/{endpoint_id:str}/test",
+        guards=[requires("webhooks:write", step_up=True)],
+        status_code=201,
+    )
     async def test(
         self, call: Call, settings: Settings, endpoint_id: str
     ) -> Response[EventDocument]:
@@ -104,7 +108,9 @@ class WebhookEndpointController(Controller):
         return await call.once(work)
 
     @post(
-        "/{endpoint_id:str}/rotate_secret", guards=[requires("webhooks:write")], status_code=200
+        "/{endpoint_id:str}/rotate_secret",
+        guards=[requires("webhooks:write", step_up=True)],
+        status_code=200,
     )
     async def rotate_secret(
         self,
@@ -123,7 +129,11 @@ class WebhookEndpointController(Controller):
 
         return await call.once(work, status=200)
 
-    @post("/{endpoint_id:str}/replay", guards=[requires("webhooks:write")], status_code=202)
+    @post(
+        "/{endpoint_id:str}/replay",
+        guards=[requires("webhooks:write", step_up=True)],
+        status_code=202,
+    )
     async def replay(
         self, call: Call, settings: Settings, endpoint_id: str, data: ReplayEvents
     ) -> Response[ReplayDocument]:

@@ -115,7 +115,11 @@ class WebhookDeliveryController(Controller):
         sent = body_of(event_document(event)).decode()
         return delivery_document(row, event.type, request_body=sent)
 
-    @post("/{delivery_id:str}/redeliver", guards=[requires("webhooks:write")], status_code=201)
+    @post(
+        "/{delivery_id:str}/redeliver",
+        guards=[requires("webhooks:write", step_up=True)],
+        status_code=201,
+    )
     async def redeliver(
         self, call: Call, settings: Settings, delivery_id: str
     ) -> Response[DeliveryDocument]:

@@ -5,6 +5,7 @@ HTTP runs. Whoever dies with a lease loses it when it runs out, and the event is
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Row, text
@@ -27,7 +28,7 @@ SKIP_BATCH = 1000
 # OFFSET 0 keeps the planner from answering NOT EXISTS by hashing the whole queue.
 _LEASE = text("""
 WITH candidate AS (
-    SELECT d.id, d.next_attempt_at,
+    SELECT d.id, d.next_attempt_at, e.merchant_id,
            row_number() OVER (PARTITION BY e.id ORDER BY d.next_attempt_at) AS place
     FROM webhook_endpoint e
     LEFT JOIN unnest(CAST(:busy AS text[]), CAST(:rooms AS integer[])) AS b (endpoint_id, room)
@@ -49,8 +50,15 @@ WITH candidate AS (
         ORDER BY d.next_attempt_at LIMIT greatest(coalesce(b.room, :each), 0)
     ) d
     WHERE e.status = 'enabled' AND e.deleted_at IS NULL
+), turned AS (
+    SELECT c.*, row_number() OVER (PARTITION BY merchant_id ORDER BY place, next_attempt_at) AS turn
+    FROM candidate c
 ), chosen AS (
-    SELECT id FROM candidate ORDER BY place, next_attempt_at LIMIT :wanted
+    SELECT t.id FROM turned t
+    LEFT JOIN unnest(CAST(:busy_merchants AS text[]), CAST(:merchant_rooms AS integer[]))
+        AS m (merchant_id, room) ON m.merchant_id = t.merchant_id
+    WHERE t.turn <= coalesce(m.room, :per_merchant)
+    ORDER BY t.turn, t.next_attempt_at LIMIT :wanted
 ), mine AS (
     SELECT d.id FROM webhook_delivery d JOIN chosen USING (id)
     WHERE d.status IN ('scheduled', 'retrying')
@@ -106,28 +114,40 @@ WHERE id IN (
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many may be taken: `each` per endpoint, `per_merchant`; fewer where some are in flight.
+
+    `rooms` and `merchant_rooms` say how many more those endpoints and merchants may take.
+    """
+
+    each: int
+    rooms: Mapping[str, int]
+    per_merchant: int
+    merchant_rooms: Mapping[str, int]
+
+
 async def lease(
     session: AsyncSession,
     moment: Moment,
     *,
     until: datetime,
     wanted: int,
-    each: int,
-    rooms: Mapping[str, int],
+    shares: Shares,
 ) -> list[Delivery]:
-    """Take up to `wanted` due deliveries until `until`, up to `each` per endpoint.
-
-    `rooms` says how many more an endpoint may take that has some in flight.
-    """
+    """Take up to `wanted` due deliveries until `until`, merchant by merchant in turn."""
     rows = await session.execute(
         _LEASE,
         {
             "at": moment.at,
             "until": until,
             "passable": moment.at - PASSABLE_AFTER,
-            "busy": list(rooms),
-            "rooms": list(rooms.values()),
-            "each": each,
+            "busy": list(shares.rooms),
+            "rooms": list(shares.rooms.values()),
+            "each": shares.each,
+            "busy_merchants": list(shares.merchant_rooms),
+            "merchant_rooms": list(shares.merchant_rooms.values()),
+            "per_merchant": shares.per_merchant,
             "wanted": wanted,
         },
     )

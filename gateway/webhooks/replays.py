@@ -57,7 +57,7 @@ async def redeliver(desk: Desk, delivery_id: str) -> tuple[WebhookDelivery, Even
         raise Conflict("this delivery has not ended yet", code="delivery_not_ended")
     endpoint = await desk.locked(old.endpoint_id)
     _require_enabled(endpoint)
-    new_id = await _queue(desk, endpoint, event)
+    new_id = await queue(desk.session, desk.moment, event, endpoint)
     await desk.note("webhook_delivery.redelivered", new_id, after={"delivery_id": old.id})
     return await delivery_of(desk.session, actor.tenant, new_id, livemode=actor.livemode)
 
@@ -80,7 +80,7 @@ async def replay(desk: Desk, endpoint_id: str, wanted: Range) -> ReplayDocument:
     )
     chosen = found[:REPLAY_MAX]
     for event in chosen:
-        await _queue(desk, endpoint, event)
+        await queue(desk.session, desk.moment, event, endpoint)
     after = {"since": wanted.since.isoformat(), "until": wanted.until.isoformat()}
     await desk.note(
         "webhook_endpoint.replayed", endpoint.id, after={**after, "queued": len(chosen)}
@@ -92,19 +92,6 @@ async def replay(desk: Desk, endpoint_id: str, wanted: Range) -> ReplayDocument:
         has_more=more,
         until=chosen[-1].at if more else wanted.until,
     )
-
-
-async def _queue(desk: Desk, endpoint: WebhookEndpoint, event: Event) -> str:
-    delivery = {
-        "merchant_id": event.merchant_id,
-        "event_id": event.id,
-        "subject": event.subject,
-        "sequence": event.sequence,
-    }
-    [delivery_id] = await queue(
-        desk.session, desk.moment, delivery, WebhookEndpoint.id == endpoint.id
-    )
-    return delivery_id
 
 
 def _require_enabled(endpoint: WebhookEndpoint) -> None:

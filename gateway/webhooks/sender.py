@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import aiohttp
@@ -20,10 +20,13 @@ from gateway.domain.moment import Moment
 from gateway.settings import WebhookSettings
 from gateway.webhooks import leases
 from gateway.webhooks.attempt import attempt
+from gateway.webhooks.breaker import Breakers
 from gateway.webhooks.delivery import Answer, Delivery, Tried, judge
 from gateway.webhooks.guard import Guard
+from gateway.webhooks.leases import Shares
 from gateway.webhooks.secrets import EndpointSecrets
 from gateway.webhooks.signing import headers, key_of
+from gateway.webhooks.slot import Slot
 
 PER_ENDPOINT_MAX = 16
 UNPROVEN_MAX = 2
@@ -52,18 +55,6 @@ class Line:
     clock: Callable[[], Moment]
 
 
-class _Slot:
-    """One of the slots: given back once, by whoever comes first."""
-
-    def __init__(self, slots: asyncio.Semaphore) -> None:
-        self._slots: asyncio.Semaphore | None = slots
-
-    def release(self) -> None:
-        if self._slots is not None:
-            self._slots.release()
-            self._slots = None
-
-
 class Sender:
     """Holds what is in flight in this process; everything that must last is in the database.
 
@@ -87,6 +78,9 @@ class Sender:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._waiting = 0
         self._in_flight: Counter[str] = Counter()
+        self._per_merchant = settings.per_merchant
+        self._by_merchant: Counter[str] = Counter()
+        self._breakers = Breakers()
         self._answering: dict[str, None] = {}
         self._tried: list[Tried] = []
         self._unsettled = 0
@@ -112,8 +106,7 @@ class Sender:
                 moment,
                 until=moment.at + self._timeout + SETTLING,
                 wanted=wanted,
-                each=UNPROVEN_MAX,
-                rooms=self._rooms(),
+                shares=self._shares(moment.at),
             )
         for delivery in deliveries:
             self._start(delivery)
@@ -144,16 +137,23 @@ class Sender:
             skipped = await leases.skip_unwanted(session, self._line.clock())
         return skipped == leases.SKIP_BATCH
 
-    def _rooms(self) -> dict[str, int]:
-        """Return how many more each endpoint may take that is busy or known to answer."""
-        return {
-            endpoint_id: (PER_ENDPOINT_MAX if endpoint_id in self._answering else UNPROVEN_MAX)
-            - self._in_flight[endpoint_id]
-            for endpoint_id in self._in_flight.keys() | self._answering.keys()
-        }
+    def _shares(self, at: datetime) -> Shares:
+        """Say how many more each may take that is busy, known to answer, or known not to."""
+        allowed = dict.fromkeys(self._in_flight, UNPROVEN_MAX)
+        allowed |= dict.fromkeys(self._answering, PER_ENDPOINT_MAX)
+        allowed |= self._breakers.rooms(at)
+        return Shares(
+            each=UNPROVEN_MAX,
+            rooms={key: most - self._in_flight[key] for key, most in allowed.items()},
+            per_merchant=self._per_merchant,
+            merchant_rooms={
+                key: self._per_merchant - busy for key, busy in self._by_merchant.items()
+            },
+        )
 
     def _start(self, delivery: Delivery) -> None:
         self._in_flight[delivery.endpoint_id] += 1
+        self._by_merchant[delivery.merchant_id] += 1
         self._waiting += 1
         self.idle.clear()
         self._tasks.create_task(self._fly(delivery))
@@ -163,7 +163,7 @@ class Sender:
         self._waiting -= 1
         if self._waiting == self._low_water - 1:
             self.wake.set()
-        slot = _Slot(self._slots)
+        slot = Slot(self._slots)
         slow = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, slot.release)
         try:
             tried = await self._send(delivery)
@@ -173,9 +173,13 @@ class Sender:
         self._land(delivery, tried)
 
     def _land(self, delivery: Delivery, tried: Tried | None) -> None:
-        self._in_flight[delivery.endpoint_id] -= 1
-        if not self._in_flight[delivery.endpoint_id]:
-            del self._in_flight[delivery.endpoint_id]
+        for counter, key in (
+            (self._in_flight, delivery.endpoint_id),
+            (self._by_merchant, delivery.merchant_id),
+        ):
+            counter[key] -= 1
+            if not counter[key]:
+                del counter[key]
         if tried is not None:
             self._note_answer(tried)
             self._tried.append(tried)
@@ -214,6 +218,12 @@ class Sender:
 
     def _note_answer(self, tried: Tried) -> None:
         endpoint_id = tried.delivery.endpoint_id
+        rest = self._breakers.note(endpoint_id, tried.answer, self._line.clock().at)
+        if rest is not None:
+            seconds = int(rest.total_seconds())
+            self._log.warning(
+                "webhook endpoint rests", endpoint_id=endpoint_id, seconds=seconds
+            )
         self._answering.pop(endpoint_id, None)
         if tried.answer.status is not None:
             self._answering[endpoint_id] = None

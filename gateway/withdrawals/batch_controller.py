@@ -23,7 +23,7 @@ from gateway.withdrawals.service import Gate
 class WithdrawalBatchController(Controller):
     """Payouts that are asked for and decided about together."""
 
-    @post("/withdrawals/batch", guards=[requires("withdrawals:create")])
+    @post("/withdrawals/batch", guards=[requires("withdrawals:create", step_up=True)])
     async def create(
         self, call: Call, questions: Questions, data: CreateBatch
     ) -> Response[BatchDocument]:
@@ -45,7 +45,7 @@ class WithdrawalBatchController(Controller):
 
     @post(
         "/withdrawal_batches/{batch_id:str}/approve",
-        guards=[requires("withdrawals:approve")],
+        guards=[requires("withdrawals:approve", step_up=True)],
         status_code=200,
     )
     async def approve(self, call: Call, batch_id: str) -> Response[BatchDocument]:
@@ -58,7 +58,7 @@ class WithdrawalBatchController(Controller):
 
     @post(
         "/withdrawal_batches/{batch_id:str}/reject",
-        guards=[requires("withdrawals:approve")],
+        guards=[requires("withdrawals:approve", step_up=True)],
         status_code=200,
     )
     async def reject(

@@ -42,9 +42,9 @@ async def request_batch(
     gate.session.add(batch)
     await gate.session.flush()
     results = []
-    # One currency after the other, each in the order asked: wallets are locked in one order
+    # One wallet after the other, each in the order asked: wallets are locked in one order
     # everywhere, or two batches could wait for each other.
-    for index in sorted(range(len(payouts)), key=lambda each: payouts[each].payment_method):
+    for index in sorted(range(len(payouts)), key=lambda each: _wallet(payouts[each])):
         origin = Origin(batch_id=batch.id, batch_index=index)
         try:
             async with gate.session.begin_nested():
@@ -66,7 +66,7 @@ async def act_on_batch(gate: Gate, batch_id: str, act: Act) -> BatchDocument:
     query = (
         select(Withdrawal.id, Withdrawal.batch_index)
         .where(Withdrawal.batch_id == batch.id)
-        .order_by(Withdrawal.currency_id, Withdrawal.batch_index)
+        .order_by(Withdrawal.customer_id, Withdrawal.currency_id, Withdrawal.batch_index)
     )
     rows = (await gate.session.execute(query)).all()
     if not rows:
@@ -109,6 +109,11 @@ async def statuses_of(session: AsyncSession, batch: WithdrawalBatch) -> dict[str
         .order_by(Withdrawal.status)
     )
     return {status: int(count) for status, count in await session.execute(query)}
+
+
+def _wallet(payout: Payout) -> tuple[bool, str, str]:
+    """Return what orders payouts by the wallet they take from: customers first, as in the ledger."""
+    return (payout.customer_id is None, payout.customer_id or "", payout.payment_method)
 
 
 def _placed(refusal: Refusal, index: int) -> Refusal:

@@ -31,11 +31,13 @@ from gateway.withdrawals.service import Gate
 
 
 async def provide_filter(
+    *,
     status: Status | None = None,
     payment_method: MethodParameter = None,
     reference: ReferenceParameter = None,
     batch_id: IdParameter = None,
     invoice_id: IdParameter = None,
+    customer_id: IdParameter = None,
 ) -> dict[str, str]:
     """Read the filters of a list."""
     given = {
@@ -44,6 +46,7 @@ async def provide_filter(
         "reference": reference,
         "batch_id": batch_id,
         "invoice_id": invoice_id,
+        "customer_id": customer_id,
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -54,7 +57,7 @@ class WithdrawalController(Controller):
     path = "/withdrawals"
     dependencies = {"wanted": provide_filter}  # noqa: RUF012 - Litestar reads it from the class
 
-    @post("/", guards=[requires("withdrawals:create")])
+    @post("/", guards=[requires("withdrawals:create", step_up=True)])
     async def create(
         self, call: Call, questions: Questions, data: CreateWithdrawal
     ) -> Response[WithdrawalDocument]:
@@ -121,7 +124,7 @@ class WithdrawalController(Controller):
 
     @post(
         "/{withdrawal_id:str}/approve",
-        guards=[requires("withdrawals:approve")],
+        guards=[requires("withdrawals:approve", step_up=True)],
         status_code=200,
     )
     async def approve(self, call: Call, withdrawal_id: str) -> Response[WithdrawalDocument]:
@@ -134,7 +137,7 @@ class WithdrawalController(Controller):
 
     @post(
         "/{withdrawal_id:str}/reject",
-        guards=[requires("withdrawals:approve")],
+        guards=[requires("withdrawals:approve", step_up=True)],
         status_code=200,
     )
     async def reject(
@@ -150,7 +153,7 @@ class WithdrawalController(Controller):
 
     @post(
         "/{withdrawal_id:str}/cancel",
-        guards=[requires("withdrawals:create")],
+        guards=[requires("withdrawals:create", step_up=True)],
         status_code=200,
     )
     async def cancel(self, call: Call, withdrawal_id: str) -> Response[WithdrawalDocument]:

@@ -27,13 +27,15 @@ class WithdrawalDocument(msgspec.Struct, kw_only=True):
 
     `network_fee` is what the network took from the operator, in the network's own coin, known
     once the payout is final. `invoice_id` and `refund_kind` are set where it refunds an invoice;
-    `created_by` is a key, or `auto:` and the payout rule that asked.
+    `created_by` is a key, or `auto:` and the payout rule that asked; `customer_id` is the customer
+    whose balance pays it, None where the merchant's own does.
     """
 
     id: str
     object: str
     livemode: bool
     merchant_id: str | None
+    customer_id: str | None
     payment_method: str
     currency: str
     network: str
@@ -72,6 +74,7 @@ def withdrawal_document(
         object="withdrawal",
         livemode=withdrawal.livemode,
         merchant_id=withdrawal.merchant_id,
+        customer_id=withdrawal.customer_id,
         payment_method=currency.id,
         currency=currency.code,
         network=withdrawal.network_id,

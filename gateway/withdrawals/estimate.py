@@ -76,7 +76,7 @@ async def sketch(
         except Invalid as refused:
             fault = refused
     balance = select(Wallet.confirmed).where(
-        Wallet.merchant_id == actor.tenant, Wallet.currency_id == currency.id
+        Wallet.account == actor.tenant, Wallet.currency_id == currency.id
     )
     quote = await session.get(FeeQuote, currency.id)
     fresh = quote is not None and quote.published_at > moment.at - QUOTE_MAX_AGE

@@ -21,6 +21,7 @@ def payout_of(data: CreateWithdrawal) -> Payout:
         amount=data.amount,
         destination=data.destination,
         reference=data.reference,
+        customer_id=data.customer_id,
         metadata=data.metadata,
     )
 

@@ -3,6 +3,7 @@
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.customers.balance import tell_balance
 from gateway.domain import posting
 from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
@@ -37,9 +38,14 @@ async def move(
     if status in RELEASED:
         held = withdrawal.units + withdrawal.fee_units
         entry = posting.release(
-            withdrawal.id, withdrawal.merchant_id, withdrawal.currency_id, held
+            withdrawal.id,
+            withdrawal.merchant_id,
+            withdrawal.currency_id,
+            held,
+            customer_id=withdrawal.customer_id,
         )
         await post(session, entry, moment)
+        await tell_payer(session, withdrawal, moment)
     if status in TOLD:
         await tell(session, withdrawal, TOLD[status], moment)
 
@@ -53,9 +59,18 @@ async def complete(session: AsyncSession, withdrawal: Withdrawal, moment: Moment
         withdrawal.currency_id,
         withdrawal.units,
         withdrawal.fee_units,
+        customer_id=withdrawal.customer_id,
     )
     await post(session, entry, moment)
+    await tell_payer(session, withdrawal, moment)
     await move(session, withdrawal, "completed", moment)
+
+
+async def tell_payer(session: AsyncSession, withdrawal: Withdrawal, moment: Moment) -> None:
+    """Say what the customer whose balance pays it has now; nothing where the merchant's own does."""
+    customer_id, merchant_id = withdrawal.customer_id, withdrawal.merchant_id
+    if customer_id is not None and merchant_id is not None:
+        await tell_balance(session, merchant_id, customer_id, withdrawal.currency_id, moment)
 
 
 async def tell(

@@ -17,6 +17,7 @@ FILTERS = {
     "reference": Withdrawal.reference,
     "batch_id": Withdrawal.batch_id,
     "invoice_id": Withdrawal.invoice_id,
+    "customer_id": Withdrawal.customer_id,
 }
 """What a merchant's list can be narrowed to."""
 

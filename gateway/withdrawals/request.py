@@ -9,28 +9,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.address_book.payable import payable
 from gateway.address_book.service import require_listed
 from gateway.catalog.repository import offered
+from gateway.customers.repository import require_customer
 from gateway.domain import posting
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.fields import units
 from gateway.domain.money import UINT256_MAX
-from gateway.ledger.service import hold
+from gateway.ledger.service import post_covered
 from gateway.models import Currency, Network
 from gateway.withdrawals.destinations import Finding, Prospect, require_receiver
 from gateway.withdrawals.documents import WithdrawalDocument
-from gateway.withdrawals.moves import tell
+from gateway.withdrawals.moves import tell, tell_payer
 from gateway.withdrawals.repository import add_unless_referenced
 from gateway.withdrawals.service import Gate, note, shaped
 
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """What is asked for; `amount` in whole coins."""
+    """What is asked for; `amount` in whole coins. With a customer, that customer's balance pays."""
 
     payment_method: str
     amount: str
     destination: str
     reference: str | None = None
+    customer_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -54,6 +56,8 @@ async def request_withdrawal(
     """Check the request, hold amount and fee, and write it down as pending."""
     session, actor, moment = gate.session, gate.actor, gate.moment
     currency, prospect = await prospect_of(session, actor, payout)
+    if payout.customer_id is not None:
+        await require_customer(session, actor, payout.customer_id)
     require_receiver(finding)
     await require_listed(session, actor, currency.network_id, prospect.destination, moment)
     values = _row(gate, payout, currency, prospect, origin)
@@ -62,15 +66,19 @@ async def request_withdrawal(
     held = prospect.units + currency.withdrawal_fee_units
     if held > UINT256_MAX:
         raise Invalid.field("/amount", "insufficient_balance", "nobody has so much")
-    entry = posting.hold(values["id"], actor.tenant, currency.id, held)
-    await hold(session, entry, moment)
+    entry = posting.hold(
+        values["id"], actor.tenant, currency.id, held, customer_id=payout.customer_id
+    )
+    await post_covered(session, entry, moment)
     row = await gate.locked(values["id"])
     await tell(session, row, "withdrawal.created", moment)
+    await tell_payer(session, row, moment)
     after = {
         "payment_method": currency.id,
         "amount": payout.amount,
         "destination": prospect.destination,
         "reference": payout.reference,
+        "customer_id": payout.customer_id,
     }
     await note(gate, "withdrawal.created", row.id, after)
     return await shaped(session, row)
@@ -106,6 +114,7 @@ def _row(
     return {
         "id": gate.moment.id("wdr"),
         "merchant_id": gate.actor.tenant,
+        "customer_id": payout.customer_id,
         "livemode": gate.actor.livemode,
         "currency_id": currency.id,
         "network_id": currency.network_id,

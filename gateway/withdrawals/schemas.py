@@ -9,6 +9,7 @@ from gateway.http.parts import Amount, Metadata, MethodId
 
 Destination = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+CustomerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 Status = Literal[
     "pending",
@@ -29,13 +30,15 @@ ReferenceParameter = Annotated[str | None, Parameter(max_length=200)]
 class CreateWithdrawal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A payout to ask for: the destination receives exactly `amount`, a decimal string.
 
-    `reference` is the merchant's own name for it and can be used once.
+    `reference` is the merchant's own name for it and can be used once. With `customer_id` that
+    customer's balance pays it.
     """
 
     payment_method: MethodId
     amount: Amount
     destination: Destination
     reference: Reference | None = None
+    customer_id: CustomerId | None = None
     metadata: Metadata = {}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.accounts.repository import behind
 from gateway.address_book.service import require_listed
 from gateway.audit.service import record
 from gateway.domain.actor import Actor
@@ -38,13 +39,16 @@ class Gate:
 
 
 async def approve(gate: Gate, withdrawal_id: str) -> WithdrawalDocument:
-    """Let a pending withdrawal go; not by the key that asked, unless below the limit."""
+    """Let a pending withdrawal go; not by who asked for it, unless below the limit.
+
+    A key and whoever made it are one: nobody is two by making keys.
+    """
     row = await gate.locked(withdrawal_id)
     _require_move(row, "approved")
     currency = await gate.session.get_one(Currency, row.currency_id)
     if not may_approve(
-        creator=row.created_by,
-        approver=gate.actor.key_id,
+        creator=await behind(gate.session, row.created_by),
+        approver=await behind(gate.session, gate.actor.key_id),
         units=row.units,
         automatic_below_units=currency.automatic_approval_below_units,
     ):

@@ -1,6 +1,7 @@
 """The real API as gw_api on a real database, called in process, and the things a test sets up."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -182,7 +183,14 @@ class TestApi:
 
 @pytest.fixture
 async def api(database: FreshDatabase) -> AsyncIterator[TestApi]:
-    """Serve the real application on a fresh database with one test network, ETH and USDC."""
+    """Serve the real application on a fresh database of the test's own."""
+    async with serving(database) as served:
+        yield served
+
+
+@asynccontextmanager
+async def serving(database: FreshDatabase) -> AsyncIterator[TestApi]:
+    """Serve the real application on a database with one test network, ETH and USDC."""
     settings = msgspec.structs.replace(database.settings, networks={"ethereum": ETHEREUM})
     as_api = Database(database.url("api"), pool_size=8)
     as_owner = Database(database.url("owner"), pool_size=2)

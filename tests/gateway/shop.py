@@ -201,6 +201,13 @@ def _client(made: Api) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def shop(database: FreshDatabase) -> AsyncIterator[Shop]:
+    """Open the shop for one test."""
+    async with opened(database) as made_shop:
+        yield made_shop
+
+
+@asynccontextmanager
+async def opened(database: FreshDatabase) -> AsyncIterator[Shop]:
     """Open the shop on a fresh database."""
     settings = msgspec.structs.replace(
         database.settings,

@@ -32,7 +32,7 @@ FAMILY_HOMES = (
     "keystore/",
     "gateway/settings/sections.py",
     "gateway/domain/addresses.py",
-    "gateway/invoices/documents.py",
+    "gateway/invoices/option_documents.py",
 )
 """A network is a folder, not an `if`: the families' names are known here only."""
 

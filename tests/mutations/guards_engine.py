@@ -175,7 +175,7 @@ ENGINE = (
     Mutation(
         guard="spam: a ration of webhooks",
         path="gateway/deposits/announcements.py",
-        old=" or told[invoice_id] >= DEPOSITS_TOLD",
+        old=" or told[owner] >= DEPOSITS_TOLD",
         new="",
         tests=(f"{FLOOD}::test_case_77_a_flood_of_real_payments_is_no_flood_of_webhooks",),
     ),

@@ -31,7 +31,7 @@ REQUESTS = (
     Mutation(
         guard="wallets are locked in one order",
         path="gateway/withdrawals/batches.py",
-        old="sorted(range(len(payouts)), key=lambda each: payouts[each].payment_method)",
+        old="sorted(range(len(payouts)), key=lambda each: _wallet(payouts[each]))",
         new="range(len(payouts))",
         tests=(f"{BATCH}::test_batches_in_opposite_order_do_not_wait_for_each_other",),
     ),

@@ -1,6 +1,7 @@
 """Whose a deposit is: wrong asset, too small, nobody's address, and what becomes of it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -192,8 +193,10 @@ async def test_a_big_payment_brings_earlier_dust_with_it(database: FreshDatabase
 
 def test_the_first_reason_that_applies_is_named() -> None:
     """An address that the keystore did not sign is worse than one that nobody was shown."""
-    facts = {"capital": False, "genuine": True, "assigned": True, "accepted": True}
+    facts: dict[str, Any] = {"capital": False, "genuine": True, "assigned": True}
+    facts["accepted"] = True
     assert purpose(**facts, small=False) == ("invoice", None)
+    assert purpose(**facts, small=False, theirs="customer") == ("customer", None)
     assert purpose(**facts, small=True) == ("unattributed", "below_minimum")
     facts["accepted"] = False
     assert purpose(**facts, small=True) == ("unattributed", "wrong_asset")

@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose address it is, as our rows say. `accepts` is whether its invoice takes this currency."""
+    """Whose address it is, as our rows say. `accepts` is whether its owner takes this currency."""
 
     purpose: Literal["pool", "wallet"]
     genuine: bool = True
@@ -56,9 +56,10 @@ class Owner:
     invoice_id: str | None = None
     invoice_status: str | None = None
     accepts: bool = False
+    customer_id: str | None = None
 
     def accepting(self, *, takes: bool) -> "Owner":
-        """Return the owner with the answer whether its invoice takes a currency."""
+        """Return the owner with the answer whether it takes a currency."""
         return replace(self, accepts=takes)
 
 

@@ -89,7 +89,8 @@ def _owned(
 ) -> Move:
     if owner is None:
         return move
-    takes = (owner.invoice_id, move.currency) in accepted
+    listed = owner.customer_id is not None and move.currency is not None
+    takes = listed or (owner.invoice_id, move.currency) in accepted
     return move.with_owner(owner.accepting(takes=takes))
 
 
@@ -133,7 +134,7 @@ async def _deposits(
 
 
 async def _entries(session: AsyncSession, refs: Sequence[str]) -> dict[str, list[Entry]]:
-    """Return who was credited by the journals of these deposits, oldest first."""
+    """Return who was credited by the journals of these deposits, oldest first; fees before."""
     query = (
         select(Journal, BalanceHistory)
         .join(BalanceHistory, BalanceHistory.journal_id == Journal.id)
@@ -143,7 +144,7 @@ async def _entries(session: AsyncSession, refs: Sequence[str]) -> dict[str, list
             BalanceHistory.account != CUSTODY,
             BalanceHistory.delta_confirmed > 0,
         )
-        .order_by(Journal.id)
+        .order_by(Journal.id, BalanceHistory.change_type != "FEE")
     )
     found: dict[str, list[Entry]] = {}
     for journal, change in await session.execute(query):
@@ -168,7 +169,14 @@ async def _owners(
     for row, status in await session.execute(query):
         signed = SignedAddress(row.network_id, row.index, row.path, row.address, row.signature)
         genuine = is_genuine(signed, public_key)
-        owners[row.address] = Owner("pool", genuine, row.merchant_id, row.invoice_id, status)
+        owners[row.address] = Owner(
+            "pool",
+            genuine,
+            row.merchant_id,
+            row.invoice_id,
+            status,
+            customer_id=row.customer_id,
+        )
     return owners
 
 

@@ -16,8 +16,10 @@ NAMES = (
 )
 COUNTED = {
     "invoice": "it counts for the invoice of this address",
+    "customer": "it is the customer's whose address this is",
     "merchant": "an operator gave it to the merchant",
 }
+REVERSED = "reversed"
 NOT_REACHED = "an earlier gate is not open"
 
 
@@ -27,7 +29,7 @@ def explained(evidence: Evidence, move: Move, *, reached: bool) -> Explained:
         _listed(move),
         _ours(move),
         _genuine(move),
-        _invoice(move),
+        _counted(move),
         _confirmations(evidence, move),
         _final(evidence, move),
         _ledger(move),
@@ -64,28 +66,40 @@ def _genuine(move: Move) -> Gate:
     return Gate("signature_genuine", "yes", "the keystore signed this address")
 
 
-def _invoice(move: Move) -> Gate:
+def _counted(move: Move) -> Gate:
+    """Open the gate of whom the address was given to: its invoice, or its customer for good."""
     owner = move.owner
     if owner is None:
         return Gate("invoice", "unknown", NOT_REACHED)
-    shown = {
+    gate = "invoice" if owner.customer_id is None else "customer"
+    shown = _shown(move, owner)
+    if move.purpose in COUNTED:
+        return Gate(gate, "yes", COUNTED[move.purpose], shown)
+    if move.deposit_id is None and owner.accepts:
+        return Gate(gate, "unknown", "there is no deposit to count yet", shown)
+    return Gate(gate, "no", _uncounted(move, owner), shown)
+
+
+def _shown(move: Move, owner: Owner) -> dict[str, Any]:
+    if owner.customer_id is not None:
+        return {
+            "merchant_id": owner.merchant_id,
+            "customer_id": owner.customer_id,
+            "reason": move.reason,
+        }
+    return {
         "merchant_id": owner.merchant_id,
         "invoice_id": owner.invoice_id,
         "invoice_status": owner.invoice_status,
         "reason": move.reason,
     }
-    if move.purpose in COUNTED:
-        return Gate("invoice", "yes", COUNTED[move.purpose], shown)
-    if move.deposit_id is None and owner.accepts:
-        return Gate("invoice", "unknown", "there is no deposit to count yet", shown)
-    return Gate("invoice", "no", _uncounted(move, owner), shown)
 
 
 def _uncounted(move: Move, owner: Owner) -> str:
-    """Say why a transfer to an address of ours counts for no invoice."""
+    """Say why a transfer to an address of ours counts for no invoice and no customer."""
     if owner.purpose == "wallet":
         return "it funds the operator's own wallet"
-    if owner.invoice_id is None:
+    if owner.customer_id is None and owner.invoice_id is None:
         return "the address belongs to no invoice"
     if move.currency is not None and not owner.accepts:
         return f"the invoice of this address is not payable in {move.currency}"
@@ -119,6 +133,8 @@ def _final(evidence: Evidence, move: Move) -> Gate:
 def _ledger(move: Move) -> Gate:
     name = "ledger_entry"
     shown = {"entries": [_entry(entry) for entry in move.entries]}
+    if move.reason == REVERSED:
+        return Gate(name, "no", "an operator reversed it", shown)
     if move.entries:
         last = move.entries[-1]
         detail = f"journal {last.journal} credited {last.units} units to {last.account}"
@@ -140,7 +156,9 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def _verdict(move: Move, found: Sequence[Gate], *, reached: bool) -> Verdict:
-    if move.purpose in ("invoice", "merchant", "capital"):
+    if move.reason == REVERSED:
+        return "not_credited"
+    if move.purpose in ("invoice", "customer", "merchant", "capital"):
         credited = any(entry.account != "suspense" for entry in move.entries)
         gone = move.status == "reorged"
         return "credited" if credited else "not_credited" if gone else "waiting"

@@ -33,11 +33,14 @@ async def application_wallets(session: AsyncSession, network: str) -> list[str]:
 async def live_addresses(
     session: AsyncSession, network: str, after: int, limit: int
 ) -> list[tuple[int, str]]:
-    """Return the next pool addresses that have an open invoice or ever received anything."""
+    """Return the next pool addresses of an open invoice or a customer, or that received anything."""
     awaited = (
         select(AddressPool.id)
         .join(Invoice, Invoice.id == AddressPool.invoice_id)
         .where(AddressPool.network_id == network, Invoice.status.in_(OPEN))
+    )
+    permanent = select(AddressPool.id).where(
+        AddressPool.network_id == network, AddressPool.customer_id.is_not(None)
     )
     paid = (
         select(AddressPool.id)
@@ -52,7 +55,7 @@ async def live_addresses(
     )
     query = (
         select(AddressPool.id, AddressPool.address)
-        .where(AddressPool.id > after, AddressPool.id.in_(union_all(awaited, paid)))
+        .where(AddressPool.id > after, AddressPool.id.in_(union_all(awaited, permanent, paid)))
         .order_by(AddressPool.id)
         .limit(limit)
     )

@@ -15,8 +15,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from sqlalchemy import text
 
 from gateway.__main__ import main
+from gateway.postgres.connect import connected
 from tests.conftest import FreshDatabase
 from tests.gateway.commands.served import write_config
 
@@ -139,3 +141,18 @@ def test_a_taken_port_is_one_line(
         assert main(["api", "--config", str(config)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gateway: api.port: cannot listen on 127.0.0.1 port ")
+
+
+def test_a_trusted_proxy_says_who_calls(short_folder: Path, database: FreshDatabase) -> None:
+    """The last address that is not a proxy's: what a caller writes before it is hearsay."""
+    config = write_config(short_folder, database)
+    trusting = '[api]\ntrusted_proxies = ["127.0.0.0/8"]'
+    config.write_text(config.read_text().replace("[api]", trusting))
+    body = {"email": "nobody@house.example", "password": "wrong wrong wrong"}
+    chain = {"X-Forwarded-For": "192.0.2.1, 203.0.113.9, 127.0.0.2"}
+    with _serving(config) as (_, url):
+        answer = httpx.post(f"{url}/v1/sessions", json=body, headers=chain)
+        assert answer.status_code == 401
+    with connected(database.settings, "owner") as connection:
+        rows = connection.execute(text("SELECT address FROM audit_log")).all()
+    assert [row.address for row in rows] == ["203.0.113.9"]

@@ -7,7 +7,7 @@ import pytest
 from gateway.__main__ import COMMANDS, main
 from gateway.commands.init import create_secrets
 from gateway.postgres.connect import connected
-from gateway.postgres.migrate import require_database
+from gateway.postgres.head import require_database
 from gateway.settings import DatabaseSettings, Settings, load
 from tests.conftest import FreshDatabase
 

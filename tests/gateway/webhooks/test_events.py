@@ -2,7 +2,9 @@
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
+from gateway.domain.moment import CROCKFORD
 from gateway.webhooks.documents import EventDocument
 from tests.gateway.shop import Shop
 
@@ -93,3 +95,20 @@ async def test_another_merchants_events_do_not_exist(shop: Shop) -> None:
         assert answer.status_code == 404
         for path in ("/v1/events", "/v1/webhook_deliveries"):
             assert (await shop.call("GET", path, stranger)).json()["data"] == []
+
+
+async def test_more_endpoints_than_there_may_be_stop_no_event(shop: Shop) -> None:
+    """Written past the API: an event that cannot be written would undo what it tells, anywhere."""
+    merchant, key = await shop.merchant_and_key()
+    async with shop.database.unit_of_work(merchant) as session:
+        await session.execute(
+            text(
+                "INSERT INTO webhook_endpoint (id, merchant_id, url, api_version, livemode, created_at)"
+                " SELECT 'whe_' || n, :merchant, 'https://shop.example/', 'x', false, now()"
+                " FROM generate_series(1, 40) n"
+            ),
+            {"merchant": merchant},
+        )
+    invoice = await shop.invoice(key)
+    told = "SELECT id FROM webhook_delivery WHERE subject = :id"
+    assert len(await shop.rows(told, id=invoice["id"])) == len(CROCKFORD)

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.webhooks.guard import AddressRefused, Guard, open_session
+from gateway.webhooks.dialling import open_session
+from gateway.webhooks.guard import AddressRefused, Guard
 
 HOSTILE = [
     "127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433",  # noqa: S104

@@ -1,0 +1,158 @@
+"""What a merchant does with an invoice: choose, change, call off, mark, lock rates anew."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.catalog.published import published
+from gateway.domain.errors import Conflict, Unavailable
+from gateway.domain.invoice import Standing, marked
+from gateway.domain.money import plain, units_due
+from gateway.invoices.activation import choose
+from gateway.invoices.documents import STANDING, InvoiceDocument, Option
+from gateway.invoices.offers import pricing_of
+from gateway.invoices.repository import deposits_of, invoice_of, options_of
+from gateway.invoices.service import Desk, shown
+from gateway.invoices.standing import emit_invoice, move
+from gateway.models import Invoice
+from gateway.prices.service import PriceMissing, Rate
+
+
+async def choose_method(desk: Desk, invoice_id: str, payment_method: str) -> InvoiceDocument:
+    """Assign the address of one payment method; once it is assigned it stays."""
+    invoice = await _locked(desk, invoice_id)
+    if await choose(desk.session, desk.settings, invoice, payment_method, desk.moment):
+        after = {"payment_method": payment_method}
+        await desk.note("invoice.method_chosen", invoice.id, after)
+    return await shown(desk.session, desk.settings, invoice)
+
+
+async def change_invoice(
+    desk: Desk, invoice_id: str, changes: Mapping[str, Any]
+) -> InvoiceDocument:
+    """Set the given columns; what does not differ is neither written nor recorded."""
+    invoice = await _locked(desk, invoice_id)
+    after = {name: value for name, value in changes.items() if getattr(invoice, name) != value}
+    if after:
+        before = {name: getattr(invoice, name) for name in after}
+        for name, value in after.items():
+            setattr(invoice, name, value)
+        await desk.session.flush()
+        await desk.note("invoice.changed", invoice.id, _said(after), before=_said(before))
+        await emit_invoice(
+            desk.session,
+            invoice,
+            "invoice.updated",
+            desk.moment,
+            public_url=desk.settings.api.public_url,
+        )
+    return await shown(desk.session, desk.settings, invoice)
+
+
+async def cancel_invoice(desk: Desk, invoice_id: str) -> InvoiceDocument:
+    """Call a pending invoice off; its addresses are watched on until monitoring ends."""
+    invoice = await _locked(desk, invoice_id)
+    if invoice.status == "canceled":
+        return await shown(desk.session, desk.settings, invoice)
+    if invoice.status != "pending":
+        raise Conflict(
+            f"an invoice that is {invoice.status} cannot be canceled", code="invoice_not_open"
+        )
+    await move(
+        desk.session,
+        invoice,
+        Standing("canceled", invoice.exception, final=False),
+        desk.moment,
+        reason="the merchant canceled it",
+        public_url=desk.settings.api.public_url,
+    )
+    before, after = {"status": "pending"}, {"status": "canceled"}
+    await desk.note("invoice.canceled", invoice.id, after, before=before)
+    return await shown(desk.session, desk.settings, invoice)
+
+
+def _said(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Name columns as the outside does: `metadata_` is only SQLAlchemy's way out."""
+    return {name.rstrip("_"): value for name, value in columns.items()}
+
+
+async def mark_invoice(
+    desk: Desk, invoice_id: str, status: str, reason: str
+) -> InvoiceDocument:
+    """Let a person say that an invoice is settled or invalid; no money moves by that.
+
+    What it is already stays as it is. Later payments are credited and change nothing of it.
+    """
+    invoice = await _locked(desk, invoice_id)
+    before = Standing(invoice.status, invoice.exception, invoice.final)
+    after = marked(before, status)
+    if after != before:
+        await move(
+            desk.session,
+            invoice,
+            after,
+            desk.moment,
+            reason=f"marked {status}: {reason}",
+            public_url=desk.settings.api.public_url,
+        )
+        await desk.note(
+            "invoice.marked",
+            invoice.id,
+            {"status": after.status, "exception": after.exception, "reason": reason},
+            before={"status": before.status, "exception": before.exception},
+        )
+    return await shown(desk.session, desk.settings, invoice)
+
+
+async def refresh_rates(desk: Desk, invoice_id: str) -> InvoiceDocument:
+    """Lock the rates of a pending invoice anew, but of methods in which something was paid.
+
+    The database keeps what held before. Raises `Conflict` once the invoice is no longer open,
+    `Unavailable` where a method has no fresh price.
+    """
+    session, moment = desk.session, desk.moment
+    invoice = await _locked(desk, invoice_id)
+    if invoice.status != "pending" or moment.at >= invoice.expires_at:
+        raise Conflict("the invoice is not open any more", code="invoice_not_open")
+    deposits = (await deposits_of(session, [invoice.id]))[invoice.id]
+    paid = {deposit.currency_id for deposit in deposits if deposit.status in STANDING}
+    options = (await options_of(session, [invoice.id]))[invoice.id]
+    unpaid = [option for option in options if option.currency.id not in paid]
+    rates = await _fresh_rates(desk, invoice, unpaid)
+    before = {option.currency.id: plain(option.row.rate) for option in unpaid}
+    for option in unpaid:
+        rate, row = rates[option.currency.code], option.row
+        if invoice.amount is not None:
+            row.amount_units = units_due(invoice.amount, rate.value, option.currency.decimals)
+        row.rate, row.rate_source, row.rate_at = rate.value, rate.source, moment.at
+    await session.flush()
+    after = {option.currency.id: plain(option.row.rate) for option in unpaid}
+    await desk.note("invoice.rate_refreshed", invoice.id, after, before=before)
+    await emit_invoice(
+        session,
+        invoice,
+        "invoice.rate_refreshed",
+        moment,
+        public_url=desk.settings.api.public_url,
+    )
+    return await shown(session, desk.settings, invoice)
+
+
+async def _fresh_rates(
+    desk: Desk, invoice: Invoice, options: Sequence[Option]
+) -> dict[str, Rate]:
+    """Return a fresh rate per code."""
+    found = await published(desk.session, desk.moment, test=not invoice.livemode)
+    pricing = pricing_of(found, desk.settings, invoice.currency, desk.moment)
+    try:
+        return {
+            code: pricing.rate(code)
+            for code in sorted({option.currency.code for option in options})
+        }
+    except PriceMissing as missing:
+        raise Unavailable(str(missing), code="price_stale") from missing
+
+
+async def _locked(desk: Desk, invoice_id: str) -> Invoice:
+    return await invoice_of(
+        desk.session, desk.actor.tenant, invoice_id, livemode=desk.actor.livemode, lock=True
+    )

@@ -1,0 +1,1 @@
+"""What a merchant wants: notices, defaults of invoices, looks, safety, taxes."""

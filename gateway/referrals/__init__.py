@@ -1,0 +1,1 @@
+"""Who came through whom, and what that is worth: codes, rates, commissions."""

@@ -1,0 +1,1 @@
+"""Signing in: passwords, sessions, one-time tokens, and how long somebody waits who guesses."""

@@ -1,0 +1,63 @@
+"""How long somebody waits who guesses: per account with address, and per address.
+
+A stranger can delay nobody but himself: the account alone is never locked. What is counted has a
+hashed name, so the table tells no address; one of IPv6 is its /64, which one line usually has.
+"""
+
+import hashlib
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.errors import TooMany
+
+FREE_OF_ACCOUNT = 5
+FREE_OF_ADDRESS = 30
+_COUNT = text("SELECT count_attempt(:name, :free, :now)")
+_FORGIVE = text("SELECT forgive_attempt(:name, :every)")
+
+
+async def count(
+    session: AsyncSession, deed: str, account: str, address: str | None, at: datetime
+) -> None:
+    """Count one attempt at `deed` before it is looked at; refuse one that comes too early."""
+    of_address, of_account = names(deed, account, address)
+    for name, free in ((of_address, FREE_OF_ADDRESS), (of_account, FREE_OF_ACCOUNT)):
+        wait = await session.scalar(_COUNT, {"name": name, "free": free, "now": at})
+        if wait:
+            raise TooMany(
+                "too many attempts: wait a little",
+                code="attempts_delayed",
+                retry_after_seconds=int(wait),
+            )
+
+
+async def forgive(session: AsyncSession, deed: str, account: str, address: str | None) -> None:
+    """Forget the attempts at this account from here, and this one of the address."""
+    of_address, of_account = names(deed, account, address)
+    await session.execute(_FORGIVE, {"name": of_address, "every": False})
+    await session.execute(_FORGIVE, {"name": of_account, "every": True})
+
+
+def names(deed: str, account: str, address: str | None) -> tuple[bytes, bytes]:
+    """Return the names of both counters: the address's and the account's from there."""
+    place = f"{deed}\n{_place(address)}"
+    return _name(place), _name(f"{place}\n{account.lower()}")
+
+
+def _name(text_: str) -> bytes:
+    return hashlib.sha256(text_.encode()).digest()
+
+
+def _place(address: str | None) -> str:
+    try:
+        source = ip_address(address or "")
+    except ValueError:
+        return "nowhere"
+    if isinstance(source, IPv6Address):
+        if source.ipv4_mapped:
+            return str(source.ipv4_mapped)
+        return str(ip_network(f"{source}/64", strict=False))
+    return str(source)

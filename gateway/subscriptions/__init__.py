@@ -1,0 +1,1 @@
+"""Packages and the subscriptions that bill a customer for one, period by period."""

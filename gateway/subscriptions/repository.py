@@ -1,0 +1,197 @@
+"""Named queries for packages, subscriptions and their periods."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, or_, select, union
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.errors import NotFound
+from gateway.models import (
+    Customer,
+    Invoice,
+    Merchant,
+    Package,
+    Subscription,
+    SubscriptionPeriod,
+)
+from gateway.paging import PageRequest, Slice, newest_first
+
+AT_ONCE = 50
+FILTERS = {
+    "customer_id": Subscription.customer_id,
+    "package_id": Subscription.package_id,
+    "status": Subscription.status,
+}
+"""What a merchant's list can be narrowed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A subscription under its row lock, with everything that decides what is due."""
+
+    row: Subscription
+    customer: Customer
+    package: Package
+    merchant_active: bool
+    period: SubscriptionPeriod | None
+    invoice: Invoice | None
+
+    @property
+    def paid(self) -> bool:
+        """Tell whether the open period is paid for good, by the chain or by the merchant's word."""
+        if self.period is not None and self.period.transfer_id is not None:
+            return True
+        invoice = self.invoice
+        return (
+            invoice is not None
+            and invoice.status == "settled"
+            and (invoice.final or invoice.exception == "marked")
+        )
+
+    @property
+    def arriving(self) -> bool:
+        """Tell whether a payment of the open period has been seen and is not final."""
+        return self.invoice is not None and self.invoice.status in ("processing", "settled")
+
+
+async def package_of(
+    session: AsyncSession, merchant_id: str, package_id: str, *, livemode: bool
+) -> Package:
+    """Return the merchant's package; raise `NotFound` where there is none."""
+    query = select(Package).where(
+        Package.id == package_id,
+        Package.merchant_id == merchant_id,
+        Package.livemode == livemode,
+    )
+    row = (await session.scalars(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no package {package_id[:64]}")
+    return row
+
+
+async def package_page(
+    session: AsyncSession, merchant_id: str, page: PageRequest, *, livemode: bool
+) -> Slice[Package]:
+    """Return one page of the merchant's packages, newest first."""
+    query = select(Package).where(
+        Package.merchant_id == merchant_id, Package.livemode == livemode
+    )
+    return await newest_first(session, query, Package.id, page)
+
+
+async def subscription_of(
+    session: AsyncSession,
+    merchant_id: str,
+    subscription_id: str,
+    *,
+    livemode: bool,
+    lock: bool = False,
+) -> Subscription:
+    """Return the merchant's subscription; raise `NotFound` where there is none."""
+    query = select(Subscription).where(
+        Subscription.id == subscription_id,
+        Subscription.merchant_id == merchant_id,
+        Subscription.livemode == livemode,
+    )
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = (await session.scalars(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no subscription {subscription_id[:64]}")
+    return row
+
+
+async def subscription_page(
+    session: AsyncSession,
+    merchant_id: str,
+    page: PageRequest,
+    wanted: Mapping[str, str],
+    *,
+    livemode: bool,
+) -> Slice[Subscription]:
+    """Return one page of the merchant's subscriptions, newest first."""
+    query = select(Subscription).where(
+        Subscription.merchant_id == merchant_id, Subscription.livemode == livemode
+    )
+    for name, value in wanted.items():
+        query = query.where(FILTERS[name] == value)
+    return await newest_first(session, query, Subscription.id, page)
+
+
+async def periods_of(
+    session: AsyncSession, subscription_id: str, limit: int
+) -> Sequence[SubscriptionPeriod]:
+    """Return the newest periods of a subscription."""
+    query = (
+        select(SubscriptionPeriod)
+        .where(SubscriptionPeriod.subscription_id == subscription_id)
+        .order_by(SubscriptionPeriod.period_start.desc())
+        .limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def open_period(session: AsyncSession, subscription_id: str) -> SubscriptionPeriod | None:
+    """Return the period that is billed and not paid."""
+    query = select(SubscriptionPeriod).where(
+        SubscriptionPeriod.subscription_id == subscription_id,
+        SubscriptionPeriod.status == "open",
+    )
+    fresh = query.execution_options(populate_existing=True)
+    return (await session.scalars(fresh)).one_or_none()
+
+
+async def had_before(session: AsyncSession, customer_id: str, package_id: str) -> bool:
+    """Tell whether the customer was ever subscribed to this package: a trial is given once."""
+    query = select(Subscription.id).where(
+        Subscription.customer_id == customer_id, Subscription.package_id == package_id
+    )
+    return await session.scalar(query.limit(1)) is not None
+
+
+async def due(session: AsyncSession, at: datetime) -> list[tuple[str, str]]:
+    """Return subscriptions and their merchants that time or a payment has something for."""
+    by_time = (
+        select(Subscription.id, Subscription.merchant_id)
+        .where(Subscription.look_at <= at)
+        .order_by(Subscription.look_at)
+        .limit(AT_ONCE)
+    )
+    settled = and_(
+        Invoice.status == "settled", or_(Invoice.final, Invoice.exception == "marked")
+    )
+    by_payment = (
+        select(SubscriptionPeriod.subscription_id, SubscriptionPeriod.merchant_id)
+        .join(Invoice, Invoice.id == SubscriptionPeriod.invoice_id)
+        .where(SubscriptionPeriod.status == "open", settled)
+        .limit(AT_ONCE)
+    )
+    found = await session.execute(
+        union(by_time.subquery().select(), by_payment.subquery().select())
+    )
+    return sorted((subscription, merchant) for subscription, merchant in found)
+
+
+async def account_of(session: AsyncSession, subscription_id: str) -> Account | None:
+    """Return a live subscription under its row lock; None where another has it or it has ended."""
+    query = (
+        select(Subscription, Customer, Package, Merchant)
+        .join(Customer, Customer.id == Subscription.customer_id)
+        .join(Package, Package.id == Subscription.package_id)
+        .join(Merchant, Merchant.id == Subscription.merchant_id)
+        .where(Subscription.id == subscription_id, Subscription.ended_at.is_(None))
+        .with_for_update(of=Subscription, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
+        return None
+    row, customer, package, merchant = found
+    period = await open_period(session, row.id)
+    invoice = None
+    if period is not None and period.invoice_id is not None:
+        invoice = await session.get(Invoice, period.invoice_id, populate_existing=True)
+    active = merchant.status == "active" and merchant.deleted_at is None
+    return Account(row, customer, package, active, period, invoice)

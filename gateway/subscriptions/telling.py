@@ -1,0 +1,64 @@
+"""What merchants hear of a subscription, and what its customer is written."""
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain.moment import Moment
+from gateway.domain.money import plain
+from gateway.models import Customer, Package, Subscription
+from gateway.notifications import Message, post
+from gateway.subscriptions.documents import subscription_document
+from gateway.webhooks.outbox import emit
+
+
+async def tell(
+    session: AsyncSession,
+    row: Subscription,
+    type_: str,
+    moment: Moment,
+    *,
+    invoice_id: str | None = None,
+) -> None:
+    """Write one event; the caller holds the subscription's row lock."""
+    document = msgspec.to_builtins(subscription_document(row, moment.at))
+    more = {} if invoice_id is None else {"invoice_id": invoice_id}
+    await emit(
+        session,
+        moment,
+        type_=type_,
+        merchant_id=row.merchant_id,
+        livemode=row.livemode,
+        subject=row.id,
+        data={"object": document, **more},
+    )
+
+
+async def write(
+    session: AsyncSession,
+    customer: Customer,
+    package: Package,
+    kind: str,
+    moment: Moment,
+    *,
+    until: datetime,
+    link: str,
+) -> None:
+    """Write to a customer that has an address: what is due, by when, and where to pay it."""
+    if customer.email is None:
+        return
+    price = f"{plain(package.price)} {package.currency}"
+    words = (
+        f"{package.name}: {price} is due." if kind == "subscription.reminder"
+        else f"{package.name}: {price} has not been paid."
+    )  # fmt: skip
+    message = Message(
+        merchant_id=customer.merchant_id,
+        recipient=customer.email,
+        kind=kind,
+        subject=words,
+        body=f"{words}\n\nPay here: {link}\nUntil {until:%Y-%m-%d %H:%M} UTC.\n",
+        livemode=customer.livemode,
+    )
+    await post(session, message, moment)

@@ -1,0 +1,43 @@
+"""Cells of a CSV file: nothing that a spreadsheet would run, numbers as they are."""
+
+import csv
+import io
+
+import pytest
+
+from gateway.exports.csv import cell, lines, value_at
+
+CELLS: list[tuple[object, str]] = [
+    ('=HYPERLINK("http://x")', '\'=HYPERLINK("http://x")'),
+    ("+1+1", "'+1+1"),
+    ("-1+1", "'-1+1"),
+    ("@SUM(A1)", "'@SUM(A1)"),
+    ("\t=1", "'\t=1"),
+    ("\r=1", "'\r=1"),
+    ("-40.000000", "-40.000000"),
+    ("-4\n", "'-4\n"),
+    ("plain", "plain"),
+    (None, ""),
+    (True, "true"),
+    (-3, "-3"),
+    ({"a": "=1"}, '{"a":"=1"}'),
+    ([], "[]"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), CELLS)
+def test_a_cell_is_never_a_formula(value: object, text: str) -> None:
+    """OWASP's five beginnings, and the carriage return."""
+    assert cell(value) == text
+
+
+def test_lines_are_read_back_as_they_were() -> None:
+    """Quotes, commas and line breaks survive."""
+    rows = [["a,b", 'c"d', "e\nf"], ["", "ä", "1"]]
+    assert list(csv.reader(io.StringIO(lines(rows).decode(), newline=""))) == rows
+
+
+def test_a_path_leads_into_a_document() -> None:
+    """And ends where there is nothing."""
+    assert value_at({"tax": {"label": "VAT"}}, "tax.label") == "VAT"
+    assert value_at({"tax": None}, "tax.label") is None

@@ -1,0 +1,128 @@
+"""What people say about invoices: marks, fresh rates; and what the API's role may not say."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tests.gateway.shop import PRICES, Shop
+
+pytestmark = pytest.mark.anyio
+
+
+async def post(shop: Shop, key: str, invoice: dict[str, Any], what: str, **body: Any) -> Any:
+    """Do something to an invoice."""
+    return await shop.call(
+        "POST", f"/v1/invoices/{invoice['id']}/{what}", key, json=body or None
+    )
+
+
+async def test_a_mark_is_the_last_word(shop: Shop) -> None:
+    """With reason, event and audit; payments that come are credited and change nothing of it."""
+    merchant_id, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["USDT-TRON"])
+    assert (await post(shop, key, invoice, "mark", status="settled")).status_code == 422
+    assert (
+        await post(shop, key, invoice, "mark", status="expired", reason="x")
+    ).status_code == 422
+    reason = {"reason": "paid in cash"}
+    marked = (await post(shop, key, invoice, "mark", status="settled", **reason)).json()
+    assert (marked["status"], marked["exception"], marked["final"]) == (
+        "settled",
+        "marked",
+        True,
+    )
+    assert marked["timeline"][-1]["reason"] == "marked settled: paid in cash"
+    assert (await post(shop, key, invoice, "mark", status="settled", **reason)).json() == marked
+    assert "Paid in" not in (await shop.call("GET", f"/i/{invoice['id']}/receipt")).text
+    address = invoice["payment_options"][0]["address"]
+    await shop.pay(address, "USDT-TRON", 10**6, tx="aa", final=True)
+    paid = (await shop.call("GET", f"/v1/invoices/{invoice['id']}", key)).json()
+    assert (paid["status"], paid["exception"], paid["amount_paid"]) == (
+        "settled",
+        "marked",
+        "1.00",
+    )
+    assert await shop.rows("SELECT 1 FROM wallet WHERE account = :id", id=merchant_id)
+    spoiled = (await post(shop, key, invoice, "mark", status="invalid", reason="fraud")).json()
+    assert (spoiled["status"], spoiled["exception"]) == ("invalid", "marked")
+    events = await shop.rows(
+        "SELECT type FROM event WHERE subject = :id AND type IN ('invoice.settled', "
+        "'invoice.invalid') ORDER BY sequence",
+        id=invoice["id"],
+    )
+    assert [row.type for row in events] == ["invoice.settled", "invoice.invalid"]
+    [first, second] = await shop.rows(
+        "SELECT before, after FROM audit_log WHERE action = 'invoice.marked' ORDER BY id"
+    )
+    assert first.before == {"status": "pending", "exception": "none"}
+    assert second.after == {"status": "invalid", "exception": "marked", "reason": "fraud"}
+
+
+async def test_fresh_rates_are_locked_for_what_is_not_paid(shop: Shop) -> None:
+    """The old lock stays in the history; what was paid in keeps its own; then it is too late."""
+    _, key = await shop.merchant_and_key()
+    methods = ["ETH-ETHEREUM", "SOL-SOLANA", "USDC-ETHEREUM"]
+    invoice = await shop.invoice(
+        key, amount="100.00", payment_methods=methods, activate=["SOL-SOLANA"]
+    )
+    sol = next(o for o in invoice["payment_options"] if o["payment_method"] == "SOL-SOLANA")
+    await shop.pay(sol["address"], "SOL-SOLANA", 10**8, tx="s")
+    await shop.prices({**PRICES, "ETH": Decimal(5000), "SOL": Decimal(400)})
+    fresh = (await post(shop, key, invoice, "refresh_rate")).json()
+    options = {o["payment_method"]: o for o in fresh["payment_options"]}
+    eth = options["ETH-ETHEREUM"]
+    # 20 of 100 USD are paid: 80 are due, at 5000.
+    assert (eth["amount"], eth["amount_due"], eth["rate"]) == (
+        "0.020000000000000000",
+        "0.016000000000000000",
+        "5000",
+    )
+    [past] = eth["rate_history"]
+    assert (past["amount"], past["rate"], past["until"]) == (
+        "0.040000000000000000",
+        "2500",
+        eth["rate_locked_at"],
+    )
+    assert (options["SOL-SOLANA"]["rate"], options["SOL-SOLANA"]["rate_history"]) == ("200", [])
+    assert await shop.rows("SELECT 1 FROM event WHERE type = 'invoice.rate_refreshed'")
+    assert await shop.rows("SELECT 1 FROM audit_log WHERE action = 'invoice.rate_refreshed'")
+    await shop.pay(sol["address"], "SOL-SOLANA", 10**8, tx="t")
+    paid = (await shop.call("GET", f"/v1/invoices/{invoice['id']}", key)).json()
+    assert (paid["exception"], paid["amount_due"]) == ("paid_partial", "60.00")
+    await shop.call("POST", f"/v1/invoices/{invoice['id']}/cancel", key)
+    answer = await post(shop, key, invoice, "refresh_rate")
+    assert (answer.status_code, answer.json()["code"]) == (409, "invoice_not_open")
+    stale = await shop.invoice(key, payment_methods=["TRX-TRON"])
+    await shop.run("DELETE FROM price_history WHERE code = 'TRX'")
+    answer = await post(shop, key, stale, "refresh_rate")
+    assert (answer.status_code, answer.json()["code"]) == (503, "price_stale")
+
+
+FORBIDDEN = (
+    "UPDATE invoice SET status = 'settled', final = true",
+    "UPDATE invoice SET status = 'settled', exception = 'paid_late'",
+    "UPDATE invoice SET status = 'processing'",
+    "UPDATE invoice SET final = true",
+    "UPDATE invoice SET paid_at = now()",
+    "UPDATE invoice SET amount = 1",
+    "UPDATE invoice SET expires_at = now()",
+    "UPDATE payment_option SET amount_units = 1, rate_at = now() WHERE currency_id = 'USDT-TRON'",
+    "UPDATE payment_option_rate SET rate = 1",
+    "DELETE FROM invoice_word",
+    "SELECT end_test_invoice(id, now()) FROM invoice",
+    "INSERT INTO receipt_rate SELECT id, currency_id, invoice_id, merchant_id, 9, 'x', now() FROM deposit",
+)
+
+
+async def test_the_apis_role_judges_no_invoice(shop: Shop) -> None:
+    """Plain SQL as gw_api: no standing, no time, no price of what was paid in."""
+    merchant_id, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["USDT-TRON"])
+    await shop.pay(invoice["payment_options"][0]["address"], "USDT-TRON", 10**6, tx="aa")
+    for statement in FORBIDDEN:
+        with pytest.raises(DBAPIError):
+            async with shop.database.unit_of_work(merchant_id) as session:
+                await session.execute(text(statement))

@@ -1,0 +1,142 @@
+"""Codes, who comes through them, and rates: what is given, what is refused, who may see it."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tests.gateway.referrals.market import code_of, house_rates, opened
+from tests.gateway.shop import Shop
+
+pytestmark = pytest.mark.anyio
+UNKNOWN = "/referral_code"
+
+
+async def test_a_code_refers_until_it_is_revoked(shop: Shop) -> None:
+    """Drawn at random; in small letters too; afterwards it refers nobody, and nobody is unreferred."""
+    merchant, key = await shop.merchant_and_key()
+    code = await code_of(shop, key)
+    assert len(code) == 12
+    assert code != await code_of(shop, key)
+    await opened(shop, code.lower())
+    [referral] = (await shop.call("GET", "/v1/referrals", key)).json()["data"]
+    assert (referral["programme"], referral["referrer"]) == ("house", merchant)
+    listed = (await shop.call("GET", "/v1/referral_codes", key)).json()["data"]
+    mine = next(row for row in listed if row["code"] == code)
+    path = f"/v1/referral_codes/{mine['id']}"
+    _, stranger = await shop.merchant_and_key()
+    assert (await shop.call("DELETE", path, stranger)).status_code == 404
+    assert (await shop.call("GET", "/v1/referrals", stranger)).json()["data"] == []
+    revoked = (await shop.call("DELETE", path, key)).json()
+    assert revoked["revoked_at"] is not None
+    assert (await shop.call("DELETE", path, key)).json() == revoked
+    await refused(shop, code, "unknown_referral_code")
+    assert len((await shop.call("GET", "/v1/referrals", key)).json()["data"]) == 1
+
+
+async def refused(shop: Shop, code: str, why: str, **body: str) -> None:
+    """Expect that no merchant is opened with this code."""
+    before = await shop.rows("SELECT count(*) FROM merchant")
+    answer = await shop.call(
+        "POST",
+        "/v1/merchants",
+        await shop.key(None),
+        json={"name": "Shop", "referral_code": code, **body},
+    )
+    assert answer.status_code == 422
+    [fault] = answer.json()["errors"]
+    assert (fault["pointer"], fault["code"]) == (UNKNOWN, why)
+    assert await shop.rows("SELECT count(*) FROM merchant") == before
+
+
+async def test_nobody_refers_himself(shop: Shop) -> None:
+    """The same e-mail address, an unknown code, a customer's code, a suspended merchant's."""
+    merchant, key = await opened(shop, None, email="Owner@example.com")
+    code = await code_of(shop, key)
+    await refused(shop, code, "self_referral", email="owner@EXAMPLE.com")
+    await refused(shop, "NOBODYSCODE1", "unknown_referral_code")
+    customer = (await shop.call("POST", "/v1/customers", key, json={"reference": "a"})).json()[
+        "id"
+    ]
+    theirs = await code_of(shop, key, customer=customer)
+    await refused(shop, theirs, "unknown_referral_code")
+    await shop.run("UPDATE merchant SET status = 'suspended' WHERE id = :id", id=merchant)
+    await refused(shop, code, "unknown_referral_code")
+
+
+async def test_a_customers_code_serves_its_merchant_only(shop: Shop) -> None:
+    """Another merchant's customer is not referred by it, nor may another draw one for it."""
+    _, key = await shop.merchant_and_key()
+    customer = (await shop.call("POST", "/v1/customers", key, json={"reference": "a"})).json()[
+        "id"
+    ]
+    code = await code_of(shop, key, customer=customer)
+    _, stranger = await shop.merchant_and_key()
+    answer = await shop.call(
+        "POST", "/v1/referral_codes", stranger, json={"customer": customer}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_customer")
+    body = {"reference": "b", "referral_code": code}
+    answer = await shop.call("POST", "/v1/customers", stranger, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_referral_code")
+    made = (await shop.call("POST", "/v1/customers", key, json=body)).json()["id"]
+    path = f"/v1/referrals?programme=merchant&referrer={customer}"
+    [referral] = (await shop.call("GET", path, key)).json()["data"]
+    assert referral["referred"] == made
+
+
+async def test_a_code_of_ones_own_choice_is_an_operators_to_give(shop: Shop) -> None:
+    """In capital letters, once; the API's role writes none for its tenant."""
+    merchant, key = await shop.merchant_and_key()
+    path, operator = f"/v1/merchants/{merchant}/referral_codes", await shop.key(None)
+    given = await shop.call("POST", path, operator, json={"code": "Summer26"})
+    assert (given.status_code, given.json()["code"], given.json()["vanity"]) == (
+        201,
+        "SUMMER26",
+        True,
+    )
+    taken = await shop.call("POST", path, operator, json={"code": "SUMMER26"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "code_taken")
+    assert (await shop.call("POST", path, key, json={"code": "MINE"})).status_code == 403
+    [listed] = (await shop.call("GET", "/v1/referral_codes", key)).json()["data"]
+    assert listed["id"] == given.json()["id"]
+    for values in ("'MINE', true", "'MINE', false", "'WINTER262626', true"):
+        with pytest.raises(DBAPIError, match="row-level security"):
+            async with shop.database.unit_of_work(merchant) as session:
+                await session.execute(text(
+                    "INSERT INTO referral_code (code, vanity, id, merchant_id, created_by, created_at)"
+                    f" VALUES ({values}, 'rfc_x', '{merchant}', 'x', now())"
+                ))  # fmt: skip
+
+
+async def test_rates_share_no_more_than_everything_and_never_the_past(shop: Shop) -> None:
+    """The API says so by field; the database says so to everybody."""
+    merchant, key = await shop.merchant_and_key()
+    path = "/v1/referral_schedules"
+    for body, pointer in (
+        ({"rates": [9000, 1001], "share_basis_points": 100}, "/rates"),
+        ({"rates": [-1], "share_basis_points": 100}, "/rates/0"),
+        ({"rates": [1], "share_basis_points": 10_001}, "/share_basis_points"),
+        (
+            {"rates": [1], "share_basis_points": 1, "effective_from": "2026-11-20T13:59:59Z"},
+            "/effective_from",
+        ),
+    ):
+        answer = await shop.call("POST", path, key, json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    body = {"rates": [9000, 1000], "share_basis_points": 100, "effective_from": "2026-12-01T00:00:00Z"}  # fmt: skip
+    made = await shop.call("POST", path, key, json=body)
+    assert made.status_code == 201, made.text
+    again = await shop.call("POST", path, key, json=body)
+    assert (again.status_code, again.json()["code"]) == (409, "schedule_exists")
+    assert (await shop.call("GET", path, key)).json()["data"] == [made.json()]
+    house = await house_rates(shop, 2000, 1000)
+    operator = await shop.key(None)
+    shown = await shop.call("GET", "/v1/house/referral_schedules", operator)
+    assert shown.json()["data"] == [house]
+    assert (await shop.call("GET", "/v1/house/referral_schedules", key)).status_code == 403
+    with pytest.raises(DBAPIError, match="referral_schedule_whole"):
+        await shop.run(
+            "INSERT INTO referral_schedule (id, merchant_id, rates, share_basis_points, effective_from,"
+            " created_by, created_at) VALUES ('x', :m, '{9000,1001}', 1, now(), 'x', now())",
+            m=merchant,
+        )
