@@ -1,28 +1,19 @@
-"""Composition root of the background worker: webhooks, expiry, prices, forgetting.
-
-Every loop is a round that is repeated. Trouble in the world (the database is away) is waited
-out; anything else is a bug and ends the process, which systemd starts again.
-"""
+"""Composition root of the background worker: webhooks, expiry, prices, forgetting."""
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import psycopg
 import structlog
 from prometheus_client import CollectorRegistry
 from sqlalchemy import delete
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.audit.chain import link
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.invoices.expiry import close_round, expire_round
-from gateway.measured import ORIGIN, measure
+from gateway.measured import measure
 from gateway.models import IdempotencyKey
 from gateway.notifications.announcing import announce_changes, announce_events
 from gateway.notifications.configured import courier_of
@@ -33,6 +24,7 @@ from gateway.prices.configured import market_of
 from gateway.prices.round import market_round
 from gateway.prices.static import price_round, static_prices
 from gateway.referrals.sharing import share_round
+from gateway.rounds import PAUSE_SECONDS_MIN, TROUBLE, Loop
 from gateway.scraped import served
 from gateway.settings import Settings
 from gateway.subscriptions.billing import bill_round
@@ -45,9 +37,6 @@ from gateway.webhooks.outbox import DELIVERIES_CHANNEL
 from gateway.webhooks.secrets import EndpointSecrets
 from gateway.webhooks.sender import Line, Sender
 
-TROUBLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, OSError)
-PAUSE_SECONDS_MAX = 10.0
-PAUSE_SECONDS_MIN = 0.2
 CONNECTIONS_MIN = 4
 """One listens, one leases, one settles; the rest share what is left."""
 EXPIRY_SECONDS = 1.0
@@ -72,34 +61,6 @@ log = structlog.get_logger()
 def now() -> Moment:
     """Return the real moment."""
     return Moment(datetime.now(UTC), secrets.token_bytes)
-
-
-@dataclass(slots=True)
-class Loop:
-    """A round of work, repeated every so often, sooner when `wake` is set."""
-
-    name: str
-    work: Callable[[], Awaitable[bool | None]]
-    seconds: float
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Repeat until `stop`; a round that says that there is more is repeated at once."""
-        failures = 0
-        ORIGIN.set(lambda: self.name)
-        while not stop.is_set():
-            self.wake.clear()
-            try:
-                more = await self.work()
-            except TROUBLE as trouble:
-                failures += 1
-                reason = str(trouble).splitlines()[:1]
-                log.warning("waiting", task=self.name, reason=reason[0] if reason else "")
-                await _pause(_backoff(failures), stop)
-                continue
-            failures = 0
-            if not more and not stop.is_set():
-                await _pause(self.seconds, self.wake)
 
 
 async def run(
@@ -261,14 +222,3 @@ async def _forget_keys(database: Database, moment: Moment) -> None:
         await session.execute(
             delete(IdempotencyKey).where(IdempotencyKey.expires_at < moment.at)
         )
-
-
-async def _pause(seconds: float, until: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await until.wait()
-
-
-def _backoff(failures: int) -> float:
-    """Return 0.2 s, doubled with every failure in a row, 10 s at most."""
-    return min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN * (1 << min(failures - 1, 6)))
