@@ -7,6 +7,8 @@ from gateway.checkout.words import clean, trimmed
 from gateway.invoices.documents import InvoiceDocument, RefundDocument
 
 _RETURNED = frozenset({"completed"})
+_ID = "Invoice"
+"""The line whose value may break anywhere."""
 
 
 def receipt_page(checkout: Checkout, *, css: str) -> Html:
@@ -47,13 +49,13 @@ def _facts(invoice: InvoiceDocument) -> list[tuple[str, str]]:
         ("Tax included", included),
         ("Paid", None if by_hand else f"{invoice.amount_paid} {currency}"),
         ("Settled", f"{invoice.settled_at:%Y-%m-%d %H:%M UTC}" if invoice.settled_at else None),
-        ("Invoice", invoice.id),
+        (_ID, invoice.id),
     )
     return [(name, value) for name, value in lines if value]
 
 
 def _fact(name: str, value: str) -> tuple[Child, Child]:
-    return tag("dt", name), tag("dd", tag("bdi", value, class_="long"))
+    return tag("dt", name), tag("dd", tag("bdi", value, class_="long" if name == _ID else None))
 
 
 def _section(title: str, entries: list[Html]) -> Html | None:
