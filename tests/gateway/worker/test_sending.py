@@ -136,7 +136,13 @@ async def test_a_failure_is_repeated_with_the_same_id(database: FreshDatabase) -
             assert timedelta(seconds=3) < row.next_attempt_at - w.clock().at
             assert row.next_attempt_at - w.clock().at <= timedelta(seconds=6)
             w.clock.put_forward(seconds=6)
-            await eventually(lambda: len(shop.requests) == 2)
+
+            async def twice() -> bool:
+                [row] = await w.deliveries()
+                return row.attempts == 2
+
+            # Written, not only sent: the next attempt is counted from the clock of the writing.
+            await eventually(twice)
             w.clock.put_forward(seconds=360)
             await eventually(all_are(w, "succeeded"))
         assert shop.ids() == [event_id] * 3
