@@ -113,7 +113,6 @@ def _ping_the_idle(engine: AsyncEngine, seconds: float) -> None:
     event.listen(engine.sync_engine, "checkout", checkout)
 
 
-_TENANT = text("SELECT set_config('app.merchant_id', :merchant_id, true)")
 _CURRENT_TENANT = text("SELECT coalesce(current_setting('app.merchant_id', true), '')")
 
 
@@ -166,10 +165,10 @@ async def acting_for(session: AsyncSession, merchant_id: str) -> AsyncIterator[N
     Only for operators. After a fault nothing is restored: the transaction is lost anyway.
     """
     before = await session.scalar(_CURRENT_TENANT)
-    await session.execute(_TENANT, {"merchant_id": merchant_id})
+    await send(session, _SET_TENANT, {"merchant_id": merchant_id})
     yield
     await session.flush()
-    await session.execute(_TENANT, {"merchant_id": before})
+    await send(session, _SET_TENANT, {"merchant_id": before})
 
 
 async def notify(session: AsyncSession, channel: str, payload: str) -> None:

@@ -24,13 +24,19 @@ async def customer_of(
     *,
     livemode: bool,
     lock: bool = False,
+    living: bool = False,
 ) -> Customer:
-    """Return the merchant's customer, a deleted one too; raise `NotFound` where there is none."""
+    """Return the merchant's customer; raise `NotFound` where there is none.
+
+    A deleted one is there too, unless a `living` one is asked for.
+    """
     query = select(Customer).where(
         Customer.id == customer_id,
         Customer.merchant_id == merchant_id,
         Customer.livemode == livemode,
     )
+    if living:
+        query = query.where(Customer.deleted_at.is_(None))
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     row = (await session.scalars(query)).one_or_none()
@@ -39,10 +45,17 @@ async def customer_of(
     return row
 
 
-async def require_customer(session: AsyncSession, actor: Actor, customer_id: str) -> Customer:
-    """Return a customer that a body names; raise `Invalid` where this caller has no such one."""
+async def require_customer(
+    session: AsyncSession, actor: Actor, customer_id: str, *, living: bool = False
+) -> Customer:
+    """Return a customer that a body names; raise `Invalid` where this caller has no such one.
+
+    With `living` a deleted one is none: it may be emptied, and nothing more is asked of it.
+    """
     try:
-        return await customer_of(session, actor.tenant, customer_id, livemode=actor.livemode)
+        return await customer_of(
+            session, actor.tenant, customer_id, livemode=actor.livemode, living=living
+        )
     except NotFound as fault:
         raise Invalid.field("/customer_id", "unknown_customer", fault.detail) from fault
 

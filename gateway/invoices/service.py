@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.audit.service import record
+from gateway.customers.repository import require_customer
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Invalid
 from gateway.domain.moment import Moment
@@ -26,7 +27,7 @@ from gateway.invoices.documents import (
 from gateway.invoices.offers import Asked, Offer, offers_for
 from gateway.invoices.repository import documents_of, options_of
 from gateway.invoices.standing import emit_document
-from gateway.invoices.wishes import Wishes, require_customer, wishes_of
+from gateway.invoices.wishes import Wishes, wishes_of
 from gateway.invoices.writing import write
 from gateway.models import Invoice, InvoiceTimeline, Merchant, PaymentOption
 from gateway.settings import Settings
@@ -90,7 +91,7 @@ async def create_invoice(desk: Desk, order: Order) -> InvoiceDocument:
     session, actor, moment = desk.session, desk.actor, desk.moment
     merchant, usual = await wishes_of(session, actor.tenant)
     if order.customer_id is not None:
-        await require_customer(session, actor, order.customer_id)
+        await require_customer(session, actor, order.customer_id, living=True)
     if order.reuse_pending:
         pending = await pending_like(desk, order, usual)
         if pending is not None:

@@ -1,4 +1,4 @@
-"""What a merchant usually wants of its invoices, and whom an invoice is for."""
+"""What a merchant usually wants of its invoices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.actor import Actor
 from gateway.domain.confirmation import confirmations_for
-from gateway.domain.errors import Invalid, NotFound
-from gateway.models import Customer, Merchant, MerchantSettings
+from gateway.domain.errors import NotFound
+from gateway.models import Merchant, MerchantSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +61,3 @@ async def wishes_of(session: AsyncSession, merchant_id: str) -> tuple[Merchant, 
         tax_label=row.tax_label,
         tax_on_top=None if row.tax_inclusive else row.tax_rate,
     )
-
-
-async def require_customer(session: AsyncSession, actor: Actor, customer_id: str) -> None:
-    """Raise `Invalid` where the caller has no such customer."""
-    query = select(Customer.id).where(
-        Customer.id == customer_id,
-        Customer.merchant_id == actor.tenant,
-        Customer.livemode == actor.livemode,
-        Customer.deleted_at.is_(None),
-    )
-    if await session.scalar(query) is None:
-        raise Invalid.field(
-            "/customer_id", "unknown_customer", f"there is no customer {customer_id[:64]}"
-        )

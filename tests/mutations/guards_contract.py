@@ -12,8 +12,8 @@ CONTRACT = (
     Mutation(
         guard="the tenant's setting ends with its transaction",
         path="gateway/db.py",
-        old="set_config('app.merchant_id', :merchant_id, true)",
-        new="set_config('app.merchant_id', :merchant_id, false)",
+        old="set_config('app.merchant_id', %(merchant_id)s, true)",
+        new="set_config('app.merchant_id', %(merchant_id)s, false)",
         tests=(f"{ROWS}::test_the_next_user_of_a_pooled_connection_has_no_setting",),
     ),
     Mutation(
