@@ -25,6 +25,16 @@ RELEASED = {
     "0003_2_prices": "dd30867fb4660863ebac48876e6b693f9a70bc8b93776771e773eedd1e114902",
     "0003_3_audit": "53045deedcd4dcc2be3b0affe9d2e3b3b9ca77ca8fcf7fbcea8caed4dfe6aa32",
     "0003_4_limits": "31022151e69d322ee0aa3470c927bcf3d3dde372d83064a6fdf664d88b025dcd",
+    "0004_1_ledger": "bc04d145b1a6131baabb8405fe5d8db24976be3739d1835b7381f6bf49346456",
+    "0004_2_people": "a24ac0fa153daf7d0d6bb7b7dea2430c3864982d4474c150386c342e8b3b169d",
+    "0004_3_merchants": "67373800f90fba1c6badeb5bb010cd7a5b0efd786b7d3ed2f424e233f6405a9f",
+    "0004_4_notifications": "9770fbecba1ac9065fdf5242cb72a944df7ac4be6110ba32a3fe38a837e865cb",
+    "0004_5_usage": "14ad96de6c14f1f4551c4684ba5a777ec7e131e3db7dc735bae6106ba7ba9187",
+    "0004_6_invoices": "ea2fd0f2af268255a002be1f32d168be7e436eb8f7a6110e1cde2a001e899ddc",
+    "0004_7_customers": "5ed5333a72aff712cf677971340006d532809c5b0be8f6ba273fa190c44582a3",
+    "0004_8_subscriptions": "30dbfeeb3d9a3890b1afee9610d8a000e2ebbfa95305b2c262fcbc32c8077eaf",
+    "0004_9_referrals": "895e9197a35e93c6f55e8d6b0940c2c48dbd988fa3228c38496327b535191912",
+    "0004_10_factors": "103b05a025490b6ec84bb3b10456f5133ba4224bd783692a9d455e1f8b20ab1d",
 }
 """SHA-256 of each file. A new revision is added when it is released; nothing here ever changes."""
 
