@@ -6,6 +6,7 @@ migrated `gateway` database is the template; each test that asks for `database` 
 
 import itertools
 import logging
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from gateway.settings import ApiSettings, DatabaseSettings, Settings, WebhookSet
 
 KILL_RUNS = 20
 EXAMPLES = 5_000
+ROOM_BYTES = 2**31
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,6 +95,15 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """Folder in memory where there is room: each copy of a database is hundreds of files."""
+    shared = Path("/dev/shm")  # noqa: S108 - only what lasts as long as the test
+    roomy = shared.is_dir() and shutil.disk_usage(shared).free > ROOM_BYTES
+    with tempfile.TemporaryDirectory(prefix="gw-", dir=shared if roomy else None) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture
 def own_logging() -> Iterator[None]:
     """Let a test configure logging; the next one finds it as it was."""
@@ -107,8 +118,8 @@ def own_logging() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[TestServer]:
     """Start the session's PostgreSQL with its migrated template database."""
-    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
-        settings = Settings(networks={}, data_dir=Path(folder))
+    with folder_in_memory() as folder:
+        settings = Settings(networks={}, data_dir=folder)
         names = (f"secret-{number}" for number in itertools.count())
         create_secrets(settings, lambda: next(names))
         with running(settings, options=_HASTY, durable=False):

@@ -7,18 +7,15 @@ and to the chain alone. `RESTORE_SEED=N` repeats a run; figures are printed (`py
 
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from devnet.system.waiting import until
+from tests.conftest import folder_in_memory
 from tests.crash.opening import KINDS, opened
 from tests.crash.site import SECONDS_MAX, Process, Site
 from tests.crash.stories import require_books, units_of
@@ -31,7 +28,6 @@ RESTORES, RESTORES_CAMPAIGN = 1, 34
 """Per chain: three in all, and a hundred and two in a campaign."""
 PAYOUTS_MAX = 4
 PAUSE_SECONDS_MAX = 0.3
-ROOM_BYTES = 2**30
 ROAD = ("pending", "approved", "signing", "broadcast", "confirming", "completed")
 
 
@@ -64,23 +60,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("restores", [RESTORES_CAMPAIGN if long else RESTORES])
 
 
-@pytest.fixture
-def memory_folder() -> Iterator[Path]:
-    """Folder in memory where there is room: fifteen hundred files are copied per restore."""
-    shared = Path("/dev/shm")  # noqa: S108 - only what lasts as long as the test
-    roomy = shared.is_dir() and shutil.disk_usage(shared).free > ROOM_BYTES
-    with tempfile.TemporaryDirectory(prefix="gw-", dir=shared if roomy else None) as folder:
-        yield Path(folder)
-
-
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("family", ["ethereum", "tron", "solana"])
-async def test_restored_database_pays_nobody_twice(
-    memory_folder: Path, family: str, restores: int
-) -> None:
+async def test_restored_database_pays_nobody_twice(family: str, restores: int) -> None:
     """Every destination holds its amount once, and the books end as the chain's."""
     dice, story = Random(f"{SEED}/{family}"), Story()
-    with serving(memory_folder) as copies:
+    with folder_in_memory() as folder, serving(folder) as copies:
         async with opened(family, copies.database) as site:
             for _ in range(restores):
                 await _one(site, copies, dice, story)

@@ -5,13 +5,15 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import standardwebhooks
+import svix.webhooks
 
 from devnet.tied import tied
 from tests.conftest import FreshDatabase
@@ -46,6 +48,28 @@ async def test_the_python_example_accepts_ours_and_nothing_else(
         assert (status, event["id"]) == (204, event_id)
         assert receive(w.secret(), sent.headers, sent.body + b" ") == (401, None)
         assert receive(w.secret("whe_2"), sent.headers, sent.body) == (401, None)
+
+
+@pytest.mark.parametrize("library", [standardwebhooks.Webhook, svix.webhooks.Webhook])
+async def test_python_libraries_accept_ours_through_a_rotation(
+    database: FreshDatabase, library: Callable[[str], Any]
+) -> None:
+    """Both secrets verify while both sign; afterwards the old one does not."""
+    async with world(database) as w, receiving() as shop:
+        old, new = library(w.secret(version=1)), library(w.secret(version=2))
+        await w.endpoint(shop.url, version=2, overlap=timedelta(hours=1))
+        async with w.working():
+            await w.emit("inv_1")
+            await eventually(all_are(w, "succeeded"))
+            await w.execute("UPDATE webhook_endpoint SET previous_until = now()")
+            await w.emit("inv_2")
+            await eventually(all_are(w, "succeeded"))
+        during, after = shop.requests
+        old.verify(during.body, dict(during.headers))
+        for sent in (during, after):
+            new.verify(sent.body, dict(sent.headers))
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            old.verify(after.body, dict(after.headers))
 
 
 @contextmanager
