@@ -23,6 +23,7 @@ from gateway.domain.moment import Moment
 from gateway.domain.policy import approvers_from
 from gateway.http.auth import requires
 from gateway.http.errors import REQUEST_ID
+from gateway.http.wiring import parts_of
 
 SCOPES = frozenset({"approvals:read", "approvals:write"})
 SKEW_SECONDS = 60
@@ -54,11 +55,11 @@ class admits(requires):  # noqa: N801 - reads as a word in the decorator
 
 
 async def _approver(request: Request[Any, Any, Any], said: Signed) -> Actor:
-    moment: Moment = request.app.state.clock()
+    moment: Moment = parts_of(request).clock()
     if abs(moment.at.timestamp() - said.at) > SKEW_SECONDS:
         raise Unauthenticated("the request was signed more than a minute away from now")
     message = request_message(request.method, target_of(request), await request.body(), said.at)
-    keys = await _keys_of(request.app.state.database, said.name, moment)
+    keys = await _keys_of(parts_of(request).database, said.name, moment)
     if not _any_signed(keys, bytes.fromhex(said.signature), message):
         raise Unauthenticated("no approver of the policy signed this request")
     return Actor(

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
-from litestar import Controller, Response, get
-from litestar.datastructures import State
+from litestar import Controller, Request, Response, get
 from litestar.response import Stream
 
 from gateway.checkout.controller import (
@@ -24,6 +24,7 @@ from gateway.checkout.receipt import receipt_page
 from gateway.checkout.service import opened, standing_of
 from gateway.domain.errors import Refusal
 from gateway.domain.moment import Moment
+from gateway.http.wiring import parts_of
 
 HEARTBEAT_SECONDS = 15.0
 """Shorter than the patience of the usual proxies."""
@@ -40,14 +41,16 @@ class LiveController(Controller):
     dependencies = {"visit": provide_visit}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/events")
-    async def events(self, visit: Visit, listeners: Listeners, state: State) -> Stream:
+    async def events(
+        self, visit: Visit, listeners: Listeners, request: Request[Any, Any, Any]
+    ) -> Stream:
         """Send the state whenever it changes (server-sent events), until it is final.
 
         Where too many listen the answer is 503: the state can be polled at `status`.
         """
         listeners.require_room(visit.invoice_id)
         return Stream(
-            _moves(visit, listeners, state.clock),
+            _moves(visit, listeners, parts_of(request).clock),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **FOR_EVERYBODY},
         )

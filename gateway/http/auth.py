@@ -18,6 +18,7 @@ from gateway.domain.errors import Forbidden, TooMany, Unauthenticated
 from gateway.http.cookies import session_of_cookie
 from gateway.http.errors import BUDGET, CALLER, REQUEST_ID
 from gateway.http.request_signing import READING, Signed, presented, require_genuine
+from gateway.http.wiring import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class requires:  # noqa: N801 - reads as a word in the decorator
         if self.scope is not None and self.scope not in actor.scopes:
             raise Forbidden(f"this key lacks the scope {self.scope}")
         if actor.signed_in is not None and self.step_up:
-            _require_step_up(actor.signed_in, connection.app.state.clock().at)
+            _require_step_up(actor.signed_in, parts_of(connection).clock().at)
         connection.scope["user"] = replace(actor, signed=signed is not None)
 
 
@@ -77,7 +78,7 @@ async def _identified(
         secret = session_of_cookie(connection) or ""
     if not secret:
         raise Unauthenticated("send `Authorization: Bearer gw_...`")
-    identify: Identify = connection.app.state.identify
+    identify: Identify = parts_of(connection).identify
     address = connection.client.host if connection.client else None
     credentials = Credentials(secret.strip(), address)
     if signed is not None:

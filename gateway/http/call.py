@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import MediaType, Request, Response
-from litestar.datastructures import State
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import Database
@@ -24,6 +23,7 @@ from gateway.http.idempotency import (
     fingerprint,
     keep,
 )
+from gateway.http.wiring import parts_of
 
 T = TypeVar("T")
 
@@ -99,13 +99,14 @@ def answer(kept: Kept, *, replayed: bool) -> Response[Any]:
     )
 
 
-async def provide_call(request: Request[Any, Any, Any], state: State) -> Call:
+async def provide_call(request: Request[Any, Any, Any]) -> Call:
     """Gather the call of a guarded route."""
+    parts = parts_of(request)
     return Call(
         actor=request.user,
-        moment=state.clock(),
-        database=state.database,
-        seal=state.seal,
+        moment=parts.clock(),
+        database=parts.database,
+        seal=parts.seal,
         method=request.method,
         path=request.url.path,
         body=await request.body(),

@@ -12,6 +12,7 @@ from litestar.datastructures import Cookie
 
 from gateway.domain.errors import Forbidden
 from gateway.http.request_signing import READING
+from gateway.http.wiring import parts_of
 
 SESSION_COOKIE = "__Host-session"
 
@@ -27,7 +28,7 @@ def session_of_cookie(connection: ASGIConnection[Any, Any, Any, Any]) -> str | N
 
 def require_own_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Refuse what does not come from a page of this gateway."""
-    own = origin_of(connection.app.state.public_url)
+    own = origin_of(parts_of(connection).public_url)
     if connection.headers.get("Origin", "").lower() != own:
         raise Forbidden("this comes from another site", code="foreign_origin")
 

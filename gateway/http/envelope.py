@@ -10,12 +10,13 @@ from typing import Any, cast
 
 import msgspec
 import structlog
+from litestar.datastructures import State
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from gateway.domain.actor import Actor, Budget
-from gateway.domain.moment import Moment
 from gateway.http.errors import BUDGET, CALLER, PROBLEM_JSON, REQUEST_ID, problem
+from gateway.http.wiring import PARTS
 from gateway.measured import ORIGIN
 
 Counted = Callable[[Actor | None, tuple[str, str], int, float, datetime], None]
@@ -52,18 +53,9 @@ class Metrics:
 class Envelope:
     """The outermost ASGI application."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        clock: Callable[[], Moment],
-        metrics: Metrics,
-        usage: Counted,
-        version: str,
-    ) -> None:
+    def __init__(self, app: ASGIApp, parts: State, *, usage: Counted, version: str) -> None:
         self._app = app
-        self._clock = clock
-        self._metrics = metrics
+        self._parts = parts
         self._usage = usage
         self._version = version
 
@@ -74,7 +66,8 @@ class Envelope:
         if state["type"] != "http":
             await self._app(scope, receive, send)
             return
-        moment = self._clock()
+        state[PARTS] = self._parts
+        moment = self._parts.clock()
         request_id = moment.id("req")
         state[REQUEST_ID] = request_id
         ORIGIN.set(lambda: _route(state))
@@ -116,7 +109,7 @@ class Envelope:
         self, scope: MutableMapping[str, Any], status: int, seconds: float, at: datetime
     ) -> None:
         route = _route(scope)
-        self._metrics.count(scope["method"], route, status, seconds)
+        self._parts.metrics.count(scope["method"], route, status, seconds)
         self._usage(scope.get(CALLER), (scope["method"], route), status, seconds, at)
         structlog.get_logger().info(
             "request",

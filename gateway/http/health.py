@@ -2,11 +2,11 @@
 
 import msgspec
 from litestar import MediaType, Response, get
-from litestar.datastructures import State
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.db import Database
 from gateway.domain.errors import Unavailable
+from gateway.http.envelope import Metrics
 from gateway.postgres import Unusable
 from gateway.postgres.head import require_head
 
@@ -35,10 +35,10 @@ async def ready(database: Database) -> Health:
 
 
 @get("/metrics", include_in_schema=False, sync_to_thread=False)
-def metrics(state: State) -> Response[bytes]:
+def metrics(metrics: Metrics) -> Response[bytes]:
     """Answer in Prometheus's text format; a proxy in front must not publish this."""
     return Response(
-        generate_latest(state.metrics.registry),
+        generate_latest(metrics.registry),
         headers={"Content-Type": CONTENT_TYPE_LATEST},
         media_type=MediaType.TEXT,
     )

@@ -16,6 +16,7 @@ from gateway.domain.actor import Actor
 from gateway.domain.errors import Unauthenticated
 from gateway.http import message_signatures as rfc9421
 from gateway.http.message_signatures import HttpRequest, Malformed, SignatureInput
+from gateway.http.wiring import parts_of
 
 WINDOW = timedelta(minutes=5)
 """How far `created` may be from now, before and after."""
@@ -41,7 +42,7 @@ def presented(connection: ASGIConnection[Any, Any, Any, Any]) -> Signed | None:
         return None
     try:
         given = rfc9421.parsed(said or "", signature or "")
-        return _within_time(given, connection.app.state.clock().at)
+        return _within_time(given, parts_of(connection).clock().at)
     except Malformed as fault:
         raise _refusal(str(fault)) from fault
 
@@ -122,7 +123,7 @@ def _request_of(connection: ASGIConnection[Any, Any, Any, Any]) -> HttpRequest:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return HttpRequest(
         method=scope["method"],
-        origin=connection.app.state.public_url,
+        origin=parts_of(connection).public_url,
         path=scope["raw_path"].partition(b"?")[0].decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
