@@ -1,11 +1,12 @@
 """The commands that touch keys: make a keystore, serve it."""
 
-import asyncio
 import getpass
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,28 +132,33 @@ def serve(config: Path, held: Mapping[str, bool]) -> None:
                 log=log,
                 rulebook=rulebook,
             )
-            server = Server(keystore.answer, allowed_uids=chosen.allowed_uids, log=log)
+            server = Server(keystore, allowed_uids=chosen.allowed_uids, log=log)
             facts: dict[str, bool | str] = {
                 **held,
                 "policy": rulebook.fingerprint if rulebook else "",
             }
-            asyncio.run(
-                _until_signal(server, chosen.socket, lambda: log.info("unlocked", **facts))
-            )
+            with stop_signal() as stop, listening(chosen.socket) as door:
+                log.info("unlocked", **facts)
+                server.run(door, stop)
         finally:
             journal.close()
     finally:
         keyring.wipe()
 
 
-async def _until_signal(server: Server, path: Path, tell: Callable[[], None]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
-    with listening(path) as door:
-        tell()
-        await server.run(door, stop)
+@contextmanager
+def stop_signal() -> Iterator[socket.socket]:
+    """Yield a socket that can be read once SIGTERM or SIGINT has come."""
+    told, teller = socket.socketpair()
+    with told, teller:
+        teller.settimeout(0)
+        signal.set_wakeup_fd(teller.fileno())
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: None)
+        try:
+            yield told
+        finally:
+            signal.set_wakeup_fd(-1)
 
 
 def cost_of(kdf_memory_mib: int) -> Cost:

@@ -1,8 +1,9 @@
 """From a purpose's seed to a leaf: path, address, private key (BIP-39, BIP-32/44, SLIP-0010).
 
-Private derivation only, along three fixed paths, in as few steps as they have: a leaf is derived
-for every signature and dropped at once. Tests hold it to the published vectors, to bip-utils and
-to two more libraries. Python cannot overwrite `bytes`: seeds rest as bytearrays.
+Private derivation only, along three fixed paths, in as few steps as they have. What rests is the
+node above a family's leaves: a leaf's key is derived for every signature and dropped at once. Tests
+hold it to the published vectors, to bip-utils and to two more libraries. Python cannot overwrite
+`bytes`: what rests are bytearrays.
 """
 
 import hmac
@@ -15,6 +16,7 @@ from coincurve import PublicKey
 from solders.keypair import Keypair
 
 from keystore.api import Family
+from keystore.sealing import wipe
 
 INDEX_END = 2**31
 """Child numbers of BIP-32 stop here; a hardened child has its number and this."""
@@ -28,6 +30,7 @@ _PATHS = {
     "solana": "m/44'/501'/{}'/0'",
 }
 _TRON_PREFIX = b"\x41"
+FAMILIES: tuple[Family, ...] = ("ethereum", "tron", "solana")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,11 +50,44 @@ class Leaf:
 class _Node:
     """A private key and its chain code."""
 
-    key: bytes
-    chain: bytes
+    key: bytearray
+    chain: bytearray
 
     def __repr__(self) -> str:
         return "_Node(***)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Branch:
+    """The node above a family's leaves, in buffers that `wipe` overwrites.
+
+    `point` is its public key, compressed (SEC 1); empty on Solana, whose children need none.
+    """
+
+    family: Family
+    node: _Node
+    point: bytes
+
+    def __repr__(self) -> str:
+        return "Branch(***)"
+
+    def key(self, index: int) -> bytes:
+        """Derive one leaf's private key; raise `ValueError` for what is no child number."""
+        if not 0 <= index < INDEX_END:
+            raise ValueError(f"leaves have child numbers, and {index} is none")
+        if self.family == "solana":
+            return bytes(_replaced(_replaced(self.node, index), 0).key)
+        return bytes(_tweaked(self.node, self.point, index).key)
+
+    def leaf(self, index: int) -> Leaf:
+        """Derive one leaf."""
+        key, path = self.key(index), _PATHS[self.family].format(index)
+        return Leaf(index=index, path=path, address=address_of(key, self.family), key=key)
+
+    def wipe(self) -> None:
+        """Overwrite it."""
+        wipe(self.node.key)
+        wipe(self.node.chain)
 
 
 def seed_of(entropy: bytes | bytearray) -> bytearray:
@@ -62,8 +98,7 @@ def seed_of(entropy: bytes | bytearray) -> bytearray:
 
 def family_of_path(path: str, index: int) -> Family | None:
     """Return the family whose leaf `index` has this path."""
-    families: tuple[Family, ...] = ("ethereum", "tron", "solana")
-    return next((each for each in families if _PATHS[each].format(index) == path), None)
+    return next((each for each in FAMILIES if _PATHS[each].format(index) == path), None)
 
 
 def leaf(seed: bytearray, family: Family, index: int = 0) -> Leaf:
@@ -73,12 +108,28 @@ def leaf(seed: bytearray, family: Family, index: int = 0) -> Leaf:
 
 def leaves(seed: bytearray, family: Family, first: int, count: int) -> Iterator[Leaf]:
     """Derive `count` consecutive leaves; the nodes above them are computed once."""
-    if not 0 <= first <= INDEX_END - count:
-        raise ValueError(f"index {first} and {count - 1} more are not child numbers")
-    keys = _ed25519_keys if family == "solana" else _secp256k1_keys
-    for index, key in enumerate(keys(seed, _COINS[family], first, count), start=first):
-        path = _PATHS[family].format(index)
-        yield Leaf(index=index, path=path, address=address_of(key, family), key=key)
+    above = branch(seed, family)
+    try:
+        for index in range(first, first + count):
+            yield above.leaf(index)
+    finally:
+        above.wipe()
+
+
+def branch(seed: bytearray, family: Family) -> Branch:
+    """Return `m/44'/coin'/0'/0` on secp256k1 (BIP-32), `m/44'/501'` on ed25519 (SLIP-0010)."""
+    coin = _COINS[family]
+    if family == "solana":
+        above, point = _root(b"ed25519 seed", seed), b""
+        for number in (44, coin):
+            above = _replaced(above, number)
+    else:
+        above = _root(b"Bitcoin seed", seed)
+        for number in (44, coin, 0):
+            above = _tweaked(above, b"\0" + above.key, number + INDEX_END)
+        above = _tweaked(above, _point(above), 0)
+        point = _point(above)
+    return Branch(family, above, point)
 
 
 def address_of(key: bytes | bytearray, family: Family) -> str:
@@ -92,28 +143,8 @@ def address_of(key: bytes | bytearray, family: Family) -> str:
     return f"0x{account.hex()}"
 
 
-def _secp256k1_keys(seed: bytearray, coin: int, first: int, count: int) -> Iterator[bytes]:
-    """Yield the keys of `m/44'/coin'/0'/0/i` (BIP-32)."""
-    account = _root(b"Bitcoin seed", seed)
-    for number in (44, coin, 0):
-        account = _tweaked(account, b"\0" + account.key, number + INDEX_END)
-    change = _tweaked(account, _point(account), 0)
-    point = _point(change)
-    for index in range(first, first + count):
-        yield _tweaked(change, point, index).key
-
-
-def _ed25519_keys(seed: bytearray, coin: int, first: int, count: int) -> Iterator[bytes]:
-    """Yield the keys of `m/44'/coin'/i'/0'` (SLIP-0010): this curve has hardened children only."""
-    above = _root(b"ed25519 seed", seed)
-    for number in (44, coin):
-        above = _replaced(above, number)
-    for index in range(first, first + count):
-        yield _replaced(_replaced(above, index), 0).key
-
-
 def _root(curve: bytes, seed: bytearray) -> _Node:
-    digest = hmac.digest(curve, seed, "sha512")
+    digest = bytearray(hmac.digest(curve, seed, "sha512"))
     return _Node(digest[:32], digest[32:])
 
 
@@ -122,20 +153,20 @@ def _tweaked(parent: _Node, public: bytes, number: int) -> _Node:
 
     BIP-32 has no key where the hash is not below the order or the sum is 0: once in 2**127.
     """
-    digest = hmac.digest(parent.chain, public + number.to_bytes(4, "big"), "sha512")
+    digest = bytearray(hmac.digest(parent.chain, public + number.to_bytes(4, "big"), "sha512"))
     tweak = int.from_bytes(digest[:32], "big")
     total = (tweak + int.from_bytes(parent.key, "big")) % _ORDER
     if tweak >= _ORDER or total == 0:
         raise ValueError("BIP-32 has no key at this place")
-    return _Node(total.to_bytes(32, "big"), digest[32:])
+    return _Node(bytearray(total.to_bytes(32, "big")), digest[32:])
 
 
 def _replaced(parent: _Node, number: int) -> _Node:
     """Return a hardened child on ed25519: every hash is a key."""
     body = b"\0" + parent.key + (number + INDEX_END).to_bytes(4, "big")
-    digest = hmac.digest(parent.chain, body, "sha512")
+    digest = bytearray(hmac.digest(parent.chain, body, "sha512"))
     return _Node(digest[:32], digest[32:])
 
 
 def _point(node: _Node) -> bytes:
-    return PublicKey.from_secret(node.key).format()
+    return PublicKey.from_secret(bytes(node.key)).format()

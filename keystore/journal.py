@@ -9,14 +9,15 @@ SQLite with `synchronous=FULL` in write-ahead mode: a COMMIT that returned has b
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from keystore import crash, journal_file
-from keystore.journal_file import link, spelled, tail
+from keystore.group import Group
+from keystore.journal_file import Tail, link, spelled, tail
 from keystore.refusal import Refused, Unfit
 
 
@@ -63,7 +64,7 @@ def never(_: bytes) -> bool:
 
 
 class Journal:
-    """An open journal. Used by one thread at a time; several processes may share the file."""
+    """An open journal. Used by one thread; several processes may share the file."""
 
     def __init__(
         self, db: sqlite3.Connection, head: bytes, clock: Callable[[], datetime]
@@ -71,6 +72,7 @@ class Journal:
         self._db = db
         self._head = head
         self._clock = clock
+        self._group = Group(db)
 
     @classmethod
     def create(cls, path: Path, vault_id: str) -> None:
@@ -85,7 +87,7 @@ class Journal:
         """
         if not path.is_file():
             raise Unfit(f"journal: no such file: {path}; restore it, it says what was signed")
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        db = sqlite3.connect(path, isolation_level=None, timeout=10)
         try:
             journal_file.make_durable(db)
             return cls(db, journal_file.verified_start(db, vault_id), clock)
@@ -105,6 +107,14 @@ class Journal:
     def close(self) -> None:
         """Close the file; everything in it is on disk already."""
         self._db.close()
+
+    def together(self) -> AbstractContextManager[None]:
+        """Commit what is written within the block once, at its end; see `Group`."""
+        return self._group.together()
+
+    def afterwards(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when everything written so far is on disk; never if it is undone."""
+        self._group.afterwards(tell)
 
     @property
     def signatures(self) -> int:
@@ -155,7 +165,7 @@ class Journal:
         (`intent_conflict`, `slot_taken`, `database_behind`, `journal_behind`, and what `allow`
         raises).
         """
-        with self._writing():
+        with self._group.writing():
             before = self.recall(withdrawal_id, intent, replaces)
             if before is not None:
                 return before
@@ -213,7 +223,7 @@ class Journal:
         """Remember, before anybody sees them, that rows up to `below` are issued."""
         if below <= self.issued(network):
             return
-        with self._writing():
+        with self._group.writing():
             self._db.execute(
                 "insert into issued values (?, ?) on conflict (network) "
                 "do update set below = max(below, excluded.below)",
@@ -222,10 +232,11 @@ class Journal:
 
     def now(self) -> datetime:
         """Return the time for limits and expiries: a clock set back does not turn it back."""
-        row = self._db.execute("select at from entry order by seq desc limit 1").fetchone()
-        latest = None if row is None else datetime.fromisoformat(row[0])
+        return self._now_after(tail(self._db))
+
+    def _now_after(self, last: Tail | None) -> datetime:
         clock = self._clock()
-        return clock if latest is None else max(clock, latest)
+        return clock if last is None else max(clock, datetime.fromisoformat(last.at))
 
     def spent(self, rule: str, since: datetime) -> int:
         """Return the base units that a rule has allowed to leave after `since`."""
@@ -266,7 +277,7 @@ class Journal:
         allow: Callable[[], Ground],
     ) -> None:
         """Allow and remember a nonce account's creation; the same bytes are remembered once."""
-        with self._writing():
+        with self._group.writing():
             known = self._db.execute(
                 "select 1 from entry where tx_hash = ? and raw = ?",
                 (answer.tx_hash, answer.raw),
@@ -281,7 +292,7 @@ class Journal:
         self, withdrawal_id: str, network: str, intent: bytes, code: str
     ) -> None:
         """Remember a refusal; the same one again (a caller that insists) adds nothing."""
-        with self._writing():
+        with self._group.writing():
             known = self._db.execute(
                 "select 1 from entry where subject = ? and kind <> 'signed' and kind = 'refused' "
                 "and code = ? and intent = ?",
@@ -317,7 +328,8 @@ class Journal:
         code: str | None = None,
         answer: Answer | None = None,
     ) -> None:
-        seq, head = tail(self._db) or (0, self._head)
+        last = tail(self._db)
+        seq, head = (last.seq, last.head) if last else (0, self._head)
         raw, tx_hash, sender = (
             (answer.raw, answer.tx_hash, answer.sender) if answer else (None, None, None)
         )
@@ -325,21 +337,9 @@ class Journal:
         why = (ground.proof, ground.rule, units) if ground else (None, None, None)
         number = answer.number or None if answer else None
         named = (seq + 1, kind, subject, network, number, intent, *why, slot, code)
-        row = (*named, raw, tx_hash, sender, spelled(self.now()))
+        row = (*named, raw, tx_hash, sender, spelled(self._now_after(last)))
         marks = ",".join("?" * (len(row) + 1))
         self._db.execute(
             f"insert into entry values ({marks})",  # noqa: S608 question marks only
             (*row, link(head, row)),
         )
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the write lock from the first look to the fsync; undo on any exception."""
-        self._db.execute("begin immediate")
-        try:
-            yield
-            self._db.execute("commit")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-            raise

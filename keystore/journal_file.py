@@ -5,6 +5,7 @@ import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -90,10 +91,18 @@ def verified_start(db: sqlite3.Connection, vault_id: str) -> bytes:
     return start
 
 
-def tail(db: sqlite3.Connection) -> tuple[int, bytes] | None:
-    """Return number and hash of the last row; None where there is none."""
-    row = db.execute("select seq, hash from entry order by seq desc limit 1").fetchone()
-    return None if row is None else (row[0], row[1])
+class Tail(NamedTuple):
+    """Number, hash and time of the last row."""
+
+    seq: int
+    head: bytes
+    at: str
+
+
+def tail(db: sqlite3.Connection) -> Tail | None:
+    """Return where the chain ends; None where it has no row."""
+    row = db.execute("select seq, hash, at from entry order by seq desc limit 1").fetchone()
+    return None if row is None else Tail(*row)
 
 
 def link(previous: bytes, row: tuple[object, ...]) -> bytes:

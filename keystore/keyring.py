@@ -1,4 +1,4 @@
-"""Seeds in memory and what they are for: application wallets and signed pool rows."""
+"""Keys in memory and what they are for: application wallets and signed pool rows."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keystore import imported, sealing
 from keystore.api import ApplicationWallet, Family, PoolRow, Purpose, pool_message
-from keystore.derivation import Leaf, leaf, leaves, seed_of
+from keystore.derivation import FAMILIES, Branch, Leaf, address_of, branch, seed_of
 from keystore.networks.solana import lane_account
 from keystore.vault import Secrets
 
 
 class Keyring:
-    """The unlocked keys. Seeds are bytearrays and `wipe` overwrites them."""
+    """The unlocked keys: for each purpose and family the node above its leaves, never a seed.
+
+    They are bytearrays and `wipe` overwrites them.
+    """
 
     def __init__(self, secrets: Secrets) -> None:
-        self._seeds: dict[Purpose, bytearray] = {
-            "pool": seed_of(secrets.pool),
-            "hot": seed_of(secrets.hot),
-            "gas": seed_of(secrets.gas),
+        self._branches: dict[Purpose, dict[Family, Branch]] = {
+            "pool": _branches(secrets.pool),
+            "hot": _branches(secrets.hot),
+            "gas": _branches(secrets.gas),
         }
         self._imported: dict[Purpose, bytearray] = {
             "hot": bytearray(secrets.hot_key),
@@ -34,15 +37,18 @@ class Keyring:
         """The Ed25519 key that verifies pool rows, 64 hex digits."""
         return self._pool_signer.public_key().public_bytes_raw().hex()
 
-    def hot(self, family: Family) -> Leaf:
-        """Derive the paying key for one signature; the caller drops it at once."""
-        return self._wallet("hot", family)
+    def key(self, purpose: Purpose, family: Family, index: int = 0) -> bytes:
+        """Derive the key of a wallet of ours for one signature; the caller drops it at once.
 
-    def signer(self, purpose: Purpose, family: Family, index: int) -> Leaf:
-        """Derive the key of a wallet of ours; `index` counts in the pool alone."""
-        if purpose == "pool":
-            return leaf(self._seeds["pool"], family, index)
-        return self._wallet(purpose, family)
+        `index` counts in the pool alone.
+        """
+        if imported_key := self._imported_for(purpose, family):
+            return bytes(imported_key)
+        return self._branches[purpose][family].key(index if purpose == "pool" else 0)
+
+    def pool_address(self, family: Family, index: int) -> str:
+        """Return the address at a place of the pool."""
+        return address_of(self.key("pool", family, index), family)
 
     def wallets(self, family: Family, lanes: int = 1) -> list[ApplicationWallet]:
         """Return the public half of hot and gas, and of the first nonce lanes on Solana."""
@@ -63,7 +69,7 @@ class Keyring:
         self, network: str, family: Family, first: int, count: int
     ) -> Iterator[PoolRow]:
         """Derive deposit addresses and sign each with its place in the pool."""
-        for place in leaves(self._seeds["pool"], family, first, count):
+        for place in map(self._branches["pool"][family].leaf, range(first, first + count)):
             message = pool_message(network, place.index, place.path, place.address)
             yield PoolRow(
                 network=network,
@@ -74,13 +80,28 @@ class Keyring:
             )
 
     def wipe(self) -> None:
-        """Overwrite the seeds and imported keys."""
-        for secret in (*self._seeds.values(), *self._imported.values()):
+        """Overwrite the nodes and imported keys."""
+        for families in self._branches.values():
+            for each in families.values():
+                each.wipe()
+        for secret in self._imported.values():
             sealing.wipe(secret)
 
     def _wallet(self, purpose: Purpose, family: Family) -> Leaf:
         """Return hot or gas: the imported key where there is one, else the seed's first leaf."""
-        key = self._imported[purpose]
-        if key and family in imported.FAMILIES:
+        if key := self._imported_for(purpose, family):
             return imported.leaf_of(key, family)
-        return leaf(self._seeds[purpose], family)
+        return self._branches[purpose][family].leaf(0)
+
+    def _imported_for(self, purpose: Purpose, family: Family) -> bytearray:
+        key = self._imported.get(purpose, bytearray())
+        return key if family in imported.FAMILIES else bytearray()
+
+
+def _branches(entropy: bytearray) -> dict[Family, Branch]:
+    """Derive a purpose's nodes; its seed is wiped at once."""
+    seed = seed_of(entropy)
+    try:
+        return {family: branch(seed, family) for family in FAMILIES}
+    finally:
+        sealing.wipe(seed)

@@ -1,138 +1,170 @@
-"""The door: peers by uid, one request per line, refusals counted, no secrets in the log."""
+"""The door: peers by uid, one request per line, refusals counted, no secrets in the log.
 
-import asyncio
+One thread does everything in turn: keys and journal have a single user. Requests that arrive while
+others are answered join their group: one fsync serves them all, and the answers leave after it.
+"""
+
+import selectors
 import socket
 import sqlite3
 import traceback
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections import Counter, deque
+from functools import partial
 
 import msgspec
 
 from keystore import api, wire
 from keystore.door import peer_uid
 from keystore.logs import Log
+from keystore.peer import Peer
 from keystore.refusal import Refused
-from keystore.service import Result
+from keystore.service import Keystore, Result
 
 CONNECTIONS_MAX = 64
+GROUP_MAX = 32
+"""Requests that one fsync serves at most: the first of them waits for the last."""
 TROUBLE_CODE = "unavailable"
 """The code of a reply that is worth asking again for: the disk, not the request."""
 
 
 class Server:
-    """Serves `answer` on a listening Unix socket until `stop` is set.
+    """Serves a keystore on a listening Unix socket until it is told to stop.
 
-    Requests run one after another on one thread: keys and journal have a single user, and the
-    loop stays free to refuse. An exception that is neither a refusal nor the disk's ends
-    `run` with it: a keystore that surprises itself does not go on signing.
+    An exception that is neither a refusal nor the disk's ends `run`: a keystore that surprises
+    itself does not go on signing.
     """
 
-    def __init__(
-        self,
-        answer: Callable[[api.Request], Result],
-        *,
-        allowed_uids: frozenset[int],
-        log: Log,
-    ) -> None:
-        self._answer = answer
+    def __init__(self, keystore: Keystore, *, allowed_uids: frozenset[int], log: Log) -> None:
+        self._keystore = keystore
         self._allowed = allowed_uids
         self._log = log
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="keystore")
-        self._peers: set[asyncio.Task[None]] = set()
-        self._bug: asyncio.Future[None] | None = None
+        self._selector = selectors.DefaultSelector()
+        self._peers: set[Peer] = set()
+        self._waiting: deque[tuple[Peer, api.Request]] = deque()
+        self._stopping = False
         self.requests = 0
         self.refusals: Counter[str] = Counter()
 
-    async def run(self, door: socket.socket, stop: asyncio.Event) -> None:
-        """Accept until `stop`; a request that has begun is finished and answered on disk."""
-        self._bug = asyncio.get_running_loop().create_future()
-        server = await asyncio.start_unix_server(
-            self._serve, sock=door, limit=api.LINE_BYTES_MAX
-        )
+    def run(self, door: socket.socket, stop: socket.socket) -> None:
+        """Answer until `stop` can be read; a group that has begun is finished and answered."""
+        self._selector.register(door, selectors.EVENT_READ, partial(self._welcome, door))
+        self._selector.register(stop, selectors.EVENT_READ, self._stop)
         self._log.info("ready", socket=str(door.getsockname()))
-        stopping = asyncio.create_task(stop.wait())
         try:
-            waits: list[asyncio.Future[Any]] = [stopping, self._bug]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            server.close()
-            for peer in self._peers:
-                peer.cancel()
-            await asyncio.gather(*self._peers, return_exceptions=True)
-            await asyncio.to_thread(self._thread.shutdown)
-            self._log.info(
-                "stopped", requests=self.requests, refused=sum(self.refusals.values())
-            )
-        if self._bug.done():
-            self._bug.result()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 asyncio runs every connection in a task
-        self._peers.add(task)
-        try:
-            if self._welcome(writer):
-                await self._converse(reader, writer)
-            else:
-                await writer.drain()
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the peer went away, or we are stopping: either way this line is over
-        except BaseException as bug:  # noqa: BLE001 handed to `run`, which ends the process
+            while not self._stopping:
+                self._listen(0 if self._waiting else None)
+                if self._waiting:
+                    self._answer_group()
+        except Exception as bug:  # noqa: BLE001 it ends the process
             self._report(bug)
+            raise Crashed(type(bug).__name__) from None
         finally:
-            self._peers.discard(task)
-            writer.close()
+            for peer in self._peers:
+                peer.close()
+            self._selector.close()
+            refused = sum(self.refusals.values())
+            self._log.info("stopped", requests=self.requests, refused=refused)
 
-    def _welcome(self, writer: asyncio.StreamWriter) -> bool:
-        """Refuse a peer of another user, and one too many."""
-        uid = peer_uid(writer.get_extra_info("socket"))
-        if uid not in self._allowed:
-            writer.write(
-                self._refuse(Refused("forbidden_peer", f"peer uid {uid} is not allowed"))
-            )
-            return False
-        if len(self._peers) > CONNECTIONS_MAX:
-            writer.write(self._refuse(Refused("busy", "too many connections")))
-            return False
-        return True
+    def _stop(self) -> None:
+        self._stopping = True
 
-    async def _converse(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        while True:
-            try:
-                line = await reader.readuntil(b"\n")
-            except asyncio.IncompleteReadError as ended:
-                if ended.partial:
-                    self._refuse(Refused("malformed", "the line did not end"))
-                return
-            except asyncio.LimitOverrunError:
-                # The rest of the line cannot be told from the next one: answer and hang up.
-                sentence = f"a line has at most {api.LINE_BYTES_MAX} bytes"
-                writer.write(self._refuse(Refused("oversized", sentence)))
-                await writer.drain()
-                return
-            writer.write(await self._reply(line))
-            await writer.drain()
+    def _listen(self, timeout: float | None) -> None:
+        """Take what has come on any socket, waiting for it so many seconds; None: for ever."""
+        for ready, _ in self._selector.select(timeout):
+            ready.data()
 
-    async def _reply(self, line: bytes) -> bytes:
-        self.requests += 1
-        loop = asyncio.get_running_loop()
+    def _welcome(self, door: socket.socket) -> None:
+        """Let a peer in; refuse one of another user, and one too many."""
         try:
-            request = wire.read_request(line)
-            result = await loop.run_in_executor(self._thread, self._answer, request)
-            if isinstance(result, api.Status):
-                result = msgspec.structs.replace(result, refused=dict(self.refusals))
-            return wire.result_line(result)
-        except Refused as refusal:
-            return self._refuse(refusal)
+            peer = Peer(door.accept()[0])
+        except (BlockingIOError, ConnectionError):
+            return  # it went away before we came to the door
+        uid = peer_uid(peer.connection)
+        if uid not in self._allowed:
+            peer.send(self._refuse(Refused("forbidden_peer", f"peer uid {uid} is not allowed")))
+            peer.close()
+        elif len(self._peers) == CONNECTIONS_MAX:
+            peer.send(self._refuse(Refused("busy", "too many connections")))
+            peer.close()
+        else:
+            self._peers.add(peer)
+            self._selector.register(
+                peer.connection, selectors.EVENT_READ, partial(self._attend, peer)
+            )
+
+    def _attend(self, peer: Peer) -> None:
+        """Go on with a peer whose socket is ready: send the rest of an answer, or read."""
+        if peer.sending:
+            self._send(peer, b"")
+        elif not peer.asking:
+            peer.receive()
+        self._read(peer)
+
+    def _read(self, peer: Peer) -> None:
+        """Queue a peer's next request; its lines are answered one after another."""
+        while not (peer.asking or peer.sending):
+            try:
+                line = peer.line()
+                if line is None:
+                    break
+                self.requests += 1
+                request = wire.read_request(line)
+            except Refused as refusal:
+                self._send(peer, self._refuse(refusal))
+                continue
+            peer.asking = True
+            self._waiting.append((peer, request))
+        if peer.ended and not (peer.asking or peer.sending):
+            self._part(peer)
+
+    def _part(self, peer: Peer) -> None:
+        if peer.unfinished:
+            self._refuse(Refused("malformed", "the line did not end"))
+        self._selector.unregister(peer.connection)
+        self._peers.remove(peer)
+        peer.close()
+
+    def _answer_group(self) -> None:
+        """Answer those who wait and those who come meanwhile; nothing leaves before the fsync."""
+        asked: list[Peer] = []
+        found: list[Result | Refused] = []
+        try:
+            with self._keystore.together():
+                while self._waiting and len(asked) < GROUP_MAX:
+                    peer, request = self._waiting.popleft()
+                    asked.append(peer)
+                    found.append(self._answer(request))
+                    if not self._waiting:
+                        self._listen(0)
         except (sqlite3.OperationalError, OSError) as trouble:
             self._log.warning("journal_trouble", kind=type(trouble).__name__)
-            return self._refuse(Refused(TROUBLE_CODE, "the journal could not be written"))
+            refusal = Refused(TROUBLE_CODE, "the journal could not be written")
+            found = [refusal for _ in asked]
+        for peer, result in zip(asked, found, strict=True):
+            peer.asking = False
+            self._send(peer, self._reply(result))
+            self._read(peer)
+
+    def _answer(self, request: api.Request) -> Result | Refused:
+        try:
+            return self._keystore.answer(request)
+        except Refused as refusal:
+            return refusal
+
+    def _reply(self, result: Result | Refused) -> bytes:
+        if isinstance(result, Refused):
+            return self._refuse(result)
+        if isinstance(result, api.Status):
+            result = msgspec.structs.replace(result, refused=dict(self.refusals))
+        return wire.result_line(result)
+
+    def _send(self, peer: Peer, reply: bytes) -> None:
+        """Send what the peer takes; while it does not take the rest, it is not read."""
+        was_sending = peer.sending
+        peer.send(reply)
+        if peer.sending != was_sending:
+            ready = selectors.EVENT_WRITE if peer.sending else selectors.EVENT_READ
+            self._selector.modify(peer.connection, ready, partial(self._attend, peer))
 
     def _refuse(self, refusal: Refused) -> bytes:
         self.refusals[refusal.code] += 1
@@ -141,15 +173,11 @@ class Server:
         )
         return wire.refusal_line(refusal.code, refusal.message)
 
-    def _report(self, bug: BaseException) -> None:
+    def _report(self, bug: Exception) -> None:
         """Log where it happened, never what it said: messages may quote values."""
         frames = traceback.extract_tb(bug.__traceback__)
-        place = (
-            f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-        )
+        place = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}"
         self._log.warning("bug", kind=type(bug).__name__, place=place)
-        if self._bug is not None and not self._bug.done():
-            self._bug.set_exception(Crashed(type(bug).__name__))
 
 
 class Crashed(Exception):

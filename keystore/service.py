@@ -1,6 +1,7 @@
 """Use cases: what the keystore does for a request, in the order that keeps money safe."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import assert_never
 
 from keystore import api, policy_view
@@ -39,8 +40,15 @@ class Keystore:
         self._facts = {name: self._facts_from(name) for name in settings}
         self._signer = Signer(keyring=keyring, journal=journal, log=log, rulebook=rulebook)
 
+    def together(self) -> AbstractContextManager[None]:
+        """Answer a group: what it writes is on disk, with one fsync, when the block has ended.
+
+        No answer may leave before. On any exception but `Refused` nothing of it is written.
+        """
+        return self._journal.together()
+
     def answer(self, request: api.Request) -> Result:
-        """Do what `request` asks or raise `Refused`."""
+        """Do what `request` asks or raise `Refused`; outside a group it is on disk at once."""
         found: Result
         match request:
             case api.StatusRequest():
@@ -99,7 +107,11 @@ class Keystore:
         found = api.PoolRows(rows=list(rows))
         if request.issue:
             self._journal.issue(request.network, first + count)
-        self._log.info("pool_derived", network=request.network, first=first, count=count)
+        self._journal.afterwards(
+            lambda: self._log.info(
+                "pool_derived", network=request.network, first=first, count=count
+            )
+        )
         return found
 
     def _history(self, request: api.HistoryRequest) -> api.History:

@@ -51,15 +51,20 @@ class Signer:
             answer = self._journal.recall(intent.withdrawal_id, canonical, _replaced_by(intent))
             replayed = answer is not None
             answer = answer or self._sign_new(intent, canonical, facts, request)
-            crash.reach("sign.remembered")
         except Refused as refusal:
-            self._journal.record_refusal(
-                intent.withdrawal_id, intent.network, canonical, refusal.code
-            )
-            self._log.warning(
-                "intent_refused", withdrawal_id=intent.withdrawal_id, code=refusal.code
-            )
+            code = refusal.code
+            self._journal.record_refusal(intent.withdrawal_id, intent.network, canonical, code)
+            self._journal.afterwards(lambda: self._tell_refused(intent, code))
             raise
+        signed = answer
+        self._journal.afterwards(lambda: self._tell_signed(intent, signed, replayed=replayed))
+        return answer
+
+    def _tell_refused(self, intent: api.Intent, code: str) -> None:
+        self._log.warning("intent_refused", withdrawal_id=intent.withdrawal_id, code=code)
+
+    def _tell_signed(self, intent: api.Intent, answer: Answer, *, replayed: bool) -> None:
+        crash.reach("sign.remembered")
         self._log.info(
             "intent_signed",
             withdrawal_id=intent.withdrawal_id,
@@ -67,7 +72,6 @@ class Signer:
             tx_hash=answer.tx_hash,
             replayed=replayed,
         )
-        return answer
 
     def _sign_new(
         self,
@@ -85,11 +89,11 @@ class Signer:
 
         def sign() -> Answer:
             crash.reach("sign.allowed")
-            leaves = (
-                self._keyring.signer(each.purpose, facts.family, each.index)
+            keys = (
+                self._keyring.key(each.purpose, facts.family, each.index)
                 for each in moved.signers
             )
-            signed = draft.sign(*(leaf.key for leaf in leaves))
+            signed = draft.sign(*keys)
             return Answer(signed.raw, signed.tx_hash, moved.sender)
 
         return self._journal.sign_once(
@@ -105,7 +109,7 @@ class Signer:
 
     def _understood(self, intent: api.Intent, facts: Facts) -> Movement:
         def pool(index: int) -> str:
-            return self._keyring.signer("pool", facts.family, index).address
+            return self._keyring.pool_address(facts.family, index)
 
         def cold(asset: str, to: str) -> bool:
             return policy.lists_cold(self._rulebook, intent.network, asset, to)
@@ -168,10 +172,9 @@ class Signer:
             raise Refused("wrong_family", f"network: {request.network} has no nonce accounts")
         if self._rulebook is None:
             require_test_network(facts)
-        payer = self._keyring.hot("solana")
-        draft = solana.nonce_setup(request, payer.address)
-        signed = draft.sign(payer.key)
-        answer = Answer(signed.raw, signed.tx_hash, payer.address)
+        draft = solana.nonce_setup(request, facts.hot)
+        signed = draft.sign(self._keyring.key("hot", "solana"))
+        answer = Answer(signed.raw, signed.tx_hash, facts.hot)
         canonical = NONCE_MARK + msgspec.json.encode(request, order="sorted")
         self._journal.record_setup(
             draft.slot,
@@ -180,7 +183,10 @@ class Signer:
             answer=answer,
             allow=lambda: self._setup_allowed(draft.slot, canonical, request, answer),
         )
-        self._log.info("nonce_setup_signed", network=request.network, tx_hash=answer.tx_hash)
+        network, tx_hash = request.network, answer.tx_hash
+        self._journal.afterwards(
+            lambda: self._log.info("nonce_setup_signed", network=network, tx_hash=tx_hash)
+        )
         return answer
 
     def _setup_allowed(

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import msgspec
 from bip_utils import EthAddrDecoder
 from bip_utils.utils.crypto import Kekkak256
-from coincurve import PrivateKey
 
 from keystore.intents import EthereumIntent
 from keystore.networks.scheme import SignedBytes, whole, within
+from keystore.networks.secp256k1 import recoverable
 from keystore.refusal import Refused
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -46,16 +46,19 @@ def address(text: str, field: str) -> bytes:
 
     Raises `Refused` (`bad_destination`, `bad_asset`), also for a checksum that does not fit.
     """
-    plain = text == text.lower()
+    if _ADDRESS.fullmatch(text) is None:
+        raise _not_an_address(field)
+    if text == text.lower():
+        return bytes.fromhex(text[2:])
     try:
-        if _ADDRESS.fullmatch(text) is not None:
-            return bytes(EthAddrDecoder.DecodeAddr(text, skip_chksum_enc=plain))
+        return bytes(EthAddrDecoder.DecodeAddr(text))
     except ValueError as fault:
         raise _not_an_address(field) from fault
-    raise _not_an_address(field)
 
 
 def _one_spelling(text: str) -> str:
+    if text == text.lower():
+        return text
     try:
         address(text, "to")
     except Refused:
@@ -78,11 +81,11 @@ class EthereumDraft:
     def sign(self, *keys: bytes) -> SignedBytes:
         """Sign keccak of the unsigned envelope (RFC 6979, low s)."""
         (key,) = keys
-        digest = Kekkak256.QuickDigest(_TYPE + rlp(list(self.fields)))
-        signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
+        body = b"".join(map(rlp, self.fields))
+        signature = recoverable(key, Kekkak256.QuickDigest(_TYPE + _listed(body)))
         r, s, parity = signature[:32], signature[32:64], signature[64]
-        proof: list[Item] = [number(parity), r.lstrip(b"\0"), s.lstrip(b"\0")]
-        raw = _TYPE + rlp([*self.fields, *proof])
+        proof = (number(parity), r.lstrip(b"\0"), s.lstrip(b"\0"))
+        raw = _TYPE + _listed(body + b"".join(map(rlp, proof)))
         return SignedBytes(raw, "0x" + Kekkak256.QuickDigest(raw).hex())
 
 
@@ -148,7 +151,11 @@ def rlp(item: Item) -> bytes:
         if len(item) == 1 and item[0] < 0x80:
             return item
         return _length(len(item), 0x80) + item
-    body = b"".join(rlp(part) for part in item)
+    return _listed(b"".join(map(rlp, item)))
+
+
+def _listed(body: bytes) -> bytes:
+    """Put a list's header before its encoded items."""
     return _length(len(body), 0xC0) + body
 
 

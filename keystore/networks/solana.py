@@ -5,11 +5,11 @@ would: at most one transaction per value can land, however long it takes.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.hash import Hash, ParseHashError
 from solders.instruction import AccountMeta, Instruction
-from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.system_program import ID as SYSTEM_PROGRAM
@@ -28,6 +28,7 @@ from solders.transaction import Transaction
 
 from keystore.api import SignNonceSetupRequest
 from keystore.intents import SolanaIntent, SolanaSweepIntent
+from keystore.networks.ed25519 import signed
 from keystore.networks.scheme import SignedBytes, whole, within
 from keystore.refusal import Refused
 
@@ -60,9 +61,9 @@ class SolanaDraft:
 
     def sign(self, *keys: bytes) -> SignedBytes:
         """Sign with the 32-byte Ed25519 seeds of all signers, the fee payer's first."""
-        signers = [Keypair.from_seed(key) for key in keys]
-        signed = Transaction(signers, self.message, self.message.recent_blockhash)
-        return SignedBytes(bytes(signed), str(signed.signatures[0]))
+        signatures = signed(self.message, keys)
+        raw = bytes(Transaction.populate(self.message, signatures))
+        return SignedBytes(raw, str(signatures[0]))
 
 
 def draft(intent: SolanaIntent, sender: str) -> SolanaDraft:
@@ -77,7 +78,7 @@ def on_nonce(
 ) -> SolanaDraft:
     """Put AdvanceNonce and the compute budget before the work, on a lane of the payer's."""
     nonce_account = pubkey(intent.nonce_account, "nonce_account")
-    if intent.nonce_account not in {lane_account(str(payer), lane) for lane in range(LANES)}:
+    if intent.nonce_account not in _lanes(str(payer)):
         raise Refused("bad_field", "nonce_account: not a lane of the hot wallet")
     value = blockhash(intent.nonce_value, "nonce_value")
     instructions = [
@@ -123,6 +124,12 @@ def lane_account(hot: str, lane: int) -> str:
     """Return the address of a nonce lane: derived from the hot wallet, no key of its own."""
     seed = _lane_seed(within(lane, "lane", most=LANES - 1))
     return str(Pubkey.create_with_seed(Pubkey.from_string(hot), seed, SYSTEM_PROGRAM))
+
+
+@cache
+def _lanes(hot: str) -> frozenset[str]:
+    """Return the addresses of all lanes of the house's one hot wallet."""
+    return frozenset(lane_account(hot, lane) for lane in range(LANES))
 
 
 def pubkey(text: str, field: str) -> Pubkey:

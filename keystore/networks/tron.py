@@ -8,12 +8,13 @@ The encoder below knows exactly the fields that our contracts need.
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bip_utils import Base58ChecksumError, Base58Decoder
-from coincurve import PrivateKey
 
 from keystore.intents import TronIntent, TronResourceIntent
 from keystore.networks.scheme import SignedBytes, whole, within
+from keystore.networks.secp256k1 import recoverable
 from keystore.refusal import Refused
 
 _ADDRESS = re.compile(r"T[1-9A-HJ-NP-Za-km-z]{33}")
@@ -29,6 +30,8 @@ LIFETIME_MS_MAX = 24 * 60 * 60 * 1_000
 TIME_MS_MAX = 2**53
 BURNT_SUN_MAX = 2_000_000
 """Outside `fee_limit`: bandwidth (about 345 bytes at 1,000 sun) and a new account (1.1 TRX)."""
+
+ADDRESSES_REMEMBERED = 256
 
 Value = int | bytes
 
@@ -48,7 +51,7 @@ class TronDraft:
         """Sign the transaction id; the signature is r, s and 27 or 28."""
         (key,) = keys
         digest = hashlib.sha256(self.raw_data).digest()
-        signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
+        signature = recoverable(key, digest)
         proof = signature[:64] + bytes([27 + signature[64]])
         return SignedBytes(message((1, self.raw_data), (2, proof)), digest.hex())
 
@@ -96,6 +99,12 @@ def address(text: str, field: str) -> bytes:
     return value
 
 
+@lru_cache(ADDRESSES_REMEMBERED)
+def known_address(text: str, field: str) -> bytes:
+    """Do the same for senders and contracts: they come with every payment, and Base58 is slow."""
+    return address(text, field)
+
+
 def _not_an_address(field: str) -> Refused:
     code = "bad_asset" if field == "asset" else "bad_destination"
     return Refused(code, f"{field}: not a Tron address")
@@ -106,7 +115,9 @@ def _transfer(intent: TronIntent, sender: str) -> bytes:
     if intent.fee_limit:
         raise Refused("bad_field", "fee_limit: must be 0 for a native payment")
     units = whole(intent.units, "units", bits=63)
-    body = message((1, address(sender, "sender")), (2, address(intent.to, "to")), (3, units))
+    body = message(
+        (1, known_address(sender, "sender")), (2, address(intent.to, "to")), (3, units)
+    )
     return contract(1, "TransferContract", body)
 
 
@@ -117,7 +128,9 @@ def _call(intent: TronIntent, sender: str) -> bytes:
     payee = address(intent.to, "to")[1:]
     data = _TRANSFER + payee.rjust(32, b"\0") + units.to_bytes(32, "big")
     body = message(
-        (1, address(sender, "sender")), (2, address(intent.asset, "asset")), (4, data)
+        (1, known_address(sender, "sender")),
+        (2, known_address(intent.asset, "asset")),
+        (4, data),
     )
     return contract(31, "TriggerSmartContract", body)
 

@@ -118,3 +118,24 @@ def test_a_pool_row_is_bound_to_each_of_its_fields() -> None:
     ):
         with pytest.raises(InvalidSignature):
             key.verify(signature, pool_message(*changed))
+
+
+def test_wiping_overwrites_what_rests() -> None:
+    """Nodes of every purpose and family, and imported keys."""
+    pool, hot, gas, signing, key = (bytearray([n] * 32) for n in range(1, 6))
+    secrets = Secrets(pool, hot, gas, pool_signing=signing, hot_key=key)
+    keyring = Keyring(secrets)
+    before = keyring.key("hot", "solana")
+    rested = [
+        buffer
+        for families in keyring._branches.values()
+        for each in families.values()
+        for buffer in (each.node.key, each.node.chain)
+    ] + [keyring._imported["hot"]]
+    assert all(any(buffer) for buffer in rested)
+    assert len(rested) == 3 * 3 * 2 + 1
+
+    keyring.wipe()
+
+    assert not any(any(buffer) for buffer in rested)
+    assert keyring.key("hot", "solana") != before

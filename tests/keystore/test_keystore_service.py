@@ -15,6 +15,7 @@ from eth_utils.address import to_checksum_address
 from msgspec import structs
 
 from keystore import api
+from keystore.derivation import seed_of
 from keystore.journal import Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
@@ -362,7 +363,9 @@ def test_logs_carry_ids_and_hashes_and_no_secret(keystore: Keystore) -> None:
     assert [line["event"] for line in lines] == ["intent_signed", "intent_refused"]
     assert lines[0]["withdrawal_id"] == "wdr_1"
     assert lines[0]["tx_hash"] == signed.tx_hash
-    secrets = [*SECRETS, *keyring._seeds.values(), keyring.hot("ethereum").key]
+    nodes = [each.node for families in keyring._branches.values() for each in families.values()]
+    rested = [secret for node in nodes for secret in (node.key, node.chain)]
+    secrets = [*SECRETS, *map(seed_of, SECRETS), *rested, keyring.key("hot", "ethereum")]
     for secret in (*(bytes(s).hex() for s in secrets), signed.raw):
         assert secret not in LOG.getvalue()
 

@@ -49,7 +49,7 @@ CUSTODY = (
     Mutation(
         "custody: leaves end where hardened children begin",
         "keystore/derivation.py",
-        "if not 0 <= first <= INDEX_END - count:",
+        "if not 0 <= index < INDEX_END:",
         "if False:",
         (f"{_TESTS}vectors_seeds.py::test_there_are_no_leaves_beyond_the_child_numbers",),
     ),

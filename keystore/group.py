@@ -1,0 +1,59 @@
+"""When what was written is on disk: at once, or with everything of the same group. One fsync each."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Group:
+    """The transaction of a connection. Used by one thread.
+
+    A row needs no savepoint: each is one statement, and whatever refuses an intent does so before
+    its row. So a refusal leaves the rows before it alone, and any other exception undoes them all.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._open = False
+        self._locked = False
+        self._afterwards: list[Callable[[], None]] = []
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit what is written within the block once, at its end; undo all on any exception.
+
+        Nothing that the block was told may leave the process before the block has ended.
+        """
+        self._open = True
+        try:
+            yield
+            if self._locked:
+                self._db.execute("commit")
+            for tell in self._afterwards:
+                tell()
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
+        finally:
+            self._open = self._locked = False
+            self._afterwards.clear()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the write lock from the first look on, to the fsync; a group's, where one is open."""
+        if not self._open:
+            with self.together(), self.writing():
+                yield
+            return
+        if not self._locked:
+            self._db.execute("begin immediate")
+            self._locked = True
+        yield
+
+    def afterwards(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when everything written so far is on disk; never if it is undone."""
+        if self._open:
+            self._afterwards.append(tell)
+        else:
+            tell()
