@@ -1,17 +1,23 @@
 """What grows with the tables: claims over 400,000 invoices, lists and creation at three sizes.
 
 Claims run through `claim_address` as gw_api, one transaction each, from pgbench; lists and
-creations through a served API. Run: `.venv/bin/python -m benchmarks.invoice_tables`.
+creations through a served API. Run: `.venv/bin/python -m benchmarks.invoice_tables`; with
+`--kept FOLDER SIZE...` the tables of these sizes are kept there for the next time, without claims.
 """
 
 import asyncio
+import secrets
 import statistics
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
-import httpx
+import msgspec
 import psycopg
 from rich.progress import track
 from sqlalchemy import event, text
@@ -19,7 +25,13 @@ from sqlalchemy import event, text
 from benchmarks.invoice_creation import bare
 from benchmarks.invoice_creation.load import rate
 from benchmarks.invoice_creation.serving import served
-from benchmarks.invoice_creation.shop import MERCHANT, Shop, add_addresses, shop
+from benchmarks.invoice_creation.shop import (
+    MERCHANT,
+    Shop,
+    add_addresses,
+    kept_shop,
+    shop,
+)
 from benchmarks.timing import console, table
 from gateway.db import CROSS_TENANT, Database
 from gateway.invoices.repository import documents_of
@@ -29,7 +41,8 @@ from gateway.postgres.url import role_url
 
 CLAIMS, PORTION = 400_000, 50_000
 SIZES = (10_000, 100_000, 1_000_000)
-LISTED, LISTS, CREATED, CONNECTIONS = 100, 40, 600, 8
+LISTED, LISTS, CREATED, CONNECTIONS = 100, 200, 600, 8
+LIST = f"/v1/invoices?limit={LISTED}"
 LIMIT_LIST = 3
 _GROW = text("""
 WITH made AS (
@@ -52,12 +65,16 @@ INSERT INTO invoice_timeline (invoice_id, merchant_id, status, exception, reason
 SELECT 'inv_0' || lpad(n::text, 25, '0'), 'mer_bench', 'pending', 'none', 'the invoice was created',
     now() FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) n
 """)
+_THERE = text("""
+SELECT (SELECT count(*) FROM invoice), (SELECT coalesce(max(index) + 1, 0) FROM address_pool)
+""")
 
 
 def main() -> None:
     """Measure and print."""
     asyncio.run(_claims())
-    asyncio.run(_sizes())
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        asyncio.run(_sizes(Path(folder), SIZES))
 
 
 async def _claims() -> None:
@@ -80,45 +97,45 @@ async def _claims() -> None:
     )
 
 
-async def _sizes() -> None:
+async def _sizes(folder: Path, sizes: Sequence[int]) -> None:
     rows = []
-    async with shop() as opened:
-        await add_addresses(opened.owner, 0, len(SIZES) * CREATED * 2)
-        with served(opened, "ours", 1) as ports:
-            for before, size in pairwise((0, *SIZES)):
-                await _grow(opened.owner, before, size)
+    for size in sizes:
+        async with kept_shop(folder / str(size)) as opened:
+            await _grow(opened.owner, size)
+            with served(opened, "ours", 1) as ports:
                 rows.append(await _at(opened, ports, size))
     columns = ["invoices", "creations per second", "list of 100, ms", "its query, ms", "ratio"]
     table(f"By size (list: at most {LIMIT_LIST} times its query)", columns, rows)
 
 
-async def _grow(owner: Database, before: int, size: int) -> None:
+async def _grow(owner: Database, size: int) -> None:
+    """Fill the tables up to `size`, and the pool with addresses for one round of creations."""
     portion = 50_000
+    async with owner.unit_of_work(CROSS_TENANT) as session:
+        there, indexes = (await session.execute(_THERE)).one()
     for first in track(
-        range(before, size, portion), f"to {size:,}", console=console, transient=True
+        range(there, size, portion), f"to {size:,}", console=console, transient=True
     ):
         part = {"first": first, "last": min(first + portion, size) - 1}
         async with owner.unit_of_work(CROSS_TENANT) as session:
             await session.execute(_GROW, part)
             await session.execute(_STEPS, part)
-    async with owner.engine.connect() as connection:
-        plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await plain.execute(text("VACUUM ANALYZE"))
+    await add_addresses(owner, indexes, CREATED)
 
 
 async def _at(opened: Shop, ports: list[int], size: int) -> list[str]:
-    made = await rate(ports, opened.key, f"at{size}", count=CREATED, connections=CONNECTIONS)
+    name = secrets.token_hex(4)
+    made = await rate(ports, opened.key, name, count=CREATED, connections=CONNECTIONS)
     lists, queries = [], []
     replay = await _recorded(opened)
-    headers = {"Authorization": f"Bearer {opened.key}"}
-    url = f"http://127.0.0.1:{ports[0]}/v1/invoices"
-    async with httpx.AsyncClient(headers=headers) as client:
+    with closing(HTTPConnection("127.0.0.1", ports[0])) as client:
         for _ in range(LISTS):
             begun = time.perf_counter()
-            answer = await client.get(url, params={"limit": LISTED})
+            client.request("GET", LIST, headers={"Authorization": f"Bearer {opened.key}"})
+            answer = client.getresponse().read()
             lists.append(time.perf_counter() - begun)
-            if len(answer.json()["data"]) != LISTED:
-                raise RuntimeError(answer.text)
+            if len(msgspec.json.decode(answer)["data"]) != LISTED:
+                raise RuntimeError(answer.decode())
             queries.append(replay())
     listed, query = statistics.median(lists) * 1000, statistics.median(queries) * 1000
     return [
@@ -164,4 +181,8 @@ async def _recorded(opened: Shop) -> Callable[[], float]:
 
 
 if __name__ == "__main__":
-    main()
+    match sys.argv[1:]:
+        case ["--kept", kept, *sizes]:
+            asyncio.run(_sizes(Path(kept), [int(size) for size in sizes]))
+        case _:
+            main()

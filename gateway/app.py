@@ -96,7 +96,6 @@ def _identify(database: Database, pepper: str, clock: Clock, settings: Settings)
             return None
         digest = hashed(pepper, given.secret)
         use = KeyUse(digest, given.address, given.nonce, given.nonce_until)
-        async with engine.connect() as connection:
-            return await actor_of(connection, use, clock().at, quota)
+        return await actor_of(database, use, clock().at, quota)
 
     return identify

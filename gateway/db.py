@@ -4,14 +4,18 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, LiteralString, cast
 
+import msgspec
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 from sqlalchemy import URL, Connection, PoolProxiedConnection, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
@@ -19,6 +23,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from gateway.driver import Driver, Rows, Statement
 from gateway.measured import MeasuredPool, log_slow_statements
 
 SLOW_MILLISECONDS = 500
@@ -50,6 +55,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
+            connect_args={"async_creator_fn": Driver.connect},
             hide_parameters=True,  # faults are logged whole, and hashes and letters are parameters
         )
         _ping_the_idle(self.engine, idle_seconds)
@@ -66,11 +72,17 @@ class Database:
         next user of the pooled connection.
         """
         async with self._sessions() as session:
-            session.info[_LINE] = await _line_of(session)
+            session.info[_LINE] = _line_on(await session.connection())
             if merchant_id is not None:
-                await send(session, _SET_TENANT, {"merchant_id": merchant_id})
+                await send_later(session, _SET_TENANT, {"merchant_id": merchant_id})
             yield session
             await session.commit()
+
+    async def ask(self, statement: LiteralString, values: Mapping[str, Any]) -> Rows:
+        """Run one statement that is its own transaction, under no tenant; return its rows."""
+        async with self.engine.connect() as connection:
+            [rows] = await _line_on(connection).run([(statement, values)], alone=True)
+            return rows
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
@@ -120,42 +132,96 @@ _CURRENT_TENANT = text("SELECT coalesce(current_setting('app.merchant_id', true)
 class _Line:
     """The driver's connection under a session's, and who listens to what is executed."""
 
-    driver: psycopg.AsyncConnection[Any]
+    driver: Driver
     connection: Connection
 
-    def tell(self, name: str, statement: str, values: Mapping[str, Any]) -> None:
+    def statement(self, text_: LiteralString, values: Mapping[str, Any]) -> Statement:
+        return Statement(text_, values, partial(self._tell, text_, values))
+
+    async def run(
+        self,
+        statements: Sequence[tuple[LiteralString, Mapping[str, Any]]],
+        *,
+        alone: bool = False,
+    ) -> list[Rows]:
+        sent = [self.statement(*each) for each in statements]
+        try:
+            await self.driver.run(sent, alone=alone)
+        except psycopg.Error as fault:
+            texts = ";".join(text_ for text_, _ in statements)
+            raise DBAPIError.instance(
+                texts, None, fault, psycopg.Error, hide_parameters=True
+            ) from fault
+        return [each.rows or () for each in sent]
+
+    def _tell(self, statement: str, values: Mapping[str, Any], name: str) -> None:
         for hear in getattr(self.connection.dispatch, name):
             hear(self.connection, None, statement, values, None, False)  # noqa: FBT003 - SQLAlchemy's
 
 
-async def _line_of(session: AsyncSession) -> _Line:
-    connection = await session.connection()
-    raw = await connection.get_raw_connection()
-    driver = cast("psycopg.AsyncConnection[Any]", raw.driver_connection)
+def _line_on(connection: AsyncConnection) -> _Line:
     assert connection.sync_connection is not None  # noqa: S101 it is connected
-    return _Line(driver, connection.sync_connection)
+    raw = connection.sync_connection.connection
+    return _Line(cast("Driver", raw.driver_connection), connection.sync_connection)
+
+
+async def _line_of(session: AsyncSession) -> _Line:
+    line: _Line | None = session.info.get(_LINE)
+    if line is None or session.in_nested_transaction():
+        # SQLAlchemy sets a savepoint when the session first asks for its connection.
+        line = _line_on(await session.connection())
+    return line
 
 
 async def send(
     session: AsyncSession, statement: LiteralString, values: Mapping[str, Any]
-) -> Sequence[Any]:
+) -> Rows:
     """Run one statement straight through the driver, in the session's transaction; return its rows.
 
     For what nearly every request runs: SQLAlchemy's own way costs several times the driver's.
     Parameters are the driver's, `%(name)s`. What the session holds back is not flushed first.
     Raises as SQLAlchemy would, and tells its listeners.
     """
-    line: _Line = session.info.get(_LINE) or await _line_of(session)
-    line.tell("before_cursor_execute", statement, values)
-    try:
-        cursor = await line.driver.execute(statement, values)
-        rows = await cursor.fetchall() if cursor.description else ()
-    except psycopg.Error as fault:
-        raise DBAPIError.instance(
-            statement, None, fault, psycopg.Error, hide_parameters=True
-        ) from fault
-    line.tell("after_cursor_execute", statement, values)
+    [rows] = await send_all(session, (statement, values))
     return rows
+
+
+async def send_all(
+    session: AsyncSession, *statements: tuple[LiteralString, Mapping[str, Any]]
+) -> list[Rows]:
+    """Run statements in one round trip, as `send` does; return the rows of each.
+
+    Each sees what those before it did. The first fault is raised, and nothing behind it is run.
+    """
+    return await (await _line_of(session)).run(statements)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A statement that goes out with whatever comes next."""
+
+    line: _Line
+    statement: Statement
+
+    async def rows(self) -> Rows:
+        """Return its rows; where it was not sent yet it is now."""
+        if self.statement.rows is None:
+            await self.line.run(())
+        return self.statement.rows or ()
+
+
+async def send_later(
+    session: AsyncSession, statement: LiteralString, values: Mapping[str, Any]
+) -> Later:
+    """Run one statement in the round trip of whatever comes next.
+
+    That may be any statement of this session, or its commit; they raise its fault. The order is
+    kept, so all that follows sees what it did.
+    """
+    line = await _line_of(session)
+    later = line.statement(statement, values)
+    line.driver.defer(later)
+    return Later(line, later)
 
 
 @asynccontextmanager
@@ -165,10 +231,15 @@ async def acting_for(session: AsyncSession, merchant_id: str) -> AsyncIterator[N
     Only for operators. After a fault nothing is restored: the transaction is lost anyway.
     """
     before = await session.scalar(_CURRENT_TENANT)
-    await send(session, _SET_TENANT, {"merchant_id": merchant_id})
+    await send_later(session, _SET_TENANT, {"merchant_id": merchant_id})
     yield
     await session.flush()
-    await send(session, _SET_TENANT, {"merchant_id": before})
+    await send_later(session, _SET_TENANT, {"merchant_id": before})
+
+
+def as_json(value: object) -> Jsonb:
+    """Return what a statement takes for a `jsonb` column; decimals become text."""
+    return Jsonb(value, dumps=msgspec.json.encode)
 
 
 async def notify(session: AsyncSession, channel: str, payload: str) -> None:

@@ -96,7 +96,8 @@ def log_slow_statements(engine: AsyncEngine, *, milliseconds: int, role: str | N
             note(context.connection, context.statement)
 
     def note(connection: Connection, statement: str) -> None:
-        began = connection.info.pop(_BEGAN, None)
+        # Statements that went together are all named, each with the time of their round trip.
+        began = connection.info.get(_BEGAN)
         taken = 0 if began is None else (time.perf_counter() - began) * 1000
         if taken >= milliseconds:
             log.warning(

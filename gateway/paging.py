@@ -1,14 +1,17 @@
-"""Cursors: one page of a list, newest first. Ids sort by time, so an id is the cursor."""
+"""One row or one page of a list, newest first. Ids sort by time, so an id is the cursor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
-from sqlalchemy import Select
+from sqlalchemy import Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from gateway.domain.errors import NotFound
+
 Row = TypeVar("Row")
+Rows = TypeVarTuple("Rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,11 @@ class PageRequest:
     limit: int = 20
     after: str | None = None
     before: str | None = None
+
+    @property
+    def backwards(self) -> bool:
+        """Tell whether it is read from its older end."""
+        return self.before is not None and self.after is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +43,45 @@ async def newest_first(
     page: PageRequest,
 ) -> Slice[Row]:
     """Run `query` for one page; `cursor` is the id column that orders it."""
-    backwards = page.before is not None and page.after is None
     if page.after is not None:
         query = query.where(cursor < page.after)
     elif page.before is not None:
         query = query.where(cursor > page.before)
-    query = query.order_by(cursor.asc() if backwards else cursor.desc())
+    query = query.order_by(cursor.asc() if page.backwards else cursor.desc())
     found = (await session.scalars(query.limit(page.limit + 1))).all()
-    return cut(found, page.limit, backwards=backwards)
+    return cut(found, page.limit, backwards=page.backwards)
+
+
+def windowed(
+    query: Select[*Rows],
+    place: Sequence[InstrumentedAttribute[Any]],
+    edge: Sequence[Any] | None,
+    page: PageRequest,
+) -> Select[*Rows]:
+    """Narrow a statement to one page and a row more, in an order of several columns.
+
+    `edge` are the values of these columns where the cursor stands.
+    """
+    if edge is not None:
+        here, there = tuple_(*place), tuple_(*edge)
+        query = query.where(here > there if page.backwards else here < there)
+    order = [column.asc() if page.backwards else column.desc() for column in place]
+    return query.order_by(*order).limit(page.limit + 1)
+
+
+async def sole(
+    session: AsyncSession, query: Select[Row], what: str, wanted: str, *, lock: bool = False
+) -> Row:
+    """Return the row that the caller sees under this id; raise `NotFound` where there is none.
+
+    With `lock` it is read anew under its row lock.
+    """
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = (await session.scalars(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no {what} {wanted[:64]}")
+    return row
 
 
 def cut(found: Sequence[Any], limit: int, *, backwards: bool) -> Slice[Any]:

@@ -4,10 +4,12 @@ SELECT * FROM authenticate_key(decode(:hash, 'hex'), now(), 0, '127.0.0.1', NULL
 BEGIN;
 SELECT set_config('app.merchant_id', 'mer_bench', true);
 SELECT pg_try_advisory_xact_lock(hashtextextended('mer_bench key ' || :n, 0));
-SELECT * FROM idempotency_key WHERE merchant_id = 'mer_bench' AND endpoint = 'test POST /v1/invoices'
+SELECT request_hash, response_status, response_body, expires_at FROM idempotency_key WHERE merchant_id = 'mer_bench' AND endpoint = 'test POST /v1/invoices'
     AND key = 'key-' || :n;
-SELECT * FROM merchant LEFT JOIN merchant_settings ON merchant_settings.merchant_id = merchant.id
-    WHERE merchant.id = 'mer_bench' AND merchant.deleted_at IS NULL;
+SELECT m.invoice_expiry_minutes, m.monitoring_days, m.tolerance_basis_points, s.payment_methods,
+    s.confirmation_policy, s.success_url, s.cancel_url, s.tax_rate, s.tax_label, s.tax_inclusive
+    FROM merchant m LEFT JOIN merchant_settings s ON s.merchant_id = m.id
+    WHERE m.id = 'mer_bench' AND m.deleted_at IS NULL;
 SELECT address AS address, index AS index, path AS path, encode(signature, 'hex') AS signature
     FROM claim_address('ethereum', 'inv_' || :n, now()) \gset
 WITH made AS (
@@ -19,8 +21,14 @@ WITH made AS (
 ), offered AS (
     INSERT INTO payment_option (invoice_id, merchant_id, currency_id, network_id, amount_units, rate,
         rate_source, rate_at, address, address_index, address_path, address_signature, activated_at)
-    VALUES ('inv_' || :n, 'mer_bench', 'ETH-ETHEREUM', 'ethereum', 10000000000000000, 2500, 'static',
-        now(), :address, CAST(:index AS integer), :path, decode(:signature, 'hex'), now())
+    SELECT 'inv_' || :n, 'mer_bench', o.* FROM jsonb_to_recordset(jsonb_build_array(jsonb_build_object(
+        'currency_id', 'ETH-ETHEREUM', 'network_id', 'ethereum', 'amount_units', '10000000000000000',
+        'rate', '2500', 'rate_source', 'static', 'rate_at', now(), 'address', CAST(:address AS text),
+        'address_index', CAST(:index AS integer), 'address_path', CAST(:path AS text),
+        'address_signature', '\x' || :signature, 'activated_at', now())))
+        AS o(currency_id text, network_id text, amount_units numeric, rate numeric, rate_source text,
+            rate_at timestamptz, address text, address_index integer, address_path text,
+            address_signature bytea, activated_at timestamptz)
 )
 INSERT INTO invoice_timeline (invoice_id, merchant_id, status, exception, reason, at)
 VALUES ('inv_' || :n, 'mer_bench', 'pending', 'none', 'the invoice was created', now());
@@ -34,6 +42,7 @@ WITH told AS (
     SELECT id, CAST(row_number() OVER (ORDER BY id) AS integer) AS place FROM webhook_endpoint
     WHERE merchant_id = 'mer_bench' AND status = 'enabled' AND deleted_at IS NULL
         AND NOT livemode AND events && ARRAY['*', 'invoice.created']
+    ORDER BY id LIMIT 32
 ), queued AS (
     INSERT INTO webhook_delivery (id, merchant_id, endpoint_id, event_id, subject, sequence, status,
         attempts, next_attempt_at, created_at)

@@ -1,7 +1,9 @@
 """The peer: the same work on the same tables as FastAPI's and SQLAlchemy's manuals would do it.
 
-Key, idempotency, rate, address, invoice with option and timeline, event with its delivery, audit:
-one ORM session and one transaction per request, as the tables' owner (no row-level security).
+Key, idempotency, the merchant's settings, rate, address and its signature, invoice with option and
+timeline, event with its delivery, audit, the same answer: one ORM session and one transaction per
+request. It does less than ours where that is not the work itself: it is the tables' owner (no
+row-level security), encrypts no kept answer, and neither counts nor logs requests.
 """
 
 import hashlib
@@ -9,15 +11,22 @@ import hmac
 import os
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException
-from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from benchmarks.invoice_creation.fastapi_documents import (
+    Document,
+    Option,
+    Order,
+    document_of,
+    option_of,
+)
+from gateway.addresses.signature import SignedAddress, is_genuine
 from gateway.domain.money import units_due
 from gateway.models import (
     AddressPool,
@@ -30,6 +39,7 @@ from gateway.models import (
     Invoice,
     InvoiceTimeline,
     Merchant,
+    MerchantSettings,
     Network,
     NetworkHealth,
     PaymentOption,
@@ -41,37 +51,14 @@ from gateway.postgres.url import role_url
 from gateway.settings import Settings
 
 
-class Order(BaseModel):
-    """The request."""
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One request: its session, its key, the settings, the moment."""
 
-    amount: Decimal
-    currency: str
-    order_id: str | None = None
-    payment_methods: list[str]
-    metadata: dict[str, str] = {}
-
-
-class Option(BaseModel):
-    """One way to pay."""
-
-    payment_method: str
-    address: str
-    amount_atomic: str
-    rate: str
-
-
-class Document(BaseModel):
-    """The answer."""
-
-    id: str
-    status: str
-    amount: str
-    currency: str
-    order_id: str | None
-    metadata: dict[str, str]
-    payment_options: list[Option]
-    created_at: datetime
-    expires_at: datetime
+    db: AsyncSession
+    key: ApiKey
+    settings: Settings
+    now: datetime
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -107,36 +94,38 @@ def create_app(settings: Settings) -> FastAPI:
         key: Annotated[ApiKey, Depends(caller)],
         idempotency_key: Annotated[str, Header()],
     ) -> Document:
-        return await _create(db, key, order, idempotency_key)
+        asking = Asking(db, key, settings, datetime.now(UTC))
+        return await _create(asking, order, idempotency_key)
 
     return app
 
 
-async def _create(
-    db: AsyncSession, key: ApiKey, order: Order, idempotency_key: str
-) -> Document:
+async def _create(asking: Asking, order: Order, idempotency_key: str) -> Document:
+    db, key, now = asking.db, asking.key, asking.now
     place = (key.merchant_id, "test POST /v1/invoices", idempotency_key)
+    digest = hashlib.sha256(order.model_dump_json().encode()).digest()
     kept = await db.get(IdempotencyKey, place)
     if kept is not None and kept.response_body is not None:
+        if kept.request_hash != digest:
+            raise HTTPException(422)
         return Document.model_validate_json(kept.response_body)
-    now = datetime.now(UTC)
     merchant = await db.get_one(Merchant, key.merchant_id)
-    invoice = _invoice(merchant, order, now)
+    wishes = await db.get(MerchantSettings, merchant.id)
+    invoice = _invoice(merchant, wishes, order, now)
     db.add(invoice)
     await db.flush()
-    options = [await _option(db, invoice, name, now) for name in order.payment_methods]
-    _trace(db, invoice, key, now)
-    document = _document(invoice, options)
+    options = [await _option(asking, invoice, name) for name in order.payment_methods]
+    step = _trace(asking, invoice)
+    document = document_of(invoice, options, step, asking.settings.api.public_url)
     await _announce(db, invoice, document, now)
-    body = document.model_dump_json()
     db.add(
         IdempotencyKey(
             merchant_id=place[0],
             endpoint=place[1],
             key=place[2],
-            request_hash=hashlib.sha256(order.model_dump_json().encode()).digest(),
+            request_hash=digest,
             response_status=201,
-            response_body=body,
+            response_body=document.model_dump_json(),
             created_at=now,
             expires_at=now + timedelta(days=1),
         )
@@ -145,8 +134,10 @@ async def _create(
     return document
 
 
-def _invoice(merchant: Merchant, order: Order, now: datetime) -> Invoice:
-    expires_at = now + timedelta(minutes=60)
+def _invoice(
+    merchant: Merchant, wishes: MerchantSettings | None, order: Order, now: datetime
+) -> Invoice:
+    expires_at = now + timedelta(minutes=merchant.invoice_expiry_minutes)
     return Invoice(
         id=_id("inv"),
         merchant_id=merchant.id,
@@ -155,19 +146,20 @@ def _invoice(merchant: Merchant, order: Order, now: datetime) -> Invoice:
         metadata_=order.metadata,
         amount=order.amount,
         currency=order.currency,
-        tolerance_basis_points=50,
+        tolerance_basis_points=merchant.tolerance_basis_points,
         status="pending",
         exception="none",
         final=False,
+        success_url=None if wishes is None else wishes.success_url,
+        cancel_url=None if wishes is None else wishes.cancel_url,
         created_at=now,
         expires_at=expires_at,
-        monitoring_until=expires_at + timedelta(days=7),
+        monitoring_until=expires_at + timedelta(days=merchant.monitoring_days),
     )
 
 
-async def _option(
-    db: AsyncSession, invoice: Invoice, method: str, now: datetime
-) -> PaymentOption:
+async def _option(asking: Asking, invoice: Invoice, method: str) -> Option:
+    db, now = asking.db, asking.now
     currency = await db.get_one(Currency, method)
     network = await db.get_one(Network, currency.network_id)
     health = await db.get_one(NetworkHealth, network.id)
@@ -177,6 +169,8 @@ async def _option(
         raise HTTPException(503)
     assert invoice.amount is not None
     address = await _claimed(db, invoice, network.id, now)
+    if not is_genuine(_signed(address), asking.settings.keystore.pool_public_key):
+        raise HTTPException(503)
     option = PaymentOption(
         invoice_id=invoice.id,
         currency_id=currency.id,
@@ -193,7 +187,11 @@ async def _option(
         activated_at=now,
     )
     db.add(option)
-    return option
+    return option_of(option, currency, network)
+
+
+def _signed(row: AddressPool) -> SignedAddress:
+    return SignedAddress(row.network_id, row.index, row.path, row.address, row.signature)
 
 
 async def _claimed(
@@ -217,30 +215,30 @@ async def _claimed(
     return address
 
 
-def _trace(db: AsyncSession, invoice: Invoice, key: ApiKey, now: datetime) -> None:
-    db.add(
-        InvoiceTimeline(
-            invoice_id=invoice.id,
-            merchant_id=invoice.merchant_id,
-            status="pending",
-            exception="none",
-            reason="the invoice was created",
-            at=now,
-        )
+def _trace(asking: Asking, invoice: Invoice) -> InvoiceTimeline:
+    step = InvoiceTimeline(
+        invoice_id=invoice.id,
+        merchant_id=invoice.merchant_id,
+        status="pending",
+        exception="none",
+        reason="the invoice was created",
+        at=asking.now,
     )
-    db.add(
+    asking.db.add(step)
+    asking.db.add(
         AuditLog(
             merchant_id=invoice.merchant_id,
-            actor=key.id,
+            actor=asking.key.id,
             action="invoice.created",
             subject=invoice.id,
             after={"amount": str(invoice.amount), "order_id": invoice.order_id},
             address="127.0.0.1",
             endpoint="POST /v1/invoices",
             request_id=_id("req"),
-            at=now,
+            at=asking.now,
         )
     )
+    return step
 
 
 async def _announce(
@@ -278,28 +276,7 @@ async def _announce(
                 created_at=now,
             )
         )
-
-
-def _document(invoice: Invoice, options: list[PaymentOption]) -> Document:
-    return Document(
-        id=invoice.id,
-        status=invoice.status,
-        amount=str(invoice.amount),
-        currency=invoice.currency,
-        order_id=invoice.order_id,
-        metadata=invoice.metadata_,
-        payment_options=[
-            Option(
-                payment_method=option.currency_id,
-                address=option.address or "",
-                amount_atomic=str(option.amount_units),
-                rate=str(option.rate),
-            )
-            for option in options
-        ],
-        created_at=invoice.created_at,
-        expires_at=invoice.expires_at,
-    )
+    await db.execute(select(func.pg_notify("webhook_deliveries", "")))
 
 
 def _id(prefix: str) -> str:

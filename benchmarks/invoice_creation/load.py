@@ -14,7 +14,7 @@ _HEAD = (
 )
 
 
-async def rate(ports: list[int], key: str, name: str, *, count: int, connections: int) -> float:
+async def rate(ports: list[int], key: str, name: str, count: int, connections: int) -> float:
     """Create `count` invoices over `connections`; return how many a second were created."""
     numbers = iter(range(count))
     begun = time.perf_counter()

@@ -1,5 +1,6 @@
 """One server process: `python -m benchmarks.invoice_creation.serve ours|peer FILE PORT`."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def main() -> None:
         app = create_api(settings, database).asgi
     else:
         app = fastapi_orm.create_app(settings)
+    gc.freeze()  # as `gateway api` does
     uvicorn.run(
         app, host="127.0.0.1", port=port, log_level="warning", access_log=False, lifespan="off"
     )

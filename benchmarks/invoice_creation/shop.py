@@ -45,7 +45,8 @@ _FREE = text(
     "INSERT INTO free_address SELECT network_id, id FROM address_pool "
     "WHERE network_id = 'ethereum' AND index >= :first"
 )
-_POOL_KEY = Ed25519PrivateKey.generate()
+# The same each time: a kept shop's addresses are genuine to the next process too.
+_POOL_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 _STAGE = """
 INSERT INTO merchant (id, name, created_at) VALUES ('mer_bench', 'Bench', now());
 INSERT INTO webhook_endpoint (id, merchant_id, url, api_version, livemode, created_at)
@@ -69,18 +70,28 @@ class Shop:
 async def shop() -> AsyncIterator[Shop]:
     """Open a shop on a PostgreSQL of its own for the length of a block."""
     with tempfile.TemporaryDirectory(prefix="gw-") as folder:
-        settings = _settings(Path(folder))
+        async with kept_shop(Path(folder)) as opened:
+            yield opened
+
+
+@asynccontextmanager
+async def kept_shop(folder: Path) -> AsyncIterator[Shop]:
+    """Open the shop of a folder for the length of a block; make it where there is none."""
+    file, key = folder / "settings.json", folder / "key"
+    settings = read_settings(file) if key.exists() else _settings(folder)
+    if not key.exists():
         create_secrets(settings, secrets.token_urlsafe)
-        file = Path(folder) / "settings.json"
         file.write_bytes(msgspec.json.encode(settings, enc_hook=str))
-        with running(settings):
-            prepare_server(settings)
-            migrate(settings)
-            owner = Database(role_url(settings, "owner"), pool_size=2)
-            try:
-                yield Shop(settings, file, owner, await _stage(owner, settings))
-            finally:
-                await owner.aclose()
+    with running(settings):
+        prepare_server(settings)
+        migrate(settings)
+        owner = Database(role_url(settings, "owner"), pool_size=2)
+        try:
+            if not key.exists():
+                key.write_text(await _stage(owner, settings))
+            yield Shop(settings, file, owner, key.read_text())
+        finally:
+            await owner.aclose()
 
 
 def read_settings(file: Path) -> Settings:
@@ -148,6 +159,6 @@ def _settings(folder: Path) -> Settings:
         networks={NETWORK: network},
         data_dir=folder,
         api=ApiSettings(requests_per_minute=0),
-        prices=PriceSettings(max_age_seconds=86_400),
+        prices=PriceSettings(max_age_seconds=2**30),
         keystore=KeystoreSettings(pool_public_key=public),
     )

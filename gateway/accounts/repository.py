@@ -1,18 +1,23 @@
 """Named queries for API keys."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import Database
 from gateway.domain.actor import Actor, Budget
 from gateway.models import ApiKey
 from gateway.paging import PageRequest, Slice, newest_first
 
-_AUTHENTICATE = text(
-    "SELECT * FROM authenticate_key(:hash, :now, :quota, :source, :nonce, :nonce_until)"
-)
+_AUTHENTICATE = """
+SELECT id, merchant_id, scopes, livemode, allowed_ips, merchant_ips, suspended, require_signature,
+    public_key, fresh, quota, used, resets_in
+FROM authenticate_key(%(hash)s, %(now)s, %(quota)s, %(source)s, %(nonce)s, %(nonce_until)s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,25 @@ class KeyUse:
     nonce_until: datetime | None = None
 
 
-async def actor_of(
-    connection: AsyncConnection, use: KeyUse, at: datetime, quota: int
-) -> Actor | None:
+class _Row(NamedTuple):
+    """What `_AUTHENTICATE` selects."""
+
+    id: str
+    merchant_id: str | None
+    scopes: Sequence[str]
+    livemode: bool
+    allowed_ips: Sequence[str]
+    merchant_ips: Sequence[str]
+    suspended: bool
+    require_signature: bool
+    public_key: bytes | None
+    fresh: bool
+    quota: int
+    used: int
+    resets_in: int
+
+
+async def actor_of(database: Database, use: KeyUse, at: datetime, quota: int) -> Actor | None:
     """Return who holds the key of this hash, across tenants, if it is in force.
 
     The request is counted against `quota` per minute, 0 without a limit, or the key's own if
@@ -37,10 +58,10 @@ async def actor_of(
         "hash": use.key_hash, "now": at, "quota": quota, "source": use.source,
         "nonce": use.nonce, "nonce_until": use.nonce_until,
     }  # fmt: skip
-    row = (await connection.execute(_AUTHENTICATE, values)).one_or_none()
-    if row is None:
+    found = await database.ask(_AUTHENTICATE, values)
+    if not found:
         return None
-    budget = Budget(row.quota, row.quota - row.used, row.resets_in) if row.quota else None
+    row = _Row(*found[0])
     return Actor(
         key_id=row.id,
         merchant_id=row.merchant_id,
@@ -52,7 +73,7 @@ async def actor_of(
         require_signature=row.require_signature,
         public_key=row.public_key,
         nonce_fresh=row.fresh,
-        budget=budget,
+        budget=Budget(row.quota, row.quota - row.used, row.resets_in) if row.quota else None,
     )
 
 

@@ -71,20 +71,22 @@ async def alarm(database: Database, actor: Actor, moment: Moment) -> AsyncIterat
     try:
         yield
     except AddressUnverified as fault:
-        about = {
-            "network": fault.row.network,
-            "index": fault.row.index,
-            "path": fault.row.path,
-            "address": fault.row.address,
-        }
-        structlog.get_logger().error("address_unverified", subject=fault.subject, **about)
         async with database.unit_of_work(actor.tenant) as session:
-            await record(
-                session,
-                actor,
-                moment,
-                action="address.unverified",
-                subject=fault.subject,
-                after=about,
-            )
+            await note(session, actor, moment, fault)
         raise
+
+
+async def note(
+    session: AsyncSession, actor: Actor, moment: Moment, fault: AddressUnverified
+) -> None:
+    """Write the alarm, in a transaction that is going to be committed."""
+    about = {
+        "network": fault.row.network,
+        "index": fault.row.index,
+        "path": fault.row.path,
+        "address": fault.row.address,
+    }
+    structlog.get_logger().error("address_unverified", subject=fault.subject, **about)
+    await record(
+        session, actor, moment, action="address.unverified", subject=fault.subject, after=about
+    )

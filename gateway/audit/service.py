@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import send
+from gateway.db import as_json, send_later
 from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
 
@@ -39,11 +38,11 @@ async def record(
         "actor": actor.key_id,
         "action": action,
         "subject": subject,
-        "before": None if before is None else Jsonb(dict(before)),
-        "after": None if after is None else Jsonb(dict(after)),
+        "before": None if before is None else as_json(before),
+        "after": None if after is None else as_json(after),
         "address": actor.address,
         "endpoint": actor.endpoint,
         "request_id": actor.request_id,
         "at": moment.at,
     }
-    await send(session, _RECORD, values)
+    await send_later(session, _RECORD, values)

@@ -36,13 +36,20 @@ class Shelf:
         self._seconds = seconds
         self._clock = clock
         self._kept: dict[bool, tuple[float, Published]] = {}
+        self._reading: dict[bool, float] = {}
 
     def take(self, *, test: bool) -> Published | None:
-        """Return what was read lately, if it was."""
-        kept = self._kept.get(test)
-        if kept is None or self._clock() - kept[0] >= self._seconds:
+        """Return what was read lately; None asks the caller to read it and to `keep` it.
+
+        While one caller reads anew the others take what was there, for as long again at most.
+        """
+        now, kept = self._clock(), self._kept.get(test)
+        if kept is None or now - kept[0] >= 2 * self._seconds:
             return None
-        return kept[1]
+        if now - kept[0] < self._seconds or self._reading.get(test, kept[0]) > kept[0]:
+            return kept[1]
+        self._reading[test] = now
+        return None
 
     def keep(self, found: Published, *, test: bool) -> None:
         """Put what was just read in the place of what was there."""

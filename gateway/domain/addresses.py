@@ -7,6 +7,7 @@ the EIP-55 checksum in the case of its letters.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -25,6 +26,8 @@ _CHECKSUM_BYTES = 4
 _SOLANA_BYTES = 32
 _UPPER_FROM = 8
 """EIP-55: a letter is upper case where the hash has a digit of at least 8."""
+_SPELLED = 8_192
+"""So many spellings a process keeps, of those it needed last: lists show the same ones again."""
 
 
 class AddressError(ValueError):
@@ -63,10 +66,13 @@ def folded(family: str, address: str) -> str:
 
 def display(address: str) -> str:
     """Return a stored address as people should see it: EIP-55 case for `0x`, else unchanged."""
-    if not _HEX40.fullmatch(address):
-        return address
+    return _checksummed(address) if _HEX40.fullmatch(address) else address
+
+
+@lru_cache(maxsize=_SPELLED)
+def _checksummed(address: str) -> str:
     digits = address[2:].lower()
-    digest = keccak.new(digest_bits=256, data=digits.encode()).hexdigest()
+    digest = keccak.new(digest_bits=256, data=digits.encode()).digest().hex()
     spelled = zip(digits, digest, strict=False)
     return "0x" + "".join(
         letter.upper() if int(nibble, 16) >= _UPPER_FROM else letter

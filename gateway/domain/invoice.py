@@ -77,12 +77,12 @@ def judge(now: Standing, facts: Facts) -> Standing:
         return _after_the_end(now, facts)
     on_time = [p for p in facts.payments if not p.late]
     accepted = [p for p in on_time if p.settles]
+    # What came late counts too: settled, it would be found over at the next look.
+    paid = "paid_over" if facts.exceed(facts.payments) else "none"
     if facts.cover(accepted) and (not facts.open_amount or len(accepted) == len(on_time)):
-        return _settled(facts, "paid_over" if facts.exceed(on_time) else "none")
+        return _settled(facts, paid)
     if facts.cover(on_time):
-        return Standing(
-            "processing", "paid_over" if facts.exceed(on_time) else "none", final=False
-        )
+        return Standing("processing", paid, final=False)
     if facts.cover([p for p in facts.payments if p.final]):
         return _settled(facts, "paid_late")
     partial = "paid_partial" if on_time else "none"
@@ -96,9 +96,6 @@ def _settled(facts: Facts, exception: str) -> Standing:
 
 
 def _after_the_end(now: Standing, facts: Facts) -> Standing:
-    if now.exception == "marked":
-        # A person has decided; payments are credited and change nothing of that.
-        return now
     whole = facts.cover(facts.payments)
     if now.status == "settled" and not now.final and not whole:
         # Settled by a number of confirmations, and the block was orphaned after all.
@@ -117,7 +114,7 @@ MARKS = ("settled", "invalid")
 
 
 def marked(now: Standing, status: str) -> Standing:
-    """Return where an invoice stands by a person's word, which is the last one."""
+    """Return where an invoice stands by a person's word: final, so no payment changes it."""
     return now if now.status == status else Standing(status, "marked", final=True)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from litestar.params import Parameter
 from litestar.response import Stream
-from sqlalchemy import Select
+from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import TooMany
@@ -48,7 +48,7 @@ class Export:
 
     name: str
     columns: Sequence[str]
-    select: Callable[[AsyncSession], Awaitable[Select[*tuple[Any, ...]]]]
+    select: Callable[[AsyncSession], Awaitable[Executable]]
     shape: Callable[[AsyncSession, Sequence[Any]], Awaitable[Sequence[Any]]]
 
 
@@ -86,8 +86,9 @@ class Exports:
         try:
             first = await receiving.receive()
         except anyio.EndOfStream:
-            await work
-            first = b""
+            receiving.close()
+            await work  # raises what ended it before anything was sent
+            raise
         return Stream(
             _chunks(first, receiving, work),
             media_type=MEDIA_TYPES[format_],
@@ -101,19 +102,21 @@ class Exports:
         encode: Callable[[Sequence[Any]], bytes],
         sending: MemoryObjectSendStream[bytes],
     ) -> None:
+        """Send a batch after the other; the first goes out with the header, or not at all."""
+        head: bytes | None = encode([])
         async with sending, asyncio.timeout(self.seconds_max), call.transaction() as session:
-            await sending.send(encode([]))
             query = await export.select(session)
             async with aclosing(batches(session, query)) as found:
                 async for rows in found:
-                    chunk = encode(await export.shape(session, rows))
+                    chunk = (head or b"") + encode(await export.shape(session, rows))
+                    head = None
                     async with asyncio.timeout(self.stall_seconds):
                         await sending.send(chunk)
+            if head is not None:
+                await sending.send(head)
 
 
-async def batches(
-    session: AsyncSession, query: Select[*tuple[Any, ...]]
-) -> AsyncGenerator[Sequence[Any]]:
+async def batches(session: AsyncSession, query: Executable) -> AsyncGenerator[Sequence[Any]]:
     """Yield the rows of a statement in batches, through a server-side cursor.
 
     A row of one column is that column. The session holds its rows weakly: those of one batch are

@@ -24,6 +24,7 @@ from gateway.http.idempotency import (
     keep,
 )
 from gateway.http.wiring import parts_of
+from gateway.settings import Settings
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class Call:
     path: str
     body: bytes
     idempotency_key: str | None
+    settings: Settings
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -54,6 +56,7 @@ class Call:
         self,
         work: Callable[[AsyncSession], Awaitable[T]],
         *,
+        ahead: Callable[[AsyncSession], Awaitable[None]] | None = None,
         status: int = 201,
         required: bool = False,
         own: bool = False,
@@ -63,9 +66,12 @@ class Call:
 
         A refusal rolls everything back and is not kept: the key may be used again. With `own` the
         answer is for this actor alone, such as a secret: a colleague's same key is another key.
+        What `ahead` sends later saves `work` a round trip: it goes with the key.
         """
         key = checked_key(self.idempotency_key, required=required)
         async with self.transaction() as session:
+            if ahead is not None:
+                await ahead(session)
             claim = self._claim(key, own=own) if key is not None else None
             if claim and (kept := await claimed(session, claim, self.seal, self.moment.at)):
                 return answer(kept, replayed=True)
@@ -111,4 +117,5 @@ async def provide_call(request: Request[Any, Any, Any]) -> Call:
         path=request.url.path,
         body=await request.body(),
         idempotency_key=request.headers.get("Idempotency-Key"),
+        settings=parts.settings,
     )

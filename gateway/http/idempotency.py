@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import send
+from gateway.db import send_all, send_later
 from gateway.domain.errors import Conflict, Invalid, Refusal
 from gateway.domain.moment import Moment
 from gateway.models import IdempotencyKey
@@ -127,14 +127,16 @@ async def claimed(session: AsyncSession, claim: Claim, seal: Seal, at: datetime)
 
     Raises `Conflict` while the first request is in flight, `Invalid` if it was another request.
     """
-    [[locked]] = await send(session, _TRY_LOCK, {"place": claim.place})
+    place = {"merchant_id": claim.tenant, "endpoint": claim.endpoint, "key": claim.key}
+    # Two statements: the second sees what was committed when the lock was taken.
+    [[locked]], found = await send_all(
+        session, (_TRY_LOCK, {"place": claim.place}), (_KEPT, place)
+    )
     if not locked:
         raise Conflict(
             "the first request with this Idempotency-Key is still in flight",
             code="idempotency_key_in_flight",
         )
-    place = {"merchant_id": claim.tenant, "endpoint": claim.endpoint, "key": claim.key}
-    found = await send(session, _KEPT, place)
     if not found:
         return None
     row = _Row(*found[0])
@@ -170,7 +172,7 @@ async def keep(
         "created_at": moment.at,
         "expires_at": moment.at + lifetime,
     }
-    await send(session, _KEEP, values)
+    await send_later(session, _KEEP, values)
 
 
 async def _forget(session: AsyncSession, claim: Claim) -> None:

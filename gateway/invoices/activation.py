@@ -66,6 +66,7 @@ async def choose(
         raise Conflict("the invoice has expired", code="invoice_not_open")
     await _refuse_lagging(session, settings, chosen, moment)
     await assign(session, settings, chosen.row, [o.row for o in options], moment)
+    await session.flush()
     return True
 
 
@@ -91,7 +92,6 @@ async def assign(
     row.address_path = signed.path
     row.address_signature = signed.signature
     row.activated_at = moment.at
-    await session.flush()
 
 
 async def _refuse_lagging(

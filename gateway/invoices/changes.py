@@ -1,11 +1,14 @@
 """What a merchant does with an invoice: choose, change, call off, mark, lock rates anew."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from gateway.catalog.published import published
 from gateway.domain.errors import Conflict, Unavailable
-from gateway.domain.invoice import Standing, marked
+from gateway.domain.invoice import BASIS_POINTS, Standing, marked
 from gateway.domain.money import plain, units_due
 from gateway.invoices.activation import choose
 from gateway.invoices.documents import STANDING, InvoiceDocument, Option
@@ -15,6 +18,23 @@ from gateway.invoices.service import Desk, shown
 from gateway.invoices.standing import emit_invoice, move
 from gateway.models import Invoice
 from gateway.prices.service import PriceMissing, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Which rates are old: locked before `until`, and by now off by `basis_points` or more."""
+
+    until: datetime
+    basis_points: int = 0
+
+    def is_meant(self, option: Option) -> bool:
+        """Tell whether the option's rate is old enough to be looked at."""
+        return option.row.rate_at <= self.until
+
+    def has_moved(self, option: Option, rate: Rate) -> bool:
+        """Tell whether the price has moved so far."""
+        before = Fraction(option.row.rate)
+        return abs(Fraction(rate.value) - before) * BASIS_POINTS >= before * self.basis_points
 
 
 async def choose_method(desk: Desk, invoice_id: str, payment_method: str) -> InvoiceDocument:
@@ -104,7 +124,13 @@ async def mark_invoice(
 
 
 async def refresh_rates(desk: Desk, invoice_id: str) -> InvoiceDocument:
-    """Lock the rates of a pending invoice anew, but of methods in which something was paid.
+    """Lock all rates of a pending invoice anew that may be."""
+    invoice = await refresh_stale(desk, invoice_id, Stale(desk.moment.at))
+    return await shown(desk.session, desk.settings, invoice)
+
+
+async def refresh_stale(desk: Desk, invoice_id: str, stale: Stale) -> Invoice:
+    """Lock old rates of a pending invoice anew, but of methods in which something was paid.
 
     The database keeps what held before. Raises `Conflict` once the invoice is no longer open,
     `Unavailable` where a method has no fresh price.
@@ -116,25 +142,35 @@ async def refresh_rates(desk: Desk, invoice_id: str) -> InvoiceDocument:
     deposits = (await deposits_of(session, [invoice.id]))[invoice.id]
     paid = {deposit.currency_id for deposit in deposits if deposit.status in STANDING}
     options = (await options_of(session, [invoice.id]))[invoice.id]
-    unpaid = [option for option in options if option.currency.id not in paid]
+    unpaid = [o for o in options if o.currency.id not in paid and stale.is_meant(o)]
     rates = await _fresh_rates(desk, invoice, unpaid)
-    before = {option.currency.id: plain(option.row.rate) for option in unpaid}
-    for option in unpaid:
+    moved = [
+        option for option in unpaid if stale.has_moved(option, rates[option.currency.code])
+    ]
+    if moved:
+        await _lock_anew(desk, invoice, moved, rates)
+    return invoice
+
+
+async def _lock_anew(
+    desk: Desk, invoice: Invoice, options: Sequence[Option], rates: Mapping[str, Rate]
+) -> None:
+    before = {option.currency.id: plain(option.row.rate) for option in options}
+    for option in options:
         rate, row = rates[option.currency.code], option.row
         if invoice.amount is not None:
             row.amount_units = units_due(invoice.amount, rate.value, option.currency.decimals)
-        row.rate, row.rate_source, row.rate_at = rate.value, rate.source, moment.at
-    await session.flush()
-    after = {option.currency.id: plain(option.row.rate) for option in unpaid}
+        row.rate, row.rate_source, row.rate_at = rate.value, rate.source, desk.moment.at
+    await desk.session.flush()
+    after = {option.currency.id: plain(option.row.rate) for option in options}
     await desk.note("invoice.rate_refreshed", invoice.id, after, before=before)
     await emit_invoice(
-        session,
+        desk.session,
         invoice,
         "invoice.rate_refreshed",
-        moment,
+        desk.moment,
         public_url=desk.settings.api.public_url,
     )
-    return await shown(session, desk.settings, invoice)
 
 
 async def _fresh_rates(

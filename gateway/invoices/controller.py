@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Controller, Response, get, patch, post
 from litestar.response import Stream
 from msgspec import UNSET
-from sqlalchemy import Select
+from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.service import alarm
@@ -29,10 +29,10 @@ from gateway.invoices.documents import InvoiceDocument
 from gateway.invoices.filters import FILTER, Expand
 from gateway.invoices.repository import documents_of, invoice_of
 from gateway.invoices.schemas import ChangeInvoice, CreateInvoice, MarkInvoice
-from gateway.invoices.search import InvoiceFilter, found_by, invoice_page
+from gateway.invoices.search import INVOICE, InvoiceFilter, found_by, invoice_page
 from gateway.invoices.service import Desk, Order, create_invoice, shown
+from gateway.invoices.wishes import ask_wishes
 from gateway.merchants.service import basis_points
-from gateway.models import Invoice
 from gateway.paging import PageRequest
 from gateway.settings import Settings
 
@@ -62,17 +62,18 @@ class InvoiceController(Controller):
     dependencies = FILTER
 
     @post("/", guards=[requires("invoices:write")])
-    async def create(
-        self, call: Call, settings: Settings, data: CreateInvoice
-    ) -> Response[InvoiceDocument]:
+    async def create(self, call: Call, data: CreateInvoice) -> Response[InvoiceDocument]:
         """Create an invoice; each rate is locked until it expires."""
         order = _order(data)
 
+        async def ahead(session: AsyncSession) -> None:
+            await ask_wishes(session, call.actor.tenant)
+
         async def work(session: AsyncSession) -> InvoiceDocument:
-            return await create_invoice(_desk(call, session, settings), order)
+            return await create_invoice(_desk(call, session, call.settings), order)
 
         async with _watched(call):
-            return await call.once(work)
+            return await call.once(work, ahead=ahead)
 
     @get("/", guards=[requires("invoices:read")])
     async def index(
@@ -111,17 +112,17 @@ class InvoiceController(Controller):
         """Send every invoice that the filters let pass, newest first, as one file."""
         actor = call.actor
 
-        async def select(session: AsyncSession) -> Select[Invoice]:
-            query = await found_by(session, actor.tenant, wanted, livemode=actor.livemode)
-            return query.order_by(Invoice.id.desc())
+        async def select(session: AsyncSession) -> TextClause:
+            found = await found_by(session, actor.tenant, wanted, livemode=actor.livemode)
+            return found.every()
 
         async def shape(
-            session: AsyncSession, rows: Sequence[Invoice]
+            session: AsyncSession, rows: Sequence[Sequence[Any]]
         ) -> Sequence[InvoiceDocument]:
             async with _watched(call):
                 return await documents_of(
                     session,
-                    rows,
+                    [INVOICE.row(each) for each in rows],
                     public_url=settings.api.public_url,
                     check=genuine(settings),
                     expanded=True,

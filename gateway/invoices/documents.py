@@ -1,17 +1,15 @@
 """What the world sees of an invoice: the same document in answers and in webhooks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.domain.addresses import display
-from gateway.domain.money import FIAT_DECIMALS, plain, rounded, rounded_down, to_text
+from gateway.domain.money import plain, to_text
 from gateway.domain.tax import tax_in
 from gateway.invoices.deposit_documents import DepositDocument, deposit_document
 from gateway.invoices.option_documents import (
@@ -19,8 +17,8 @@ from gateway.invoices.option_documents import (
     Option,
     PaymentOptionDocument,
     option_document,
-    share,
 )
+from gateway.invoices.paid import amount_decimals, paid_of
 from gateway.models import (
     Currency,
     Deposit,
@@ -40,7 +38,6 @@ __all__ = [
     "RefundDocument",
     "amount_decimals",
     "invoice_document",
-    "plain_amount",
 ]
 
 
@@ -114,8 +111,7 @@ class InvoiceDocument(msgspec.Struct, kw_only=True):
     deposits: list[DepositDocument] | UnsetType = UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What happened to one invoice: its rows, newest deposits and oldest steps first.
 
     `expanded` holds the currencies of the deposits where these are to be shown.
@@ -134,8 +130,7 @@ def invoice_document(
 ) -> InvoiceDocument:
     """Shape one invoice from its rows."""
     standing = [d for d in history.deposits if d.status in STANDING]
-    paid = _paid(invoice, options, standing, history.receipts)
-    decimals = paid.decimals
+    paid = paid_of(invoice, options, standing, history.receipts)
     return InvoiceDocument(
         id=invoice.id,
         object="invoice",
@@ -145,15 +140,15 @@ def invoice_document(
         customer_id=invoice.customer_id,
         description=invoice.description,
         metadata=invoice.metadata_,
-        amount=None if invoice.amount is None else plain_amount(invoice.amount, decimals),
+        amount=paid.amount,
         currency=invoice.currency,
-        tax=_tax_document(invoice, decimals),
+        tax=_tax_document(invoice, paid.decimals),
         status=invoice.status,
         exception=invoice.exception,
         final=invoice.final,
-        amount_paid=f"{rounded_down(paid.amount, decimals):f}",
-        amount_due=None if paid.due is None else f"{rounded(paid.due, decimals):f}",
-        amount_overpaid=f"{rounded_down(paid.over, decimals):f}",
+        amount_paid=paid.paid,
+        amount_due=paid.due,
+        amount_overpaid=paid.over,
         payment_tolerance_percent=plain(Decimal(invoice.tolerance_basis_points) / 100),
         confirmations=invoice.confirmations,
         confirmation_policy=invoice.confirmation_policy,
@@ -182,53 +177,6 @@ def invoice_document(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Paid:
-    """How much was paid, in the invoice's currency; `due` is None where nothing in particular is.
-
-    `remainder` is the part of the invoice that no currency has paid.
-    """
-
-    amount: Fraction
-    due: Fraction | None
-    over: Fraction
-    remainder: Fraction
-    decimals: int
-
-
-def _paid(
-    invoice: Invoice,
-    options: Sequence[Option],
-    standing: Sequence[Deposit],
-    receipts: Sequence[ReceiptRate],
-) -> _Paid:
-    zero = Fraction(0)
-    decimals = amount_decimals(invoice.currency, invoice.amount)
-    if invoice.amount is None:
-        worth = _worth(options, standing, receipts)
-        return _Paid(worth, None, zero, Fraction(1), decimals)
-    part = sum((share(option, standing) for option in options), zero)
-    amount, left = Fraction(invoice.amount), max(1 - part, zero)
-    return _Paid(amount * part, amount * left, amount * max(part - 1, zero), left, decimals)
-
-
-def _worth(
-    options: Sequence[Option], standing: Sequence[Deposit], receipts: Sequence[ReceiptRate]
-) -> Fraction:
-    """Return what payments were worth when they came; one without a price then counts nothing."""
-    rates = {(each.deposit_id, each.currency_id): each.rate for each in receipts}
-    decimals = {option.currency.id: option.currency.decimals for option in options}
-    return sum(
-        (
-            Fraction(d.units, 10 ** decimals[d.currency_id])
-            * Fraction(rates[d.id, d.currency_id])
-            for d in standing
-            if d.currency_id in decimals and (d.id, d.currency_id) in rates
-        ),
-        Fraction(0),
-    )
-
-
 def _tax_document(invoice: Invoice, decimals: int) -> TaxDocument | None:
     if invoice.tax_rate is None or invoice.tax_label is None:
         return None
@@ -252,15 +200,3 @@ def _refund_document(row: Withdrawal, currency: Currency) -> RefundDocument:
         status=row.status,
         created_at=row.created_at,
     )
-
-
-def amount_decimals(currency: str, amount: Decimal | None) -> int:
-    """Return how many digits an amount of this currency is shown with: at least its own."""
-    text = "" if amount is None else plain(amount)
-    written = len(text.partition(".")[2])
-    return max(FIAT_DECIMALS.get(currency, 8), written)
-
-
-def plain_amount(amount: Decimal, decimals: int) -> str:
-    """Return the amount with the digits of its currency, as `49.90`."""
-    return f"{rounded(Fraction(amount), decimals):f}"

@@ -1,7 +1,7 @@
 """The query parameters that narrow a list of invoices, and what a document is expanded by."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -10,6 +10,7 @@ from litestar.params import Parameter
 
 from gateway.domain.errors import Invalid
 from gateway.domain.money import AmountError, parse_decimal
+from gateway.http.parts import in_utc
 from gateway.invoices.search import InvoiceFilter
 
 Status = Literal["pending", "processing", "settled", "expired", "invalid", "canceled"]
@@ -50,10 +51,10 @@ async def provide_ranges(
 ) -> dict[str, Any]:
     """Read ranges; a time without an offset is UTC."""
     return {
-        "created_from": _aware(created_from),
-        "created_before": _aware(created_before),
-        "paid_from": _aware(paid_from),
-        "paid_before": _aware(paid_before),
+        "created_from": in_utc(created_from),
+        "created_before": in_utc(created_before),
+        "paid_from": in_utc(paid_from),
+        "paid_before": in_utc(paid_before),
         "amount_from": _amount("amount[gte]", amount_from),
         "amount_to": _amount("amount[lte]", amount_to),
     }
@@ -76,10 +77,6 @@ FILTER: dict[str, Provide | Callable[..., Any]] = {
     "ranges": provide_ranges,
 }
 """The dependencies of a route that lists invoices."""
-
-
-def _aware(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def _amount(name: str, text: str | None) -> Decimal | None:

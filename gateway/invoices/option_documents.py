@@ -1,10 +1,9 @@
 """What the world sees of one way to pay an invoice, and the links that wallets understand."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from typing import NamedTuple
 
 import msgspec
 
@@ -51,8 +50,7 @@ class PaymentOptionDocument(msgspec.Struct, kw_only=True):
     qr_text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A payment option with the currency and network it names."""
 
     row: PaymentOption
@@ -80,8 +78,11 @@ def option_document(
     """Shape one option; `remainder` is the part of the invoice that no currency has paid."""
     row, currency = option.row, option.currency
     whole = row.amount_units
-    due = None if whole is None else math.ceil(whole * remainder)
-    uri = payment_uri(option, due)
+    part, of = remainder.numerator, remainder.denominator
+    due = None if whole is None else -(-whole * part // of)  # up
+    # As people should see it; None before the option is chosen.
+    address = None if row.address is None else display(row.address)
+    uri = payment_uri(option, address, due)
     return PaymentOptionDocument(
         payment_method=currency.id,
         currency=currency.code,
@@ -89,7 +90,7 @@ def option_document(
         network_name=option.network.display_name,
         contract_address=currency.contract,
         decimals=currency.decimals,
-        address=shown_address(option),
+        address=address,
         amount=coins(whole, currency),
         amount_atomic=None if whole is None else str(whole),
         amount_paid=to_text(paid_units(option, standing), currency.decimals),
@@ -109,7 +110,7 @@ def option_document(
             if past.currency_id == currency.id
         ],
         payment_uri=uri,
-        qr_text=qrcoins(option, uri),
+        qr_text=qr_text(option, address, uri),
     )
 
 
@@ -118,14 +119,13 @@ def coins(units: int | None, currency: Currency) -> str | None:
     return None if units is None else to_text(units, currency.decimals)
 
 
-def payment_uri(option: Option, units: int | None) -> str | None:
+def payment_uri(option: Option, address: str | None, units: int | None) -> str | None:
     """Return the request link: EIP-681 on Ethereum, Solana Pay on Solana, none on Tron.
 
     Tron has no URI standard; a bare address is what its wallets scan. Without units the payer
     says how much.
     """
     currency, network = option.currency, option.network
-    address = shown_address(option)
     if address is None or network.family == "tron":
         return None
     if network.family == "solana":
@@ -145,20 +145,15 @@ def payment_uri(option: Option, units: int | None) -> str | None:
 def _query(parameters: Mapping[str, str | None]) -> str:
     """Return the query of a link; what is None stays out."""
     given = "&".join(
-        f"{name}={value}" for name, value in parameters.items() if value is not None
+        [f"{name}={value}" for name, value in parameters.items() if value is not None]
     )
     return f"?{given}" if given else ""
 
 
-def qrcoins(option: Option, uri: str | None) -> str | None:
+def qr_text(option: Option, address: str | None, uri: str | None) -> str | None:
     """Return what the QR carries: the full request only where a naive wallet still pays us.
 
     An ERC-20 request has the token contract where a naive wallet looks for the recipient.
     """
     erc20 = option.network.family == "ethereum" and option.currency.contract is not None
-    return shown_address(option) if uri is None or erc20 else uri
-
-
-def shown_address(option: Option) -> str | None:
-    """Return the option's address as people should see it, None before it is chosen."""
-    return None if option.row.address is None else display(option.row.address)
+    return address if uri is None or erc20 else uri

@@ -7,18 +7,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import NotFound
 from gateway.invoices.documents import History, InvoiceDocument, Option, invoice_document
-from gateway.models import (
-    Currency,
-    Deposit,
-    Invoice,
-    InvoiceTimeline,
-    Network,
-    PaymentOption,
-    PaymentOptionRate,
-    ReceiptRate,
-    Withdrawal,
+from gateway.invoices.rows import (
+    DEPOSITS,
+    OPTIONS,
+    RATES,
+    RECEIPTS,
+    REFUNDS,
+    TIMELINE,
+    currencies_of,
+    read,
 )
+from gateway.models import Currency, Deposit, Invoice, Network, PaymentOption
 
+deposits_of = DEPOSITS.of
+receipts_of = RECEIPTS.of
+refunds_of = REFUNDS.of
 Check = Callable[[Option], None]
 """Looks at an option before it is shown, and raises where it must not be."""
 
@@ -74,7 +77,7 @@ async def locked_many(
 async def options_of(
     session: AsyncSession, invoice_ids: Sequence[str]
 ) -> dict[str, list[Option]]:
-    """Return the payment options per invoice, in the order of their ids."""
+    """Return the payment options per invoice to be written to, in the order of their ids."""
     query = (
         select(PaymentOption, Currency, Network)
         .join(Currency, Currency.id == PaymentOption.currency_id)
@@ -86,88 +89,6 @@ async def options_of(
     found: dict[str, list[Option]] = {invoice_id: [] for invoice_id in invoice_ids}
     for row, currency, network in await session.execute(query):
         found[row.invoice_id].append(Option(row, currency, network))
-    return found
-
-
-async def deposits_of(
-    session: AsyncSession, invoice_ids: Sequence[str]
-) -> dict[str, list[Deposit]]:
-    """Return every deposit per invoice, newest first."""
-    query = (
-        select(Deposit)
-        .where(Deposit.invoice_id.in_(invoice_ids))
-        .order_by(Deposit.id.desc())
-        .execution_options(populate_existing=True)
-    )
-    found: dict[str, list[Deposit]] = {invoice_id: [] for invoice_id in invoice_ids}
-    for deposit in await session.scalars(query):
-        if deposit.invoice_id is not None:
-            found[deposit.invoice_id].append(deposit)
-    return found
-
-
-async def refunds_of(
-    session: AsyncSession, invoice_ids: Sequence[str]
-) -> dict[str, list[tuple[Withdrawal, Currency]]]:
-    """Return the withdrawals that refund each invoice, with their currencies, oldest first."""
-    if not invoice_ids:
-        return {}
-    query = (
-        select(Withdrawal, Currency)
-        .join(Currency, Currency.id == Withdrawal.currency_id)
-        .where(Withdrawal.invoice_id.in_(invoice_ids))
-        .order_by(Withdrawal.created_at, Withdrawal.id)
-        .execution_options(populate_existing=True)
-    )
-    found: dict[str, list[tuple[Withdrawal, Currency]]] = {each: [] for each in invoice_ids}
-    for row, currency in await session.execute(query):
-        if row.invoice_id is not None:
-            found[row.invoice_id].append((row, currency))
-    return found
-
-
-async def timeline_of(
-    session: AsyncSession, invoice_ids: Sequence[str]
-) -> dict[str, list[InvoiceTimeline]]:
-    """Return the steps per invoice, oldest first."""
-    query = (
-        select(InvoiceTimeline)
-        .where(InvoiceTimeline.invoice_id.in_(invoice_ids))
-        .order_by(InvoiceTimeline.id)
-    )
-    found: dict[str, list[InvoiceTimeline]] = {invoice_id: [] for invoice_id in invoice_ids}
-    for step in await session.scalars(query):
-        found[step.invoice_id].append(step)
-    return found
-
-
-async def rates_of(
-    session: AsyncSession, invoice_ids: Sequence[str]
-) -> dict[str, list[PaymentOptionRate]]:
-    """Return the rates that were locked before, per invoice, oldest first."""
-    found: dict[str, list[PaymentOptionRate]] = {each: [] for each in invoice_ids}
-    if not invoice_ids:
-        return found
-    query = (
-        select(PaymentOptionRate)
-        .where(PaymentOptionRate.invoice_id.in_(invoice_ids))
-        .order_by(PaymentOptionRate.id)
-    )
-    for row in await session.scalars(query):
-        found[row.invoice_id].append(row)
-    return found
-
-
-async def receipts_of(
-    session: AsyncSession, invoice_ids: Sequence[str]
-) -> dict[str, list[ReceiptRate]]:
-    """Return what payments were worth when they came, per invoice."""
-    found: dict[str, list[ReceiptRate]] = {each: [] for each in invoice_ids}
-    if not invoice_ids:
-        return found
-    query = select(ReceiptRate).where(ReceiptRate.invoice_id.in_(invoice_ids))
-    for row in await session.scalars(query):
-        found[row.invoice_id].append(row)
     return found
 
 
@@ -184,16 +105,17 @@ async def documents_of(
     `expanded` shows their deposits, which are read anyway.
     """
     ids = [invoice.id for invoice in invoices]
-    options = await options_of(session, ids)
+    options, deposits, timeline = await read(
+        session, (OPTIONS, ids), (DEPOSITS, ids), (TIMELINE, ids)
+    )
     if check is not None:
         for option in (option for found in options.values() for option in found):
             check(option)
-    deposits = await deposits_of(session, ids)
-    timeline = await timeline_of(session, ids)
-    refunds = await refunds_of(session, _received(deposits))
-    rates = await rates_of(session, _refreshed(invoices, options))
-    receipts = await receipts_of(
-        session, [each.id for each in invoices if each.amount is None and deposits[each.id]]
+    refunds, rates, receipts = await read(
+        session,
+        (REFUNDS, _received(deposits)),
+        (RATES, _refreshed(invoices, options)),
+        (RECEIPTS, [i.id for i in invoices if i.amount is None and deposits[i.id]]),
     )
     currencies = await _currencies(session, options, deposits) if expanded else None
     return [
@@ -244,7 +166,4 @@ async def _currencies(
         option.currency.id: option.currency for each in options.values() for option in each
     }
     missing = {d.currency_id for each in deposits.values() for d in each} - known.keys()
-    if missing:
-        rows = await session.scalars(select(Currency).where(Currency.id.in_(missing)))
-        known |= {row.id: row for row in rows}
-    return known
+    return {**known, **await currencies_of(session, missing)}

@@ -4,28 +4,27 @@ A list is always in the order of its ids, so every filter walks one index backwa
 from a short list of ids: the words of order ids and descriptions, an address, a transaction.
 """
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import NULLTYPE
 
+from gateway.db import send
 from gateway.domain.addresses import AddressError, canonical
 from gateway.domain.moment import ulid
-from gateway.models import (
-    AddressPool,
-    Deposit,
-    Invoice,
-    InvoiceWord,
-    Network,
-    PaymentOption,
-)
-from gateway.paging import PageRequest, Slice, newest_first
+from gateway.models import Invoice
+from gateway.paging import PageRequest, Slice, cut
+from gateway.rows import Plain
 
+INVOICE = Plain(Invoice, "i")
 _FIRST, _LAST = bytes(10), b"\xff" * 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLACE = re.compile(r"%\((\w+)\)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,27 @@ class InvoiceFilter:
     words: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The invoices that a search finds: the conditions on `invoice i`, and their values."""
+
+    where: list[str]
+    values: dict[str, Any]
+
+    def select(self, order: str) -> str:
+        """Return the statement that reads them, with the driver's places."""
+        return (
+            f"SELECT {INVOICE.select} FROM invoice i WHERE {' AND '.join(self.where)} {order}"  # noqa: S608 no value is in it
+        )
+
+    def every(self) -> TextClause:
+        """Return SQLAlchemy's statement of all of them, newest first."""
+        statement = _PLACE.sub(r":\1", self.select("ORDER BY i.id DESC"))
+        # Without a type the driver sees each value as it is, as it does in a page.
+        values = (bindparam(name, value, NULLTYPE) for name, value in self.values.items())
+        return text(statement).bindparams(*values)
+
+
 async def invoice_page(
     session: AsyncSession,
     merchant_id: str,
@@ -60,113 +80,94 @@ async def invoice_page(
     *,
     livemode: bool,
 ) -> Slice[Invoice]:
-    """Return one page of the merchant's invoices."""
-    query = await found_by(session, merchant_id, wanted, livemode=livemode)
-    return await newest_first(session, query, Invoice.id, page)
+    """Return one page of the merchant's invoices, for reading alone."""
+    found = await found_by(session, merchant_id, wanted, livemode=livemode)
+    edge = page.before if page.backwards else page.after
+    if edge is not None:
+        found.where.append(f"i.id {'>' if page.backwards else '<'} %(edge)s")
+    order = "ORDER BY i.id" + ("" if page.backwards else " DESC")
+    values = {**found.values, "edge": edge, "rows": page.limit + 1}
+    rows = await send(session, found.select(f"{order} LIMIT %(rows)s"), values)
+    return cut([INVOICE.row(each) for each in rows], page.limit, backwards=page.backwards)
 
 
 async def found_by(
     session: AsyncSession, merchant_id: str, wanted: InvoiceFilter, *, livemode: bool
-) -> Select[Invoice]:
-    """Return the statement that selects the merchant's invoices of this kind."""
-    query = select(Invoice).where(
-        Invoice.merchant_id == merchant_id,
-        Invoice.livemode == livemode,
-        *_columns(wanted),
-        *_times(wanted),
+) -> Found:
+    """Return which of the merchant's invoices are wanted."""
+    found = Found(
+        ["i.merchant_id = %(merchant_id)s", "i.livemode = %(livemode)s"],
+        {"merchant_id": merchant_id, "livemode": livemode},
     )
-    if wanted.payment_method is not None:
-        query = query.where(
-            select(PaymentOption.invoice_id)
-            .where(
-                PaymentOption.invoice_id == Invoice.id,
-                PaymentOption.currency_id == wanted.payment_method,
-            )
-            .exists()
-        )
-    if wanted.tx_hash is not None:
-        query = query.where(Invoice.id.in_(_paid_by(merchant_id, wanted.tx_hash)))
+    for name, condition in _CONDITIONS.items():
+        value = getattr(wanted, name)
+        if value is not None:
+            found.where.append(condition)
+            found.values[name] = value
+    _begin_at(found, wanted)
     if wanted.address is not None:
-        networks = await _networks(session, test=not livemode)
-        query = query.where(Invoice.id.in_(_shown(merchant_id, wanted.address, networks)))
+        found.where.append(await _shown(session, found, wanted.address, test=not livemode))
     if wanted.words is not None:
-        words = await session.scalar(select(func.words_of(wanted.words)))
-        for word in words or [""]:
-            query = query.where(_says(merchant_id, word, livemode=livemode))
-    return query
+        [[words]] = await send(session, "SELECT words_of(%(words)s)", {"words": wanted.words})
+        for place, word in enumerate(words or [""]):  # an empty word is in no invoice
+            found.where.append(_SAYS.format(place=place))
+            found.values[f"word{place}"] = word
+    return found
 
 
-def _columns(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
-    same = {
-        Invoice.status: wanted.status,
-        Invoice.exception: wanted.exception,
-        Invoice.order_id: wanted.order_id,
-        Invoice.customer_id: wanted.customer_id,
-        Invoice.currency: wanted.currency,
-    }
-    conditions: list[ColumnElement[bool]] = [
-        column == value for column, value in same.items() if value is not None
-    ]
-    if wanted.amount_from is not None:
-        conditions.append(Invoice.amount >= wanted.amount_from)
-    if wanted.amount_to is not None:
-        conditions.append(Invoice.amount <= wanted.amount_to)
-    return conditions
+_CONDITIONS = {
+    "status": "i.status = %(status)s",
+    "exception": "i.exception = %(exception)s",
+    "order_id": "i.order_id = %(order_id)s",
+    "customer_id": "i.customer_id = %(customer_id)s",
+    "currency": "i.currency = %(currency)s",
+    "amount_from": "i.amount >= %(amount_from)s",
+    "amount_to": "i.amount <= %(amount_to)s",
+    "created_from": "i.created_at >= %(created_from)s",
+    "created_before": "i.created_at < %(created_before)s",
+    "paid_from": "i.paid_at >= %(paid_from)s",
+    "paid_before": "i.paid_at < %(paid_before)s",
+    "payment_method": "EXISTS (SELECT FROM payment_option o "
+    "WHERE o.invoice_id = i.id AND o.currency_id = %(payment_method)s)",
+    "tx_hash": "i.id IN (SELECT d.invoice_id FROM deposit d "
+    "WHERE d.network_id IN (SELECT n.id FROM network n) AND d.tx_hash = %(tx_hash)s "
+    "AND d.merchant_id = %(merchant_id)s)",
+}
+"""What each filter asks of an invoice."""
+_SAYS = (
+    "i.id IN (SELECT w.invoice_id FROM invoice_word w WHERE w.merchant_id = %(merchant_id)s "
+    "AND w.livemode = %(livemode)s AND w.word = %(word{place})s)"
+)
 
 
-def _times(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
-    """Return the conditions on times; ids begin with the time, so the list starts at once there."""
-    conditions: list[ColumnElement[bool]] = []
+def _begin_at(found: Found, wanted: InvoiceFilter) -> None:
+    """Let the list start at its times at once: ids begin with the time."""
     if wanted.created_from is not None:
-        conditions.append(Invoice.created_at >= wanted.created_from)
-        conditions.append(Invoice.id >= _edge(wanted.created_from, _FIRST))
+        found.where.append("i.id >= %(first_id)s")
+        found.values["first_id"] = _edge(wanted.created_from, _FIRST)
     if wanted.created_before is not None:
-        conditions.append(Invoice.created_at < wanted.created_before)
-        conditions.append(Invoice.id <= _edge(wanted.created_before, _LAST))
-    if wanted.paid_from is not None:
-        conditions.append(Invoice.paid_at >= wanted.paid_from)
-    if wanted.paid_before is not None:
-        conditions.append(Invoice.paid_at < wanted.paid_before)
-    return conditions
+        found.where.append("i.id <= %(last_id)s")
+        found.values["last_id"] = _edge(wanted.created_before, _LAST)
 
 
 def _edge(at: datetime, rest: bytes) -> str:
     return f"inv_{ulid(max(at, _EPOCH), rest)}"
 
 
-def _says(merchant_id: str, word: str, *, livemode: bool) -> ColumnElement[bool]:
-    """Match invoices with this word; an empty one is in none."""
-    return Invoice.id.in_(
-        select(InvoiceWord.invoice_id).where(
-            InvoiceWord.merchant_id == merchant_id,
-            InvoiceWord.livemode == livemode,
-            InvoiceWord.word == word,
-        )
+async def _shown(session: AsyncSession, found: Found, address: str, *, test: bool) -> str:
+    """Return the condition that the address is the invoice's, on a network where it can be one."""
+    networks = await send(
+        session, "SELECT id, family FROM network WHERE test = %(test)s", {"test": test}
     )
-
-
-def _paid_by(merchant_id: str, tx_hash: str) -> Select[str | None]:
-    return select(Deposit.invoice_id).where(
-        Deposit.network_id.in_(select(Network.id)),
-        Deposit.tx_hash == tx_hash,
-        Deposit.merchant_id == merchant_id,
-    )
-
-
-def _shown(merchant_id: str, address: str, networks: Sequence[Network]) -> Select[str | None]:
-    """Select the invoice that an address belongs to, on the networks where it can be one."""
     places = []
-    for network in networks:
+    for place, (network_id, family) in enumerate(networks):
         try:
-            stored = canonical(network.family, address)
+            found.values[f"address{place}"] = canonical(family, address)
         except AddressError:
             continue
-        places.append(and_(AddressPool.network_id == network.id, AddressPool.address == stored))
-    return select(AddressPool.invoice_id).where(
-        AddressPool.merchant_id == merchant_id,
-        or_(False, *places),  # noqa: FBT003 - SQL's false
+        found.values[f"network{place}"] = network_id
+        places.append(f"(p.network_id = %(network{place})s AND p.address = %(address{place})s)")
+    return (
+        "i.id IN (SELECT p.invoice_id FROM address_pool p "  # noqa: S608 no value is in it
+        f"WHERE p.merchant_id = %(merchant_id)s AND ({' OR '.join(places) or 'false'}))"
     )
-
-
-async def _networks(session: AsyncSession, *, test: bool) -> Sequence[Network]:
-    return (await session.scalars(select(Network).where(Network.test == test))).all()

@@ -27,9 +27,9 @@ from gateway.invoices.documents import (
 from gateway.invoices.offers import Asked, Offer, offers_for
 from gateway.invoices.repository import documents_of, options_of
 from gateway.invoices.standing import emit_document
-from gateway.invoices.wishes import Wishes, wishes_of
+from gateway.invoices.wishes import Defaults, Wishes, wishes_of
 from gateway.invoices.writing import write
-from gateway.models import Invoice, InvoiceTimeline, Merchant, PaymentOption
+from gateway.models import Invoice, InvoiceTimeline, PaymentOption
 from gateway.settings import Settings
 
 
@@ -89,7 +89,7 @@ class Desk:
 async def create_invoice(desk: Desk, order: Order) -> InvoiceDocument:
     """Write the invoice with its rates locked; give it an address where the choice is made."""
     session, actor, moment = desk.session, desk.actor, desk.moment
-    merchant, usual = await wishes_of(session, actor.tenant)
+    defaults, usual = await wishes_of(session, actor.tenant)
     if order.customer_id is not None:
         await require_customer(session, actor, order.customer_id, living=True)
     if order.reuse_pending:
@@ -106,7 +106,7 @@ async def create_invoice(desk: Desk, order: Order) -> InvoiceDocument:
     amount, offers = await offers_for(
         session, desk.settings, asked, moment, livemode=actor.livemode
     )
-    invoice = _invoice(desk, order, amount, merchant, usual)
+    invoice = _invoice(desk, order, amount, defaults, usual)
     options = [_option(invoice, offer, moment) for offer in offers]
     for option in _to_activate(order, options):
         await assign(session, desk.settings, option, options, moment)
@@ -205,15 +205,14 @@ async def shown(
 
 
 def _invoice(
-    desk: Desk, order: Order, amount: Decimal | None, merchant: Merchant, usual: Wishes
+    desk: Desk, order: Order, amount: Decimal | None, defaults: Defaults, usual: Wishes
 ) -> Invoice:
     moment, tolerance = desk.moment, order.tolerance_basis_points
     policy, confirmations = usual.settling(order.confirmations, amount, order.currency)
-    default = timedelta(minutes=merchant.invoice_expiry_minutes)
-    expires_at = moment.at + (order.expires_in or default)
+    expires_at = moment.at + (order.expires_in or defaults.expiry)
     return Invoice(
         id=moment.id("inv"),
-        merchant_id=merchant.id,
+        merchant_id=desk.actor.tenant,
         livemode=desk.actor.livemode,
         order_id=order.order_id,
         description=order.description,
@@ -221,7 +220,7 @@ def _invoice(
         amount=amount,
         currency=order.currency,
         tolerance_basis_points=(
-            merchant.tolerance_basis_points if tolerance is None else tolerance
+            defaults.tolerance_basis_points if tolerance is None else tolerance
         ),
         confirmations=confirmations,
         confirmation_policy=policy,
@@ -235,7 +234,7 @@ def _invoice(
         cancel_url=order.cancel_url or usual.cancel_url,
         created_at=moment.at,
         expires_at=expires_at,
-        monitoring_until=expires_at + timedelta(days=merchant.monitoring_days),
+        monitoring_until=expires_at + defaults.monitoring,
         paid_at=None,
         settled_at=None,
     )

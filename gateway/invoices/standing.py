@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import msgspec
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -130,7 +129,7 @@ async def emit_document(
     previous: Standing | None = None,
 ) -> None:
     """Write one event of an invoice whose document is made already."""
-    data: dict[str, object] = {"object": msgspec.to_builtins(document)}
+    data: dict[str, object] = {"object": document}
     if previous is not None:
         data["previous"] = {"status": previous.status, "exception": previous.exception}
     await emit(

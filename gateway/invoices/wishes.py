@@ -2,15 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import Later, send_later
 from gateway.domain.confirmation import confirmations_for
 from gateway.domain.errors import NotFound
-from gateway.models import Merchant, MerchantSettings
+
+_ASKED = "wishes"
+_WISHES = """
+SELECT m.invoice_expiry_minutes, m.monitoring_days, m.tolerance_basis_points, s.payment_methods,
+    s.confirmation_policy, s.success_url, s.cancel_url, s.tax_rate, s.tax_label, s.tax_inclusive
+FROM merchant m LEFT JOIN merchant_settings s ON s.merchant_id = m.id
+WHERE m.id = %(merchant_id)s AND m.deleted_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for a merchant's invoice that says nothing of it."""
+
+    expiry: timedelta
+    monitoring: timedelta
+    tolerance_basis_points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +56,31 @@ class Wishes:
         return ("final", None) if found is None else ("merchant", found)
 
 
-async def wishes_of(session: AsyncSession, merchant_id: str) -> tuple[Merchant, Wishes]:
-    """Return the merchant with what it usually wants, in one statement."""
-    query = (
-        select(Merchant, MerchantSettings)
-        .outerjoin(MerchantSettings, MerchantSettings.merchant_id == Merchant.id)
-        .where(Merchant.id == merchant_id, Merchant.deleted_at.is_(None))
-    )
-    found = (await session.execute(query)).one_or_none()
-    if found is None:
+async def ask_wishes(session: AsyncSession, merchant_id: str) -> None:
+    """Have `wishes_of` answered by the round trip of whatever comes next."""
+    session.info[_ASKED] = {merchant_id: await _asked(session, merchant_id)}
+
+
+async def wishes_of(session: AsyncSession, merchant_id: str) -> tuple[Defaults, Wishes]:
+    """Return what the house grants a merchant's invoices and what it usually wants of them."""
+    asked: dict[str, Later] = session.info.get(_ASKED, {})
+    later = asked.pop(merchant_id, None)
+    found = await (later or await _asked(session, merchant_id)).rows()
+    if not found:
         raise NotFound("there is no such merchant")
-    merchant, row = found
-    if row is None:
-        return merchant, Wishes()
-    return merchant, Wishes(
-        payment_methods=row.payment_methods,
-        tiers=row.confirmation_policy,
-        success_url=row.success_url,
-        cancel_url=row.cancel_url,
-        tax_rate=row.tax_rate,
-        tax_label=row.tax_label,
-        tax_on_top=None if row.tax_inclusive else row.tax_rate,
+    [(minutes, days, tolerance, methods, tiers, success, cancel, rate, label, inclusive)] = (
+        found
     )
+    return Defaults(timedelta(minutes=minutes), timedelta(days=days), tolerance), Wishes(
+        payment_methods=methods,
+        tiers=tiers,
+        success_url=success,
+        cancel_url=cancel,
+        tax_rate=rate,
+        tax_label=label,
+        tax_on_top=None if inclusive else rate,
+    )
+
+
+async def _asked(session: AsyncSession, merchant_id: str) -> Later:
+    return await send_later(session, _WISHES, {"merchant_id": merchant_id})

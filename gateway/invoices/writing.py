@@ -4,12 +4,12 @@ Creating invoices is what the API does most, and each round trip costs as much a
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import send
+from gateway.db import as_json, send_later
 from gateway.models import Invoice, InvoiceTimeline, PaymentOption
 
 _INVOICE = [column.name for column in Invoice.__table__.columns]
@@ -26,13 +26,14 @@ _OPTION = {
     "address_signature": "bytea",
     "activated_at": "timestamptz",
 }
+_OPTIONS = ", ".join(f"{name} {kind}" for name, kind in _OPTION.items())
 _WRITE = f"""
 WITH made AS (
     INSERT INTO invoice ({", ".join(_INVOICE)}) VALUES ({", ".join(f"%({name})s" for name in _INVOICE)})
 ), offered AS (
     INSERT INTO payment_option (invoice_id, merchant_id, {", ".join(_OPTION)})
     SELECT %(id)s, %(merchant_id)s, o.*
-    FROM unnest({", ".join(f"CAST(%(o_{name})s AS {kind}[])" for name, kind in _OPTION.items())}) o
+    FROM jsonb_to_recordset(%(options)s) AS o({_OPTIONS})
 )
 INSERT INTO invoice_timeline (invoice_id, merchant_id, status, exception, reason, at)
 VALUES (%(id)s, %(merchant_id)s, %(status)s, %(exception)s, %(reason)s, %(created_at)s)
@@ -46,13 +47,27 @@ async def write(
     step: InvoiceTimeline,
 ) -> None:
     """Write rows that no session knows; `step` is the invoice's first."""
-    values: dict[str, Any] = {
-        column.name: getattr(invoice, attribute.key)
+    values: dict[str, Any] = {column: getattr(invoice, key) for column, key in _keys()}
+    values["metadata"] = as_json(invoice.metadata_)
+    values["reason"] = step.reason
+    values["options"] = as_json([_written(option) for option in options])
+    await send_later(session, _WRITE, values)
+
+
+@cache
+def _keys() -> list[tuple[str, str]]:
+    """Return each column of an invoice with its name in Python."""
+    return [
+        (column.name, attribute.key)
         for attribute in Invoice.__mapper__.column_attrs
         for column in attribute.columns
+    ]
+
+
+def _written(option: PaymentOption) -> dict[str, Any]:
+    """Return the columns as JSON that PostgreSQL reads back exactly."""
+    units, signature = option.amount_units, option.address_signature
+    return {name: getattr(option, name) for name in _OPTION} | {
+        "amount_units": None if units is None else str(units),
+        "address_signature": None if signature is None else rf"\x{signature.hex()}",
     }
-    values["metadata"] = Jsonb(invoice.metadata_)
-    values["reason"] = step.reason
-    for name in _OPTION:
-        values[f"o_{name}"] = [getattr(option, name) for option in options]
-    await send(session, _WRITE, values)

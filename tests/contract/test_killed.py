@@ -108,10 +108,10 @@ async def test_killed_before_the_commit_and_after_it(
 
 
 async def _before_the_commit(database: FreshDatabase, config: Path, key: str) -> None:
-    """Kill the process while it waits to keep its answers, which is the last thing before."""
+    """Kill the process in the middle: the last round trip brings the commit with it."""
     async with _served(config) as (process, url), httpx.AsyncClient(base_url=url) as client:
         with connect(database, "owner") as owner:
-            owner.execute("LOCK TABLE idempotency_key IN EXCLUSIVE MODE")
+            owner.execute("LOCK TABLE withdrawal, free_address IN EXCLUSIVE MODE")
             sent = [asyncio.create_task(_sent(client, path, key)) for path in REQUESTS]
 
             async def all_wait() -> bool | None:

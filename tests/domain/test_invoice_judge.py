@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.domain.invoice import Facts, Payment, Standing, covers, events, judge, share
@@ -43,7 +43,19 @@ def test_the_order_of_payments_does_not_matter(facts: Facts, order: random.Rando
     assert judge(PENDING, facts) == judge(PENDING, replace(facts, payments=shuffled))
 
 
+LATE_BESIDE_ENOUGH = Facts(
+    [
+        Payment(units=11, due_units=100, late=True, settles=False, final=False),
+        Payment(units=90, due_units=100, late=False, settles=True, final=True),
+    ],
+    tolerance_basis_points=1000,
+    expired=False,
+    monitoring_over=False,
+)
+
+
 @given(STANDINGS, FACTS)
+@example(PENDING, LATE_BESIDE_ENOUGH)
 def test_judging_twice_changes_nothing_more(now: Standing, facts: Facts) -> None:
     """The same facts again are no news: a repeated block or a restart is harmless."""
     once = judge(now, facts)

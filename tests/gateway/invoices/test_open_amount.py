@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_whatever_comes_is_credited_at_the_price_of_its_receipt(shop: Shop) -> None:
-    """Two payments at two prices; no due, no remainder, no surplus; later prices change nothing."""
+    """Each at its block's price, whenever it is seen; no due, no surplus; later prices are nothing."""
     _, key = await shop.merchant_and_key()
     invoice = await shop.invoice(
         key,
@@ -41,12 +41,16 @@ async def test_whatever_comes_is_credited_at_the_price_of_its_receipt(shop: Shop
     )
     await shop.prices({**PRICES, "ETH": Decimal(3000)})
     await shop.pay(option["address"], "ETH-ETHEREUM", 10**16, tx="0x2", final=True)
+    came = shop.at()
     await shop.prices({**PRICES, "ETH": Decimal(1)})
+    await shop.pay(
+        option["address"], "ETH-ETHEREUM", 10**16, tx="0x3", final=True, block_time=came
+    )
     await shop.run("DELETE FROM price_history WHERE price = 2500")
     paid = (await shop.call("GET", path, key)).json()
     assert (paid["status"], paid["exception"], paid["final"]) == ("settled", "none", True)
     assert (paid["amount_paid"], paid["amount_due"], paid["amount_overpaid"]) == (
-        "55.00",
+        "85.00",
         None,
         "0.00",
     )

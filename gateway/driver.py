@@ -1,0 +1,212 @@
+"""psycopg's connection, with several statements in one round trip.
+
+A round trip costs more than most statements do: two processes wake up for it. libpq's pipeline
+mode (PostgreSQL's manual, "Pipeline Mode") sends many statements at once. psycopg's own pipelines
+wait once per statement, so the exchange is made here; transactions, locks and the book of prepared
+statements stay psycopg's.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, LiteralString, TypeAlias, cast
+
+import psycopg
+from psycopg import AsyncConnection, adapt, generators
+from psycopg._preparing import Prepare
+from psycopg._queries import PostgresQuery
+from psycopg.abc import PQGen, Transformer
+from psycopg.adapt import PyFormat
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
+_PLACE = re.compile(r"%\((\w+)\)s")
+_GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
+
+
+@dataclass(slots=True)
+class Statement:
+    """One statement with psycopg's places, `%(name)s`, and their values; its rows, once answered.
+
+    `tell` hears "before_cursor_execute" when it is sent, "after_cursor_execute" when all of its
+    round trip was answered.
+    """
+
+    text: LiteralString
+    values: Mapping[str, Any]
+    tell: Callable[[str], None]
+    rows: Rows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A statement as libpq takes it. psycopg's book of prepared statements reads the first two."""
+
+    query: bytes
+    types: tuple[int, ...] = ()
+    params: Sequence[Any] = ()
+    formats: Sequence[Any] = ()
+
+
+class Driver(AsyncConnection[Any]):
+    """A connection that keeps deferred statements for the next round trip.
+
+    They go out, in order, before anything else is executed and before a commit; a rollback
+    forgets them.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._deferred: list[Statement] = []
+
+    def defer(self, statement: Statement) -> None:
+        """Send a statement with whatever comes next, which then raises its fault."""
+        self._deferred.append(statement)
+
+    async def run(self, statements: Sequence[Statement], *, alone: bool = False) -> None:
+        """Send statements in one round trip, behind what was deferred.
+
+        Opens a transaction where none is open, unless they are to be one `alone`. The first
+        fault is raised; nothing behind it was executed.
+        """
+        async with self.lock:
+            await self.wait(self._trip(statements, opens=not alone))
+
+    async def rollback(self) -> None:
+        """Undo what is open, if anything is: the pool asks for it each time it gets us back."""
+        if self._deferred or self.pgconn.transaction_status != TransactionStatus.IDLE:
+            await super().rollback()
+
+    def _start_query(self) -> PQGen[None]:
+        """Come before every query of psycopg's cursors."""
+        if self._deferred:
+            yield from self._trip(())
+        else:
+            yield from super()._start_query()
+
+    def _commit_gen(self) -> PQGen[None]:
+        if self._deferred:
+            yield from self._trip((), end=[_Bound(b"COMMIT")])
+        else:
+            yield from super()._commit_gen()
+
+    def _rollback_gen(self) -> PQGen[None]:
+        self._deferred.clear()
+        yield from super()._rollback_gen()
+
+    def _trip(
+        self,
+        statements: Sequence[Statement],
+        *,
+        opens: bool = True,
+        end: Sequence[_Bound] = (),
+    ) -> PQGen[None]:
+        self._check_connection_ok()
+        if self._pipeline is not None:
+            yield from self._pipeline._sync_gen()  # noqa: SLF001 - executemany has one of its own
+        queue = [*self._deferred, *statements]
+        for each in queue:
+            each.tell("before_cursor_execute")
+        adapting = adapt.Transformer(self)
+        bound = [_bound(adapting, each) for each in queue]
+        begin = self._begin() if opens else []
+        self._deferred.clear()  # not before: what cannot be sent must not take them with it
+        with self._pipelining():
+            results = yield from self._exchange([*begin, *bound, *end])
+        yield from self._prepared.maintain_gen(self)
+        for each, result in zip(queue, results[len(begin) :], strict=False):
+            each.rows = _rows(adapting, result)
+            each.tell("after_cursor_execute")
+
+    def _exchange(self, bound: Sequence[_Bound]) -> PQGen[list[PGresult]]:
+        """Send all, then read all: what follows a fault too, so that the connection stays usable."""
+        sent = [self._put(each) for each in bound]
+        self.pgconn.pipeline_sync()
+        yield from generators.send(self.pgconn)
+        results: list[PGresult] = []
+        fault: psycopg.Error | None = None
+        for each, prepare, name in sent:
+            answers = yield from generators.fetch_many(self.pgconn)
+            if prepare is not Prepare.YES:
+                self._prepared.validate((each.query, each.types), prepare, name, answers)
+            if prepare is Prepare.SHOULD:
+                prepared = answers
+                answers = yield from generators.fetch_many(self.pgconn)
+                answers = answers if prepared[-1].status in _GOOD else prepared
+            results.append(answers[-1])
+            if fault is None and answers[-1].status not in _GOOD:
+                fault = psycopg.errors.error_from_result(answers[-1])
+                fault.add_note(each.query.decode())
+        yield from generators.fetch_many(self.pgconn)  # the end of the pipeline
+        if fault is not None:
+            raise fault
+        return results
+
+    def _put(self, each: _Bound) -> tuple[_Bound, Prepare, bytes]:
+        """Hand one statement to libpq; it is prepared when it was sent often enough."""
+        query = cast("PostgresQuery", each)
+        prepare, name = self._prepared.get(query)
+        if prepare is Prepare.NO:
+            self.pgconn.send_query_params(
+                each.query, each.params, param_types=each.types, param_formats=each.formats
+            )
+        else:
+            if prepare is Prepare.SHOULD:
+                self.pgconn.send_prepare(name, each.query, param_types=each.types)
+            self.pgconn.send_query_prepared(name, each.params, param_formats=each.formats)
+        self._prepared.maybe_add_to_cache(query, prepare, name)
+        return each, prepare, name
+
+    @contextmanager
+    def _pipelining(self) -> Iterator[None]:
+        entered = self.pgconn.pipeline_status == PipelineStatus.OFF
+        if entered:
+            self.pgconn.enter_pipeline_mode()
+        try:
+            yield
+        finally:
+            if entered and self.pgconn.status == ConnStatus.OK:
+                self._leave()
+
+    def _leave(self) -> None:
+        try:
+            self.pgconn.exit_pipeline_mode()
+        except psycopg.OperationalError:
+            # Answers are still under way, and nobody is left to read them.
+            self.pgconn.finish()
+            raise
+
+    def _begin(self) -> list[_Bound]:
+        idle = self.pgconn.transaction_status == TransactionStatus.IDLE
+        return [_Bound(self._get_tx_start_command())] if idle and not self.autocommit else []
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return PostgreSQL's text, `$1` for a place, and the names of its places in order."""
+    numbers: dict[str, int] = {}
+
+    def number(place: re.Match[str]) -> str:
+        return f"${numbers.setdefault(place[1], len(numbers) + 1)}"
+
+    query = _PLACE.sub(number, text)
+    if "%" in query.replace("%%", ""):
+        raise psycopg.ProgrammingError("a place is %(name)s, a per cent sign is %%")
+    return query.replace("%%", "%").encode(), tuple(numbers)
+
+
+def _bound(adapting: Transformer, statement: Statement) -> _Bound:
+    query, names = _compiled(statement.text)
+    values = [statement.values[name] for name in names]
+    params = adapting.dump_sequence(values, [PyFormat.AUTO] * len(values))
+    return _Bound(query, adapting.types or (), params, adapting.formats or ())
+
+
+def _rows(adapting: Transformer, result: PGresult) -> Rows:
+    if result.status != ExecStatus.TUPLES_OK:
+        return ()
+    adapting.set_pgresult(result)
+    return adapting.load_rows(0, result.ntuples, tuple)
