@@ -13,6 +13,7 @@ from benchmarks import (
     signing,
     sweeps,
     webhooks,
+    webhooks_hanging,
 )
 from benchmarks.invoice_creation import __main__ as invoice_creation
 
@@ -23,6 +24,7 @@ if __name__ == "__main__":
     catch_up.main()
     head_solana.main()
     webhooks.main()
+    webhooks_hanging.main()
     invoice_creation.main()
     invoice_tables.main()
     signing.main()

@@ -26,6 +26,7 @@ from gateway.prices.static import price_round, static_prices
 from gateway.referrals.sharing import share_round
 from gateway.rounds import PAUSE_SECONDS_MIN, TROUBLE, Loop
 from gateway.scraped import served
+from gateway.sessions.forgetting import forget_round
 from gateway.settings import Settings
 from gateway.subscriptions.billing import bill_round
 from gateway.usage.rolling import roll_up
@@ -39,6 +40,8 @@ from gateway.webhooks.sender import Line, Sender
 
 CONNECTIONS_MIN = 4
 """One listens, one leases, one settles; the rest share what is left."""
+IDLE_SECONDS = 1.0
+"""A connection that rested for longer is asked whether it lives; a round that fails is repeated."""
 EXPIRY_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 CLOSING_SECONDS = 60.0
@@ -71,6 +74,7 @@ async def run(
         role_url(settings, "worker"),
         pool_size=max(settings.database.pool_size, CONNECTIONS_MIN),
         slow_milliseconds=settings.database.slow_query_milliseconds,
+        idle_seconds=IDLE_SECONDS,
     )
     clock_loops = _clock_loops(settings, database, clock)
     endpoint_secrets = EndpointSecrets(settings.secret("webhooks.master_secret_file"))
@@ -188,6 +192,7 @@ def _clock_loops(
         Loop("billing", lambda: bill_round(database, settings, clock()), BILLING_SECONDS),
         Loop("commissions", lambda: share_round(database, clock()), SHARE_SECONDS),
         Loop("forget", lambda: _forget_keys(database, clock()), FORGET_SECONDS),
+        Loop("spent", lambda: forget_round(database, clock()), FORGET_SECONDS),
     ]
 
 

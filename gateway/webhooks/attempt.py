@@ -58,9 +58,9 @@ async def _body(response: aiohttp.ClientResponse) -> str | None:
     try:
         while len(kept) < READ_BYTES_MAX:
             chunk = await response.content.read(READ_BYTES_MAX - len(kept))
-            if not chunk:
-                break
             kept += chunk
+            if not chunk or response.content.at_eof():
+                break
         else:
             response.close()  # the rest of it is not waited for, nor the connection kept
     except (aiohttp.ClientError, TimeoutError, OSError):

@@ -101,7 +101,9 @@ def jittered(seconds: int, randomness: Callable[[int], bytes]) -> timedelta:
 
 def retry_after(header: str | None, at: datetime) -> timedelta | None:
     """Read `Retry-After` as seconds or as an HTTP date; at most a day, nothing if unreadable."""
-    text = (header or "").strip()
+    if header is None:
+        return None
+    text = header.strip()
     if text.isascii() and text.isdecimal():
         # Nine digits are thirty years; more of them are no number of seconds.
         wait = RETRY_AFTER_MAX if len(text) > 9 else timedelta(seconds=int(text))

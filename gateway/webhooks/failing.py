@@ -1,6 +1,6 @@
 """Endpoints that keep failing are disabled, and the merchant's other endpoints are told."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,14 +30,21 @@ RETURNING url
 
 
 async def judge_endpoints(
-    session: AsyncSession, tried: Sequence[Tried], moment: Moment
+    session: AsyncSession, tried: Sequence[Tried], failing: Collection[str], moment: Moment
 ) -> list[str]:
-    """Count exhausted deliveries in a row; return the ids of endpoints that are disabled now."""
+    """Count exhausted deliveries in a row; return the ids of endpoints that are disabled now.
+
+    `failing` are the endpoints whose count was above zero when the results were written.
+    """
     ended: dict[str, list[Tried]] = {}
     for each in tried:
         if each.verdict.status != "retrying":
             ended.setdefault(each.delivery.endpoint_id, []).append(each)
-    answering = [key for key, group in ended.items() if trailing_exhausted(group) < len(group)]
+    answering = [
+        key
+        for key, group in ended.items()
+        if key in failing and trailing_exhausted(group) < len(group)
+    ]
     if answering:
         await session.execute(_RESET, {"endpoints": answering})
     disabled = []

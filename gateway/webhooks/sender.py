@@ -18,7 +18,7 @@ import structlog
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.settings import WebhookSettings
-from gateway.webhooks import leases
+from gateway.webhooks import leases, results
 from gateway.webhooks.attempt import attempt
 from gateway.webhooks.breaker import Breakers
 from gateway.webhooks.delivery import Answer, Delivery, Tried, judge
@@ -26,19 +26,21 @@ from gateway.webhooks.guard import Guard
 from gateway.webhooks.leases import Shares
 from gateway.webhooks.secrets import EndpointSecrets
 from gateway.webhooks.signing import headers, key_of
-from gateway.webhooks.slot import Slot
+from gateway.webhooks.slots import Slots
 
 PER_ENDPOINT_MAX = 16
 UNPROVEN_MAX = 2
 """In flight to an endpoint that has not answered its last request, or none of ours yet."""
+AT_ONCE_MIN = 4
+"""So many of one endpoint are looked at for a lease, however many endpoints share it."""
 ANSWERING_MAX = 1024
 """Endpoints remembered as answering; the one whose answer is oldest is forgotten first."""
-PATIENCE_SECONDS = 0.25
-"""How long a request may hold one of the `concurrency` slots."""
 IN_FLIGHT_FACTOR = 8
 """In flight in all, slow ones included, as a multiple of `concurrency`."""
-LOW_WATER_FACTOR = 4
+LOW_WATER_FACTOR = 3
 """More are leased while fewer than this many times `concurrency` wait for a slot."""
+GATHERING_SECONDS = 0.01
+"""Results that come within this time of the first are written with it."""
 CACHED_MAX = 4096
 """Keys and judged URLs that are kept; both are pure functions of what they are kept for."""
 SETTLING = timedelta(seconds=10)
@@ -71,12 +73,11 @@ class Sender:
     ) -> None:
         self._database = database
         self._line = line
-        self._tasks = tasks
+        self._concurrency = settings.concurrency
         self._in_flight_max = settings.concurrency * IN_FLIGHT_FACTOR
         self._low_water = settings.concurrency * LOW_WATER_FACTOR
         self._timeout = timedelta(seconds=settings.timeout_seconds)
-        self._slots = asyncio.Semaphore(settings.concurrency)
-        self._waiting = 0
+        self._slots = Slots(settings.concurrency, self._fly, tasks)
         self._in_flight: Counter[str] = Counter()
         self._per_merchant = settings.per_merchant
         self._by_merchant: Counter[str] = Counter()
@@ -95,31 +96,38 @@ class Sender:
         self.idle.set()
 
     async def lease_round(self) -> bool:
-        """Lease what is due and start sending it; tell whether there was any."""
+        """Lease what is due and start sending it; tell whether it was so much that there is more.
+
+        What shares and the order of a subject held back comes after `wake`, when others landed.
+        """
         wanted = self._in_flight_max - self._in_flight.total()
-        if wanted <= 0 or self._waiting >= self._low_water:
+        if wanted <= 0 or self._slots.waiting >= self._low_water:
             return False
         moment = self._line.clock()
-        async with self._database.unit_of_work(CROSS_TENANT) as session:
-            deliveries = await leases.lease(
-                session,
-                moment,
-                until=moment.at + self._timeout + SETTLING,
-                wanted=wanted,
-                shares=self._shares(moment.at),
-            )
+        deliveries = await leases.lease(
+            self._database,
+            moment,
+            until=moment.at + self._timeout + SETTLING,
+            wanted=wanted,
+            shares=self._shares(moment.at, wanted),
+        )
         for delivery in deliveries:
-            self._start(delivery)
-        return bool(deliveries)
+            self._in_flight[delivery.endpoint_id] += 1
+            self._by_merchant[delivery.merchant_id] += 1
+            self.idle.clear()
+        self._slots.add(deliveries)
+        return len(deliveries) >= self._concurrency
 
     async def settle_round(self) -> bool:
         """Write every result there is in one transaction; tell whether there was any."""
-        batch, self._tried = self._tried, []
-        if not batch:
+        if not self._tried:
             return False
+        if self._in_flight:  # they may land with these
+            await asyncio.sleep(GATHERING_SECONDS)
+        batch, self._tried = self._tried, []
         try:
             async with self._database.unit_of_work(CROSS_TENANT) as session:
-                disabled = await leases.settle(session, batch, self._line.clock())
+                disabled = await results.settle(session, batch, self._line.clock())
         except BaseException:
             self._tried = batch + self._tried
             raise
@@ -137,40 +145,27 @@ class Sender:
             skipped = await leases.skip_unwanted(session, self._line.clock())
         return skipped == leases.SKIP_BATCH
 
-    def _shares(self, at: datetime) -> Shares:
+    def _shares(self, at: datetime, wanted: int) -> Shares:
         """Say how many more each may take that is busy, known to answer, or known not to."""
         allowed = dict.fromkeys(self._in_flight, UNPROVEN_MAX)
         allowed |= dict.fromkeys(self._answering, PER_ENDPOINT_MAX)
         allowed |= self._breakers.rooms(at)
+        at_once = max(AT_ONCE_MIN, 2 * wanted // max(1, len(self._in_flight)))
         return Shares(
             each=UNPROVEN_MAX,
-            rooms={key: most - self._in_flight[key] for key, most in allowed.items()},
+            rooms={
+                key: min(most - self._in_flight[key], at_once) for key, most in allowed.items()
+            },
             per_merchant=self._per_merchant,
             merchant_rooms={
                 key: self._per_merchant - busy for key, busy in self._by_merchant.items()
             },
         )
 
-    def _start(self, delivery: Delivery) -> None:
-        self._in_flight[delivery.endpoint_id] += 1
-        self._by_merchant[delivery.merchant_id] += 1
-        self._waiting += 1
-        self.idle.clear()
-        self._tasks.create_task(self._fly(delivery))
-
     async def _fly(self, delivery: Delivery) -> None:
-        await self._slots.acquire()
-        self._waiting -= 1
-        if self._waiting == self._low_water - 1:
+        if self._slots.waiting == self._low_water - 1:
             self.wake.set()
-        slot = Slot(self._slots)
-        slow = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, slot.release)
-        try:
-            tried = await self._send(delivery)
-        finally:
-            slow.cancel()
-            slot.release()
-        self._land(delivery, tried)
+        self._land(delivery, await self._send(delivery))
 
     def _land(self, delivery: Delivery, tried: Tried | None) -> None:
         for counter, key in (
@@ -181,7 +176,6 @@ class Sender:
             if not counter[key]:
                 del counter[key]
         if tried is not None:
-            self._note_answer(tried)
             self._tried.append(tried)
             self._unsettled += 1
             self.landed.set()
@@ -197,6 +191,7 @@ class Sender:
         number = delivery.attempts + 1
         tried = Tried(delivery, answer, judge(answer, number, landed.at, landed.randomness))
         self._note(tried, number)
+        self._note_answer(tried, landed.at)
         return tried
 
     async def _answer(self, delivery: Delivery, moment: Moment) -> Answer:
@@ -216,9 +211,9 @@ class Sender:
     def _derive_key(self, endpoint_id: str, version: int) -> bytes:
         return key_of(self._line.secrets.of(endpoint_id, version))
 
-    def _note_answer(self, tried: Tried) -> None:
+    def _note_answer(self, tried: Tried, at: datetime) -> None:
         endpoint_id = tried.delivery.endpoint_id
-        rest = self._breakers.note(endpoint_id, tried.answer, self._line.clock().at)
+        rest = self._breakers.note(endpoint_id, tried.answer, at)
         if rest is not None:
             seconds = int(rest.total_seconds())
             self._log.warning(

@@ -1,0 +1,105 @@
+"""What came of deliveries, written a batch at a time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.db import send
+from gateway.domain.moment import Moment
+from gateway.webhooks.delivery import Tried
+from gateway.webhooks.failing import judge_endpoints
+
+# A lease that ran out belongs to somebody else: its result is dropped. Rows are found by their ids
+# and by nothing else: the array and the way in which the status is asked for keep the planner from
+# looking for them among all that wait.
+_RECORD = """
+WITH r AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(CAST(%(results)s AS json)) AS r (
+        id text, leased_until timestamptz, status text, next_attempt_at timestamptz,
+        response_status integer, response_body text, error text, duration_ms integer)
+)
+UPDATE webhook_delivery d
+SET status = r.status, attempts = d.attempts + 1, leased_until = NULL,
+    next_attempt_at = coalesce(r.next_attempt_at, d.next_attempt_at),
+    response_status = r.response_status, response_body = r.response_body, error = r.error,
+    duration_ms = r.duration_ms, ended_at = CASE WHEN r.status <> 'retrying' THEN %(at)s END
+FROM r, webhook_endpoint e
+WHERE d.id = ANY (ARRAY(SELECT id FROM r)) AND d.id = r.id AND d.leased_until = r.leased_until
+  AND d.status NOT IN ('succeeded', 'exhausted', 'skipped') AND e.id = d.endpoint_id
+RETURNING d.id, d.endpoint_id, e.exhausted_in_a_row > 0
+"""
+
+# Receivers act on what comes last: an older event is never sent after a younger one arrived.
+_SUPERSEDE = text("""
+UPDATE webhook_delivery d
+SET status = 'skipped', ended_at = :at, error = 'a newer event of this subject was delivered'
+FROM unnest(CAST(:endpoints AS text[]), CAST(:subjects AS text[]), CAST(:sequences AS integer[]))
+    AS r (endpoint_id, subject, sequence)
+WHERE d.endpoint_id = r.endpoint_id AND d.subject = r.subject AND d.sequence < r.sequence
+  AND d.status IN ('scheduled', 'retrying')
+""")
+
+
+class _Result(msgspec.Struct):
+    """A row of `_RECORD`'s record set."""
+
+    id: str
+    leased_until: datetime
+    status: str
+    next_attempt_at: datetime | None
+    response_status: int | None
+    response_body: str | None
+    error: str | None
+    duration_ms: int
+
+
+async def settle(session: AsyncSession, tried: Sequence[Tried], moment: Moment) -> list[str]:
+    """Write what came of a batch; return the ids of endpoints that were disabled by it."""
+    recorded = await _record(session, tried, moment)
+    mine = [each for each in tried if each.delivery.id in recorded]
+    await _supersede(session, mine, moment)
+    failing = {endpoint_id for endpoint_id, failed in recorded.values() if failed}
+    return await judge_endpoints(session, mine, failing, moment)
+
+
+async def _record(
+    session: AsyncSession, tried: Sequence[Tried], moment: Moment
+) -> dict[str, tuple[str, bool]]:
+    """Write results; return per delivery its endpoint, and whether that one had exhausted some."""
+    results = [
+        _Result(
+            each.delivery.id,
+            each.delivery.leased_until,
+            each.verdict.status,
+            each.verdict.next_attempt_at,
+            each.answer.status,
+            each.answer.body,
+            each.answer.error,
+            each.answer.milliseconds,
+        )
+        for each in tried
+    ]
+    values = {"at": moment.at, "results": msgspec.json.encode(results).decode()}
+    rows = await send(session, _RECORD, values)
+    return {id_: (endpoint_id, failed) for id_, endpoint_id, failed in rows}
+
+
+async def _supersede(session: AsyncSession, tried: Sequence[Tried], moment: Moment) -> None:
+    arrived = [
+        each.delivery
+        for each in tried
+        if each.delivery.passed and each.verdict.status == "succeeded"
+    ]
+    if arrived:
+        await session.execute(
+            _SUPERSEDE,
+            {
+                "at": moment.at,
+                "endpoints": [delivery.endpoint_id for delivery in arrived],
+                "subjects": [delivery.subject for delivery in arrived],
+                "sequences": [delivery.sequence for delivery in arrived],
+            },
+        )

@@ -1,0 +1,58 @@
+"""Guards of the webhook sender: its slots, what a lease reads, what an endpoint is forgiven."""
+
+from tests.mutations.mutation import Mutation
+
+QUEUE = "tests/gateway/worker/test_queue.py"
+SLOTS = "tests/gateway/worker/test_slots.py"
+
+WEBHOOKS = (
+    Mutation(
+        guard="a lease looks up the order of a subject by its own index",
+        path="gateway/webhooks/leases.py",
+        old="              ORDER BY o.sequence LIMIT 1 OFFSET 0)\n        ORDER",
+        new="              OFFSET 0)\n        ORDER",
+        tests=(f"{QUEUE}::test_a_backlog_costs_a_lease_nothing",),
+    ),
+    Mutation(
+        guard="a result finds its delivery by id",
+        path="gateway/webhooks/results.py",
+        old="WHERE d.id = ANY (ARRAY(SELECT id FROM r)) AND d.id = r.id",
+        new="WHERE d.id = r.id",
+        tests=(f"{QUEUE}::test_a_backlog_costs_a_result_nothing",),
+    ),
+    Mutation(
+        guard="a result that came after its lease is dropped",
+        path="gateway/webhooks/results.py",
+        old=" AND d.leased_until = r.leased_until\n",
+        new="\n",
+        tests=(f"{QUEUE}::test_a_result_of_a_lease_that_ran_out_is_dropped",),
+    ),
+    Mutation(
+        guard="a success forgives an endpoint what was used up before",
+        path="gateway/webhooks/failing.py",
+        old="        if key in failing and",
+        new="        if key not in failing and",
+        tests=(f"{QUEUE}::test_a_success_forgives_what_was_used_up_before",),
+    ),
+    Mutation(
+        guard="a slow request passes its slot on",
+        path="gateway/webhooks/slots.py",
+        old="        slow.set()\n        self._free += 1\n        self._fill()\n",
+        new="        slow.set()\n",
+        tests=(f"{SLOTS}::test_a_slow_one_goes_on_without_its_slot",),
+    ),
+    Mutation(
+        guard="a slot is passed on once",
+        path="gateway/webhooks/slots.py",
+        old="            if slow.is_set():\n                return\n",
+        new="",
+        tests=(f"{SLOTS}::test_a_slow_one_goes_on_without_its_slot",),
+    ),
+    Mutation(
+        guard="so many requests at once",
+        path="gateway/webhooks/slots.py",
+        old="        for _ in range(min(self._free, len(self._waiting))):\n",
+        new="        for _ in range(len(self._waiting)):\n",
+        tests=(f"{SLOTS}::test_so_many_at_once_and_in_order",),
+    ),
+)
