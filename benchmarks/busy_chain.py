@@ -49,7 +49,7 @@ def addresses(count: int, seed: int) -> list[str]:
 
 
 @asynccontextmanager
-async def busy_chain() -> AsyncIterator[BusyChain]:
+async def busy_chain(blocks: int = BLOCKS) -> AsyncIterator[BusyChain]:
     """Start anvil, fill it, yield it, stop it."""
     port = free_port()
     command = [
@@ -66,20 +66,26 @@ async def busy_chain() -> AsyncIterator[BusyChain]:
         await chain.rpc.call("anvil_impersonateAccount", chain.payer)
         first = int(await chain.rpc.call("eth_blockNumber"), 16) + 1
         pool = addresses(POOL, seed=1)
-        paid = await _fill(http, url, chain.payer, token, pool)
+        paid = await _fill(http, url, chain.payer, token, pool, blocks=blocks)
         await chain.mine(CONFIRMATIONS)
-        last = first + BLOCKS - 1
+        last = first + blocks - 1
         yield BusyChain(url, int(chain.identity), token, pool, first, last, paid)
 
 
 async def _fill(
-    http: aiohttp.ClientSession, url: str, payer: str, token: str, pool: Sequence[str]
+    http: aiohttp.ClientSession,
+    url: str,
+    payer: str,
+    token: str,
+    pool: Sequence[str],
+    *,
+    blocks: int,
 ) -> list[str]:
     source = random.Random(2)
     strangers = addresses(2_000, seed=3)
     paid: list[str] = []
     nonce = 1  # the payer's first transaction made the token
-    for _ in range(BLOCKS):
+    for _ in range(blocks):
         calls: list[tuple[str, list[Any]]] = []
         for position in range(TRANSACTIONS):
             ours = source.random() < 0.1

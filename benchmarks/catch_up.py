@@ -8,7 +8,7 @@ Run: `.venv/bin/python -m benchmarks.catch_up`; with `PONDER=1` in the environme
 Ponder, which npm installs into `var/ponder`.
 """
 
-import gc
+import argparse
 import os
 import secrets
 import statistics
@@ -40,7 +40,7 @@ from gateway.postgres.roles import ensure_database, prepare_server
 from gateway.postgres.url import EMBEDDED_DATABASE, role_url
 from gateway.settings import NetworkSettings, Settings
 from keystore.api import pool_message
-from watchers import store
+from watchers import garbage, store
 from watchers.addresses import AddressBook
 from watchers.clock import now
 from watchers.families import connect
@@ -87,14 +87,13 @@ async def ours(settings: Settings, chain: BusyChain, name: str) -> Ours:
     try:
         with leaving_out(TRACES):
             scanner = await _scanner(settings, database, eyes.reader, currencies, chain)
-            gc.collect()
-            gc.freeze()  # as the watcher does when it has started
+            garbage.settle()  # as the watcher does when it has started
             begun = time.perf_counter()
             async with aclosing(scanner):
                 while scanner.position.height < chain.last:
                     await scanner.step()
                 seconds = time.perf_counter() - begun
-        return await _counted(database, _rate(chain, seconds))
+        return await _counted(database, (chain.last - chain.first + 1) / seconds)
     finally:
         await eyes.endpoints.aclose()
         await database.aclose()
@@ -123,10 +122,6 @@ async def _counted(database: Database, rate: float) -> Ours:
         blocks = list(await session.scalars(select(Block.height)))
         statuses = list(await session.scalars(select(Deposit.status)))
     return Ours(rate, len(blocks) - 1, len(statuses), statuses.count("confirmed"))
-
-
-def _rate(chain: BusyChain, seconds: float) -> float:
-    return (chain.last - chain.first + 1) / seconds
 
 
 def know_the_pool(connection: Connection, chain: BusyChain) -> None:
@@ -171,12 +166,14 @@ def database_for(settings: Settings, chain: BusyChain) -> str:
     return name
 
 
-def show(limits: Sequence[float], runs: Sequence[Ours], flood: Sequence[Ours]) -> None:
+def show(
+    blocks: int, limits: Sequence[float], runs: Sequence[Ours], flood: Sequence[Ours]
+) -> None:
     """Print both, and the ratio of the medians."""
     limit = statistics.median(limits)
     rate, flooded = (statistics.median(run.rate for run in each) for each in (runs, flood))
     table(
-        f"Catch-up on anvil: {BLOCKS} blocks of {TRANSACTIONS} transactions, {IN_FLIGHT_MAX} "
+        f"Catch-up on anvil: {blocks} blocks of {TRANSACTIONS} transactions, {IN_FLIGHT_MAX} "
         "reads at once, into PostgreSQL",
         ["", "blocks/s, median", "runs", "of fetch-only"],
         [
@@ -191,7 +188,7 @@ def show(limits: Sequence[float], runs: Sequence[Ours], flood: Sequence[Ours]) -
         ],
     )
     console.print(
-        f"The last row writes {flooded * flood[-1].deposits / BLOCKS:.0f} deposits/s."
+        f"The last row writes {flooded * flood[-1].deposits / blocks:.0f} deposits/s."
     )
 
 
@@ -199,21 +196,21 @@ def _named(run: Ours) -> str:
     return f"scanner: {run.deposits} deposits, {run.credited} credited"
 
 
-async def measure(settings: Settings) -> None:
+async def measure(settings: Settings, blocks: int, rounds: int) -> None:
     """Fill a chain, run both in turns, print."""
-    async with busy_chain() as whole:
+    async with busy_chain(blocks) as whole:
         chain = whole.with_pool(POOL // 10)
         missing = beside_ponder.install() if PONDER in os.environ else NOT_ASKED
         requests = await requests_of(chain)
         limits, runs, flood, theirs = [], [], [], []
-        for number in range(ROUNDS):
+        for number in range(rounds):
             limits.append(await fetch(chain, requests, IN_FLIGHT_MAX))
             runs.append(await _checked(settings, chain))
             if missing is None:
                 theirs.append(await beside_ponder.ponder(settings, chain))
             if number < FLOODS:
                 flood.append(await _checked(settings, whole))
-        show(limits, runs, flood)
+        show(blocks, limits, runs, flood)
         if missing is None:
             beside_ponder.show([run.rate for run in runs], theirs)
         else:
@@ -222,12 +219,16 @@ async def measure(settings: Settings) -> None:
 
 async def _checked(settings: Settings, chain: BusyChain) -> Ours:
     run = await ours(settings, chain, database_for(settings, chain))
-    assert (run.blocks >= BLOCKS, run.deposits) == (True, len(chain.paid))
+    assert (run.blocks > chain.last - chain.first, run.deposits) == (True, len(chain.paid))
     return run
 
 
-def main() -> int:
+def main(argv: Sequence[str] = ()) -> int:
     """Start the database, measure, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--blocks", type=int, default=BLOCKS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    args = parser.parse_args(argv)
     with (
         tempfile.TemporaryDirectory(prefix="gw-") as folder,
         Path(os.devnull).open("w") as null,
@@ -238,9 +239,9 @@ def main() -> int:
         with running(settings):
             prepare_server(settings)
             migrate(settings)
-            uvloop.run(measure(settings))
+            uvloop.run(measure(settings, args.blocks, args.rounds))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

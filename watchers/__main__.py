@@ -10,7 +10,6 @@ at what cost and what waits.
 
 import argparse
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -27,7 +26,7 @@ from gateway.postgres.head import require_database
 from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
-from watchers import decode, health, store
+from watchers import decode, garbage, health, store
 from watchers.clock import now
 from watchers.commands import cancel, reconcile, sweeps
 from watchers.commands import check_asset as asset_command
@@ -144,7 +143,7 @@ async def _until_told(watcher: Watcher) -> int:
     task = asyncio.create_task(watcher.run())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
-    gc.freeze()
+    garbage.settle()
     try:
         await task
     except asyncio.CancelledError:

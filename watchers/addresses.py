@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Text, func, select
+from sqlalchemy import Text, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.signature import SignedAddress, is_genuine
@@ -112,10 +113,12 @@ async def arrivals(
     if pairs:
         query = select(AddressPool).where(
             AddressPool.network_id == network,
-            AddressPool.address.in_({transfer.recipient for _, transfer in pairs}),
+            AddressPool.address == any_(bindparam("addresses", type_=ARRAY(Text))),
         )
         fresh = query.execution_options(populate_existing=True)
-        rows = {row.address: row for row in await session.scalars(fresh)}
+        recipients = {transfer.recipient for _, transfer in pairs}
+        found = await session.scalars(fresh, {"addresses": list(recipients)})
+        rows = {row.address: row for row in found}
     # The book says "perhaps": only a row or a wallet makes an arrival.
     pairs = [(b, t) for b, t in pairs if t.recipient in rows or t.recipient in book.wallets]
     return [

@@ -93,7 +93,7 @@ class JsonRpc:
         return said
 
     def _results(self, method: str, numbers: list[int], kind: type[T], body: bytes) -> list[T]:
-        decoder = self._decoder(list[_Envelope[kind]])  # type: ignore[valid-type]
+        decoder = self._decoder(kind, many=True)
         try:
             found: dict[Any, _Envelope[T]] = {each.id: each for each in decoder.decode(body)}
         except BROKEN as trouble:
@@ -103,17 +103,19 @@ class JsonRpc:
         return [_opened(method, number, found[number]) for number in numbers]
 
     def _result(self, method: str, number: int, kind: type[T], body: bytes) -> T:
-        decoder = self._decoder(_Envelope[kind])  # type: ignore[valid-type]
+        decoder = self._decoder(kind, many=False)
         try:
             envelope: _Envelope[T] = decoder.decode(body)
         except BROKEN as trouble:
             raise NodeUnavailable(f"{method}: {trouble}") from trouble
         return _opened(method, number, envelope)
 
-    def _decoder(self, shape: Any) -> msgspec.json.Decoder[Any]:
-        decoder = self._decoders.get(shape)
+    def _decoder(self, kind: Any, *, many: bool) -> msgspec.json.Decoder[Any]:
+        decoder = self._decoders.get((kind, many))
         if decoder is None:
-            decoder = self._decoders[shape] = msgspec.json.Decoder(shape)
+            one: Any = _Envelope[kind]
+            decoder = msgspec.json.Decoder(list[one] if many else one)
+            self._decoders[kind, many] = decoder
         return decoder
 
 

@@ -31,6 +31,8 @@ async def announce(
     how a deposit went on whose arrival was not told.
     """
     mine = [deposit for deposit in deposits if deposit.merchant_id is not None]
+    if not mine:
+        return
     if name == "deposit.detected":
         told = await repository.told_per_invoice(session, {d.invoice_id for d in mine})
         customers = {d.customer_id for d in mine if d.customer_id is not None}
@@ -38,7 +40,7 @@ async def announce(
             since = moment.at - A_DAY
             told += await repository.told_per_customer(session, customers, since)
         mine = await _loud(session, mine, told)
-    elif mine:
+    else:
         heard = await repository.heard_of(session, [deposit.id for deposit in mine])
         mine = [deposit for deposit in mine if deposit.id in heard]
     for deposit in mine:

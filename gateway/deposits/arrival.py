@@ -61,6 +61,9 @@ def move(deposit: Deposit, arrival: Arrival, owners: dict[str, Invoice]) -> None
     """Let a deposit that is not final stand where it was seen now."""
     deposit.status = "pending"
     deposit.units = arrival.units
+    if deposit.purpose in attribution.OWNED:
+        small = arrival.units < arrival.currency.minimum_deposit_units
+        deposit.reason = attribution.SMALL if small else None
     deposit.block_height = arrival.block_height
     deposit.block_hash = arrival.block_hash
     deposit.block_time = arrival.block_time
@@ -98,6 +101,7 @@ def new_deposit(
         ordinal=arrival.ordinal,
         currency_id=arrival.currency.id,
         units=arrival.units,
+        fee_units=0,
         sender=arrival.sender,
         address=arrival.address,
         purpose=purpose,

@@ -2,10 +2,10 @@
 
 A deposit below its currency's minimum waits without an owner. Once everything that stands at
 its address reaches the minimum it counts for the address's invoice or customer; once everything
-that is final there does, its money leaves suspense.
+that is final there does, its money leaves suspense. Until then its reason stays `below_minimum`:
+by that mark the few that may still change are found among all that ever came to the address.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -23,9 +23,8 @@ WRONG_ASSET = "wrong_asset"
 UNASSIGNED = "address_not_assigned"
 UNVERIFIED = "address_unverified"
 SMALL = "below_minimum"
-
-Place = tuple[str, str]
-"""Address and currency: small deposits add up there."""
+OWNED = ("invoice", "customer")
+"""Purposes of what counts for whom the address was given to."""
 
 
 def purpose(
@@ -71,12 +70,6 @@ class Weight:
         return self.final >= self.minimum
 
 
-def weight(deposits: Sequence[Deposit], minimum: int) -> Weight:
-    """Add up the deposits of one place."""
-    final = sum(deposit.units for deposit in deposits if deposit.status == "confirmed")
-    return Weight(sum(deposit.units for deposit in deposits), final, minimum)
-
-
 @dataclass(slots=True)
 class Weighed:
     """What weighing changed.
@@ -91,36 +84,30 @@ class Weighed:
 
 
 async def weigh(
-    session: AsyncSession,
-    network: str,
-    wanted: Collection[Place],
-    moment: Moment,
-    *,
-    fresh: Collection[str] = (),
+    session: AsyncSession, network: str, touched: Collection[Deposit], moment: Moment
 ) -> Weighed:
-    """Bring the small deposits of these places to where they belong now; credit what waited.
+    """Bring the small deposits where these stand to where they belong now; credit what waited.
 
-    `fresh` are deposits that have just become final and are not posted yet.
+    What of these has just become final is not posted yet. Of a flood of dust the largest pieces
+    add up, and so many are moved at a time.
     """
     weighed = Weighed()
-    if not wanted:
+    owners = await places.owners_at(session, network, {each.address for each in touched})
+    wanted = {each.place for each in touched if each.address in owners}
+    free = {each.id: each for each in touched if _is_free(each) and each.place in wanted}
+    for deposit in await places.marked_at(session, network, wanted):
+        free[deposit.id] = deposit
+    if not free:
         return weighed
-    found = await places.standing_at(session, network, wanted)
-    by_place: defaultdict[Place, list[Deposit]] = defaultdict(list)
-    for deposit in found:
-        by_place[deposit.address, deposit.currency_id].append(deposit)
-    owners = await places.owners_at(session, network, {place[0] for place in by_place})
-    refs = await places.in_suspense(session, found)
-    for (address, currency_id), deposits in by_place.items():
-        minimum = (await session.get_one(Currency, currency_id)).minimum_deposit_units
-        small = [deposit for deposit in deposits if deposit.units < minimum]
-        if address in owners:
-            scale, owner = weight(deposits, minimum), owners[address]
-            # What was credited to a merchant stays where it is, whoever credited it.
-            free = [d for d in small if d.status == "pending" or d.id in refs or d.id in fresh]
-            _place(free, scale, owner, weighed)
-            if scale.pays:
-                weighed.credited += [deposit for deposit in free if deposit.id in refs]
+    refs = await places.in_suspense(session, list(free.values()))
+    wanted = {each.place for each in free.values()}
+    for place, (standing, final) in (await places.sums_at(session, network, wanted)).items():
+        minimum = (await session.get_one(Currency, place[1])).minimum_deposit_units
+        scale = Weight(standing, final, minimum)
+        small = [each for each in free.values() if each.place == place]
+        _place(small, scale, owners[place[0]], weighed)
+        if scale.pays:
+            weighed.credited += [each for each in small if each.id in refs]
     await session.flush()
     await charge(session, weighed.credited)
     leaving = [_out_of_suspense(deposit, refs[deposit.id]) for deposit in weighed.credited]
@@ -128,15 +115,22 @@ async def weigh(
     return weighed
 
 
+def _is_free(deposit: Deposit) -> bool:
+    """Tell whether a small deposit stands there and is not credited yet."""
+    standing = deposit.status in ("pending", "confirmed")
+    return standing and deposit.reason == SMALL and deposit.purpose in places.WEIGHED
+
+
 def _place(small: Sequence[Deposit], scale: Weight, owner: Owner, weighed: Weighed) -> None:
     """Give the small deposits of one place to its owner, or take them away."""
     for deposit in small:
-        mine = owner.has(deposit)
-        if mine != scale.counts and (mine or deposit.reason == SMALL):
+        if owner.has(deposit) != scale.counts:
             _turn(deposit, owner if scale.counts else None)
             if owner.invoice is not None:
                 weighed.invoices.add(owner.invoice.id)
-        if deposit.status == "confirmed" and not scale.pays:
+        if deposit.status == "confirmed" and scale.pays:
+            deposit.reason = None
+        elif deposit.status == "confirmed":
             weighed.waiting.add(deposit.id)
 
 
@@ -159,7 +153,7 @@ def _turn(deposit: Deposit, owner: Owner | None) -> None:
     if owner is not None:
         owner.take(deposit)
         return
-    deposit.purpose, deposit.reason = "unattributed", SMALL
+    deposit.purpose = "unattributed"
     deposit.merchant_id = deposit.invoice_id = deposit.customer_id = None
     deposit.late = False
 

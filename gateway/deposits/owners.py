@@ -29,8 +29,8 @@ class Owner:
         return (deposit.invoice_id, deposit.customer_id) == (self.invoice_id, self.customer_id)
 
     def take(self, deposit: Deposit) -> None:
-        """Let the deposit count for this owner."""
-        deposit.purpose, deposit.reason = self.purpose, None
+        """Let the deposit count for this owner; its reason says whether it is credited yet."""
+        deposit.purpose = self.purpose
         deposit.merchant_id = self.merchant_id
         deposit.invoice_id, deposit.customer_id = self.invoice_id, self.customer_id
         deposit.late = self.invoice is not None and deposit.block_time > self.invoice.expires_at

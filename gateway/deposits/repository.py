@@ -3,30 +3,23 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 
-from sqlalchemy import Select, func, select, text, tuple_, update
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import set_committed_value
 
 from gateway.catalog.repository import suspended_currencies
-from gateway.domain.errors import Invalid, NotFound
+from gateway.domain.errors import Invalid
+from gateway.domain.moment import ulid
 from gateway.models import (
-    AddressPool,
     Currency,
     Deposit,
-    DepositSighting,
     Event,
     Invoice,
     Network,
     PaymentOption,
-    Stray,
     Transaction,
 )
-from gateway.paging import PageRequest, Slice, newest_first
-
-Identity = tuple[str, str, int]
-"""Hash, kind and ordinal: a deposit's name inside its network."""
+from gateway.paging import PageRequest, Slice, newest_first, sole
 
 FILTERS = {
     "invoice_id": Deposit.invoice_id,
@@ -43,9 +36,7 @@ async def deposit_of(
 ) -> tuple[Deposit, Currency]:
     """Return the merchant's deposit; raise `NotFound` where this caller has no such thing."""
     query = _of_merchant(merchant_id, livemode=livemode).where(Deposit.id == deposit_id)
-    row = (await session.scalars(query)).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no deposit {deposit_id[:64]}")
+    row = await sole(session, query, "deposit", deposit_id)
     return row, await session.get_one(Currency, row.currency_id)
 
 
@@ -100,83 +91,12 @@ def _of_merchant(merchant_id: str, *, livemode: bool) -> Select[Deposit]:
     )
 
 
-async def by_identity(
-    session: AsyncSession, network: str, hashes: Collection[str]
-) -> dict[Identity, Deposit]:
-    """Return the deposits of these transactions, locked, by (hash, kind, ordinal)."""
-    query = (
-        select(Deposit)
-        .where(Deposit.network_id == network, Deposit.tx_hash.in_(hashes))
-        .order_by(Deposit.id)
-        .with_for_update()
-    )
-    rows = await session.scalars(query)
-    return {(row.tx_hash, row.kind, row.ordinal): row for row in rows}
-
-
 async def accepted(session: AsyncSession, invoice_ids: Collection[str]) -> set[tuple[str, str]]:
     """Return the (invoice, currency) pairs that these invoices may be paid in."""
     query = select(PaymentOption.invoice_id, PaymentOption.currency_id).where(
         PaymentOption.invoice_id.in_(invoice_ids)
     )
     return {(row.invoice_id, row.currency_id) for row in await session.execute(query)}
-
-
-async def add_sightings(
-    session: AsyncSession, seen: Sequence[tuple[Deposit, str, int]], at: datetime
-) -> None:
-    """Note in which block (hash, height) each deposit stands."""
-    places = {
-        (deposit.id, block_hash): (deposit, height) for deposit, block_hash, height in seen
-    }
-    await session.execute(
-        _ADD_SIGHTINGS,
-        {
-            "deposits": [deposit_id for deposit_id, _ in places],
-            "hashes": [block_hash for _, block_hash in places],
-            "heights": [height for _, height in places.values()],
-            "units": [Decimal(deposit.units) for deposit, _ in places.values()],
-            "at": at,
-        },
-    )
-
-
-async def mark_confirmed(
-    session: AsyncSession, deposits: Sequence[Deposit], at: datetime
-) -> None:
-    """Write that these deposits are final, with one statement."""
-    await session.execute(
-        update(Deposit)
-        .where(Deposit.id.in_([deposit.id for deposit in deposits]))
-        .values(status="confirmed", confirmed_at=at)
-        .execution_options(synchronize_session=False)
-    )
-    for deposit in deposits:
-        set_committed_value(deposit, "status", "confirmed")
-        set_committed_value(deposit, "confirmed_at", at)
-
-
-async def use_addresses(session: AsyncSession, pool_ids: Collection[int]) -> None:
-    """Mark assigned addresses as paid to."""
-    await session.execute(
-        update(AddressPool)
-        .where(AddressPool.id.in_(pool_ids), AddressPool.status == "ASSIGNED")
-        .values(status="USED")
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def supersede_strays(
-    session: AsyncSession, network: str, identities: Collection[Identity]
-) -> None:
-    """Mark strays that are deposits now: their asset was listed and the block read again."""
-    place = tuple_(Stray.tx_hash, Stray.kind, Stray.ordinal)
-    await session.execute(
-        update(Stray)
-        .where(Stray.network_id == network, place.in_(identities))
-        .values(status="counted")
-        .execution_options(synchronize_session=False)
-    )
 
 
 async def told_per_invoice(
@@ -195,11 +115,18 @@ async def told_per_invoice(
 async def told_per_customer(
     session: AsyncSession, customer_ids: Collection[str], since: datetime
 ) -> Counter[str]:
-    """Return how many deposits of each customer, seen since then, had an event of their own."""
+    """Return how many deposits of each customer, seen since then, had an event of their own.
+
+    Ids begin with the time, so that older deposits are not walked past.
+    """
     query = (
         select(Deposit.customer_id, func.count(func.distinct(Event.subject)))
         .join(Event, Event.subject == Deposit.id)
-        .where(Deposit.customer_id.in_(customer_ids), Deposit.detected_at > since)
+        .where(
+            Deposit.customer_id.in_(customer_ids),
+            Deposit.id > f"dep_{ulid(since, bytes(10))}",
+            Deposit.detected_at > since,
+        )
         .group_by(Deposit.customer_id)
     )
     return Counter({customer or "": count for customer, count in await session.execute(query)})
@@ -218,12 +145,6 @@ async def told_at(session: AsyncSession, deposit: Deposit) -> int:
 async def heard_of(session: AsyncSession, deposit_ids: Sequence[str]) -> set[str]:
     """Return which of these deposits were told to their merchant."""
     query = select(Event.subject).distinct().where(Event.subject.in_(deposit_ids))
-    return set(await session.scalars(query))
-
-
-async def counted_elsewhere(session: AsyncSession, deposit_ids: Sequence[str]) -> set[str]:
-    """Return which of these the database refused because a balance difference credited them."""
-    query = select(Deposit.id).where(Deposit.id.in_(deposit_ids), Deposit.status == "rejected")
     return set(await session.scalars(query))
 
 
@@ -269,15 +190,6 @@ async def pending_above(session: AsyncSession, network: str, height: int) -> Seq
     return (await session.scalars(query)).all()
 
 
-async def orphan_sightings(session: AsyncSession, deposit_ids: Sequence[str]) -> None:
-    """Mark where these deposits stood as orphaned."""
-    await session.execute(
-        update(DepositSighting)
-        .where(DepositSighting.deposit_id.in_(deposit_ids))
-        .values(orphaned=True)
-    )
-
-
 async def waiting_for_depth(session: AsyncSession, network: str) -> Sequence[str]:
     """Return invoices that settle by a number of confirmations and have pending deposits here."""
     query = (
@@ -293,15 +205,6 @@ async def waiting_for_depth(session: AsyncSession, network: str) -> Sequence[str
         .order_by(Invoice.id)
     )
     return (await session.scalars(query)).all()
-
-
-_ADD_SIGHTINGS = text("""
-INSERT INTO deposit_sighting (deposit_id, block_hash, block_height, units, orphaned, seen_at)
-SELECT deposit_id, block_hash, block_height, units, false, :at
-FROM unnest(CAST(:deposits AS text[]), CAST(:hashes AS text[]), CAST(:heights AS bigint[]),
-            CAST(:units AS numeric[])) AS seen (deposit_id, block_hash, block_height, units)
-ON CONFLICT (deposit_id, block_hash) DO UPDATE SET orphaned = false
-""")
 
 
 async def fee_of(session: AsyncSession, network: str, tx_hash: str) -> tuple[str, int] | None:

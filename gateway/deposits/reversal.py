@@ -13,6 +13,7 @@ from gateway.domain import posting
 from gateway.domain.errors import Conflict, NotFound
 from gateway.invoices import repository as invoices
 from gateway.invoices.standing import NO_HEADS
+from gateway.ledger.repository import Holder
 from gateway.ledger.service import post
 from gateway.models import Deposit
 from gateway.referrals.reversal import left_of, reverse_commissions
@@ -20,6 +21,8 @@ from gateway.withdrawals.recall import recall
 
 REVERSED = "reversed"
 """Reason of a deposit that was final and is no more; a later sighting does not bring it back."""
+MARKED = "marked"
+"""A person has decided about the invoice: no payment, and none that goes, changes that."""
 CREDITED = ("invoice", "customer", "merchant")
 
 
@@ -36,18 +39,38 @@ async def reverse(desk: Desk, deposit_id: str) -> Deposit:
     if deposit.status != "confirmed" or deposit.purpose not in CREDITED:
         raise Conflict(f"deposit {deposit.id} is not credited to anybody", code="not_credited")
     waiting = bool(await places.in_suspense(session, [deposit]))
-    if not waiting:
-        await recall(session, deposit, moment)
+    short = 0 if waiting else await _short(desk, deposit, deposit.customer_id, _owed(deposit))
     await reverse_commissions(session, deposit.id, moment)
+    if deposit.customer_id is not None:
+        await _short(desk, deposit, None, short)  # a merchant answers for its customer
     await _take_back(desk, deposit, waiting=waiting)
     deposit.status, deposit.reason = "rejected", REVERSED
     for invoice in locked.values():
-        invoice.final = False
+        invoice.final = invoice.exception == MARKED
     await session.flush()
     await announce(session, [deposit], "deposit.reorged", moment)
     await announce_balances(session, [deposit], moment)
     await judge(desk, locked, "an operator reversed a payment", NO_HEADS)
     return deposit
+
+
+def _owed(deposit: Deposit) -> int:
+    """Return what its owner was credited."""
+    return deposit.units - deposit.fee_units
+
+
+async def _short(desk: Desk, deposit: Deposit, customer_id: str | None, needed: int) -> int:
+    """Call back what the customer, or the merchant, asked for; return what is still not there."""
+    holder = Holder(deposit.merchant_id or "", customer_id)
+    left = await recall(
+        desk.session,
+        holder,
+        deposit.currency_id,
+        needed,
+        deposit_id=deposit.id,
+        moment=desk.moment,
+    )
+    return max(needed - left, 0)
 
 
 async def _take_back(desk: Desk, deposit: Deposit, *, waiting: bool) -> None:
@@ -64,7 +87,7 @@ async def _take_back(desk: Desk, deposit: Deposit, *, waiting: bool) -> None:
     credit = posting.Credit(
         account,
         deposit.currency_id,
-        deposit.units - deposit.fee_units,
+        _owed(deposit),
         left,
         ((posting.CUSTODY, deposit.units), (posting.REVENUE, -deposit.fee_units)),
         surety,

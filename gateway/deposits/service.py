@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.deposits import attribution, repository
+from gateway.deposits import attribution, repository, writing
 from gateway.deposits.announcements import (
     announce,
     announce_balances,
@@ -22,10 +22,22 @@ from gateway.invoices.standing import Confirmations, emit_invoice, reconsider
 from gateway.ledger.service import post_many
 from gateway.models import Deposit, Invoice
 
+BATCH = 500
+"""So many deposits are credited at a time; where so many were, there may be more."""
 INTERNAL = "internal"
 """Purpose of what moved from one address of the house to another: nobody is credited."""
 
-__all__ = ["INTERNAL", "Arrival", "Desk", "confirm", "deepen", "judge", "orphan", "record"]
+__all__ = [
+    "BATCH",
+    "INTERNAL",
+    "Arrival",
+    "Desk",
+    "confirm",
+    "deepen",
+    "judge",
+    "orphan",
+    "record",
+]
 
 
 async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) -> None:
@@ -36,39 +48,39 @@ async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) 
     if not arrivals:
         return
     session, moment = desk.session, desk.moment
-    known = await repository.by_identity(
+    known = await writing.by_identity(
         session, arrivals[0].network_id, {arrival.tx_hash for arrival in arrivals}
     )
     owners = await _owners(session, arrivals, known.values())
-    accepted = await repository.accepted(session, owners)
-    news = []
+    accepted = await repository.accepted(session, owners) if owners else set()
+    made: list[Deposit] = []
+    again: list[Deposit] = []
     for arrival in arrivals:
         place = arrival.tx_hash, arrival.kind, arrival.ordinal
         deposit = known.get(place)
         if deposit is None:
             deposit = known[place] = new_deposit(desk, arrival, owners, accepted)
-            session.add(deposit)
-            news.append(deposit)
+            made.append(deposit)
         elif deposit.status in ("pending", "reorged"):
-            news += [deposit] * (deposit.status == "reorged")
+            again += [deposit] * (deposit.status == "reorged")
             if (deposit.address, deposit.currency_id) != (arrival.address, arrival.currency.id):
                 hand_over(deposit, new_deposit(desk, arrival, owners, accepted))
             move(deposit, arrival, owners)
     await session.flush()
-    refused = await repository.counted_elsewhere(session, [deposit.id for deposit in news])
-    for deposit in news:
+    refused = await writing.add(session, made)
+    refused |= await writing.counted_elsewhere(session, [deposit.id for deposit in again])
+    for deposit in (*made, *again):
         if deposit.id in refused:
             await session.refresh(deposit)
-    news = [deposit for deposit in news if deposit.id not in refused]
+    news = [deposit for deposit in (*made, *again) if deposit.id not in refused]
     seen = [
         (known[a.tx_hash, a.kind, a.ordinal], a.block_hash, a.block_height) for a in arrivals
     ]
-    await repository.add_sightings(session, seen, moment.at)
-    await repository.use_addresses(session, {a.pool.id for a in arrivals if a.pool is not None})
+    await writing.add_sightings(session, seen, moment.at)
+    await writing.use_addresses(session, {a.pool.id for a in arrivals if a.pool is not None})
     if any(deposit.kind == "token" for deposit in news):
-        await repository.supersede_strays(session, arrivals[0].network_id, known)
-    places = {(d.address, d.currency_id) for d in known.values()}
-    weighed = await attribution.weigh(session, arrivals[0].network_id, places, moment)
+        await writing.supersede_strays(session, arrivals[0].network_id, known)
+    weighed = await attribution.weigh(session, arrivals[0].network_id, known.values(), moment)
     await announce(session, news, "deposit.detected", moment)
     shown = {a.pool.address: a.pool.invoice_id for a in arrivals if a.pool is not None}
     unmatched = [
@@ -91,19 +103,20 @@ async def confirm(
     final_height: int,
     heads: Confirmations,
     *,
-    limit: int = 500,
+    limit: int = BATCH,
     held: Collection[str] = (),
 ) -> int:
     """Credit pending deposits in final blocks, but those `held` back; return how many."""
     session, moment = desk.session, desk.moment
     deposits = await repository.pending_up_to(session, network, final_height, limit, held)
+    if not deposits:
+        return 0
     # Invoices are locked before wallets: one lock order everywhere.
     paid = {deposit.invoice_id for deposit in deposits if deposit.invoice_id is not None}
-    await invoices.locked_many(session, paid)
-    await repository.mark_confirmed(session, deposits, moment.at)
-    places = {(deposit.address, deposit.currency_id) for deposit in deposits}
-    fresh = {deposit.id for deposit in deposits}
-    weighed = await attribution.weigh(session, network, places, moment, fresh=fresh)
+    if paid:
+        await invoices.locked_many(session, paid)
+    await writing.mark_confirmed(session, deposits, moment.at)
+    weighed = await attribution.weigh(session, network, deposits, moment)
     await charge(session, [each for each in deposits if each.id not in weighed.waiting])
     entries = [
         _journal(each, waits=each.id in weighed.waiting)
@@ -129,13 +142,12 @@ async def orphan(desk: Desk, network: str, above_height: int, heads: Confirmatio
     """
     session = desk.session
     deposits = await repository.pending_above(session, network, above_height)
-    await repository.orphan_sightings(session, [deposit.id for deposit in deposits])
+    await writing.orphan_sightings(session, [deposit.id for deposit in deposits])
     for deposit in deposits:
         deposit.status = "reorged"
     await session.flush()
     await announce(session, deposits, "deposit.reorged", desk.moment)
-    places = {(deposit.address, deposit.currency_id) for deposit in deposits}
-    weighed = await attribution.weigh(session, network, places, desk.moment)
+    weighed = await attribution.weigh(session, network, deposits, desk.moment)
     touched = weighed.invoices | {d.invoice_id for d in deposits if d.invoice_id is not None}
     await judge(desk, touched, "the block of a payment was orphaned", heads)
     return len(deposits)
@@ -180,7 +192,7 @@ async def _owners(
     for arrival in arrivals:
         if arrival.pool is not None and arrival.pool.invoice_id is not None:
             ids.add(arrival.pool.invoice_id)
-    return await invoices.locked_many(session, ids)
+    return await invoices.locked_many(session, ids) if ids else {}
 
 
 async def _fees(session: AsyncSession, moved: Sequence[Deposit]) -> list[posting.JournalEntry]:

@@ -16,7 +16,7 @@ from tests.fakes.slots import SlotReader, slot_of
 from tests.watchers.world import DUE_UNITS, ETH, NETWORK, World, world
 from watchers.network import Block, BlockRef, Incomplete, NodeUnavailable, Tip, Transfer
 from watchers.scan.coverage import Gap, coverage
-from watchers.scan.prefetch import IN_FLIGHT_MAX, RUN_BLOCKS_MAX, Pace, Prefetch
+from watchers.scan.prefetch import IN_FLIGHT_MAX, RUN_BLOCKS_MAX, RUNS_AHEAD, Pace, Prefetch
 from watchers.scan.reorg import FinalityBroken, Hysteresis, Votes
 from watchers.scan.rescan import CannotRescan, Rescan
 
@@ -60,16 +60,16 @@ async def chain_of(blocks: int) -> FakeChain:
 
 
 async def test_the_next_run_is_read_while_the_present_one_is_in_hand() -> None:
-    """In order, bounded, and two runs ahead at most."""
-    chain = await chain_of(300)
+    """In order, bounded, and so many runs at most."""
+    chain = await chain_of(500)
     reader, prefetch = Watched(chain, 1, frozenset()), Prefetch(dense=True)
-    run = await prefetch.run(reader, 1, 300)
-    for _ in range(2000):
+    run = await prefetch.run(reader, 1, 500)
+    for _ in range(3000):
         await asyncio.sleep(0)
     assert [block.ref.height for block in run] == list(range(1, RUN_BLOCKS_MAX + 1))
-    assert sorted(reader.asked) == list(range(1, 2 * RUN_BLOCKS_MAX + 1))
+    assert sorted(reader.asked) == list(range(1, RUNS_AHEAD * RUN_BLOCKS_MAX + 1))
     assert reader.most <= IN_FLIGHT_MAX
-    again = await prefetch.run(reader, RUN_BLOCKS_MAX + 1, 300)
+    again = await prefetch.run(reader, RUN_BLOCKS_MAX + 1, 500)
     assert again[0].ref.height == RUN_BLOCKS_MAX + 1
     assert len(reader.asked) == len(set(reader.asked))
     await prefetch.discard()

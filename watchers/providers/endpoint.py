@@ -139,6 +139,8 @@ def in_order(
     one that asked to be left alone, are not in the list.
     """
     usable = [each for each in endpoints if not each.refused and not each.breaker.held(now)]
+    if len(usable) < 2:
+        return usable
     known = [each.latency_s for each in usable if each.latency_s is not None]
     slow = max(SLOW_SECONDS_MIN, SLOW_FACTOR * min(known, default=0.0))
 

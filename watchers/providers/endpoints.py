@@ -5,7 +5,6 @@ import copy
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TypeVar
 
 from watchers.network import NodeUnavailable, WrongChain
@@ -167,7 +166,7 @@ class Endpoints:
         post = exchange.post if self._checked else exchange.post_unchecked
         answer = await post(node, path, body)
         # Without its content: a task that rests would keep a whole block alive.
-        _answer.set(replace(answer, content=b""))
+        _answer.set(Answer(b"", answer.endpoint, answer.began))
         self._answering = node
         return answer
 

@@ -78,7 +78,7 @@ class Exchange:
             await self.sleep(wait)
 
     async def _identify(self, endpoint: Endpoint) -> None:
-        if self.identity is None:
+        if self.identity is None or (endpoint.identified and endpoint.refused is None):
             return
         async with endpoint.checking:
             if endpoint.refused is None and not endpoint.identified:

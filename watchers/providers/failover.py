@@ -111,7 +111,7 @@ class FailoverReader:
     def _in_order(self, height: int | None) -> list[str]:
         """Return whom to ask; of those in use, a node that can still trace the block comes first."""
         now, labels = self.clock(), self.endpoints.preferred(self.wanted)
-        if height is None:
+        if height is None or len(labels) == 1:
             return labels
 
         def worth(label: str) -> tuple[bool, bool]:

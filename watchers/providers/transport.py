@@ -1,23 +1,25 @@
 """HTTP to nodes: one client per network, whole bodies only, and nobody's key in a message."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
 
 from watchers.network import NodeUnavailable
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
-CHUNK_BYTES = 256 * 1024
 KEEP_ALIVE_SECONDS = 75.0
 CONNECTIONS_PER_HOST = 16
 TOO_MANY = frozenset({429, 503})
 """Statuses that may carry `Retry-After`; only the first says that it was our doing."""
+
+_opened: ContextVar[list[socket.socket]] = ContextVar("_opened")
+"""The sockets that this task's exchange has opened: one where it found no resting connection."""
 
 
 class Throttled(NodeUnavailable):
@@ -64,7 +66,8 @@ class Transport:
     async def post(self, url: str, body: bytes, connected: Callable[[], None]) -> bytes:
         """Return the body of a 200 answer; raise `NodeUnavailable` for anything else.
 
-        `connected` is called for every new TCP connection that the exchange needs.
+        `connected` is called, before its answer is believed, where the exchange needed a new TCP
+        connection.
         """
         try:
             return await self._body(url, body, connected)
@@ -79,10 +82,13 @@ class Transport:
             self._session = None
 
     async def _body(self, url: str, body: bytes, connected: Callable[[], None]) -> bytes:
-        content = bytearray()
-        async with self._client().post(
-            url, data=body, allow_redirects=False, trace_request_ctx=connected
-        ) as response:
+        opened: list[socket.socket] = []
+        _opened.set(opened)
+        parts: list[bytes] = []
+        size = 0
+        async with self._client().post(url, data=body, allow_redirects=False) as response:
+            if opened:
+                connected()
             if response.status in TOO_MANY:
                 said = response.headers.get("retry-after")
                 after = retry_after_seconds(said, self.wall_clock())
@@ -90,19 +96,20 @@ class Transport:
                     raise Throttled(response.status, after)
             if response.status != 200:
                 raise NodeUnavailable(f"HTTP {response.status}")
-            async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                content += chunk
-                if len(content) > self.body_bytes_max:
+            async for part in response.content.iter_any():
+                parts.append(part)
+                size += len(part)
+                if size > self.body_bytes_max:
                     raise NodeUnavailable(f"answer of more than {self.body_bytes_max} bytes")
-        return bytes(content)
+        return b"".join(parts)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            tracing = aiohttp.TraceConfig()
-            tracing.on_connection_create_end.append(_note_connection)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit_per_host=CONNECTIONS_PER_HOST, keepalive_timeout=KEEP_ALIVE_SECONDS
+                    limit_per_host=CONNECTIONS_PER_HOST,
+                    keepalive_timeout=KEEP_ALIVE_SECONDS,
+                    socket_factory=_open,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={
@@ -115,15 +122,16 @@ class Transport:
                     sock_connect=self.timeout_s,
                     sock_read=self.timeout_s,
                 ),
-                trace_configs=[tracing],
             )
         return self._session
 
 
-async def _note_connection(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any
-) -> None:
-    context.trace_request_ctx()
+def _open(place: aiohttp.AddrInfoType) -> socket.socket:
+    """Open a socket and note it: a trace of the client costs as much as half an exchange."""
+    family, kind, protocol, _, _ = place
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    _opened.get().append(made)
+    return made
 
 
 def _words(trouble: BaseException) -> str:

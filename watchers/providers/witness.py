@@ -61,6 +61,11 @@ class Witness:
     _probed_check: int = field(default=0, init=False)
     _probed_at: float | None = field(default=None, init=False)
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _less: SelectiveReader | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        # Looked at once: to ask an object for its protocol takes longer than to prove a receipt.
+        self._less = self.reader if isinstance(self.reader, SelectiveReader) else None
 
     async def check_identity(self) -> None:
         """Compare the node's chain with the pinned one; raise `WrongChain`."""
@@ -74,8 +79,7 @@ class Witness:
 
     async def read(self, height: int) -> Block:
         """Return the first complete block at or above `height`, or raise `Incomplete`."""
-        async with self._probing:
-            await self._know_capabilities()
+        await self._know_capabilities()
         block = await _or_unavailable(self._read(height))
         if any(transfer.kind == INTERNAL for transfer in block.transfers):
             self.node.capabilities |= {INTERNAL}
@@ -84,7 +88,7 @@ class Witness:
     @property
     def selective(self) -> bool:
         """Whether its family can prove a block with less."""
-        return isinstance(self.reader, SelectiveReader) and self.reader.selective
+        return self._less is not None and self._less.selective
 
     async def read_for(self, height: int, interest: Interest) -> Block:
         """Return a block that is complete in what concerns the interest, or `Incomplete`.
@@ -92,11 +96,10 @@ class Witness:
         What cannot be proved with less is read whole, and after any trouble so is what comes in
         the next seconds.
         """
-        async with self._probing:
-            await self._know_capabilities()
-        if self._reads_less(height):
+        await self._know_capabilities()
+        if self._less is not None and self._reads_less(height):
             try:
-                return await self._read_for(height, interest)
+                return await self._read_for(self._less, height, interest)
             except Incomplete as trouble:
                 self._read_whole(trouble)
             except NodeUnavailable as trouble:
@@ -118,11 +121,11 @@ class Witness:
         traced = self.endpoints.offers(TRACES) and not self.beyond_traces(height)
         return self.selective and self.endpoints.offers(LOGS) and not traced
 
-    async def _read_for(self, height: int, interest: Interest) -> Block:
-        if not isinstance(self.reader, SelectiveReader):
-            raise TypeError(f"not a selective reader: {type(self.reader).__name__}")
+    async def _read_for(
+        self, reader: SelectiveReader, height: int, interest: Interest
+    ) -> Block:
         with leaving_out(TRACES):
-            block = await _or_unavailable(self.reader.read_for(height, interest))
+            block = await _or_unavailable(reader.read_for(height, interest))
         return replace(block, provider=self.node.label)
 
     def beyond_traces(self, height: int) -> bool:
@@ -171,14 +174,21 @@ class Witness:
 
     async def _know_capabilities(self) -> None:
         """Ask what the node offers, at first and whenever its chain was checked again."""
-        known = self.node.identified and self.node.checks == self._probed_check
-        if self.probe is None or known:
+        if self.probe is not None and not self._knows():
+            async with self._probing:
+                await self._ask_capabilities(self.probe)
+
+    def _knows(self) -> bool:
+        return self.node.identified and self.node.checks == self._probed_check
+
+    async def _ask_capabilities(self, probe: Probe) -> None:
+        if self._knows():
             return
         now = self.clock()
         if self._probed_at is not None and now < self._probed_at + PROBE_SECONDS:
             return
         self._probed_at, self._traced_depth = now, None
-        found = await _or_unavailable(self.probe(self.endpoints))
+        found = await _or_unavailable(probe(self.endpoints))
         self.node.capabilities = merged(self.node.capabilities, found)
         if None not in found.values():
             self._probed_check = self.node.checks

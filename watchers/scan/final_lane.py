@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
-from gateway.deposits.service import Desk
+from gateway.deposits.service import BATCH, Desk
 from gateway.models import Block as BlockRow
 from watchers import store
 from watchers.clock import now
@@ -145,7 +145,7 @@ class FinalLane:
 
     async def _credit(self, desk: Desk, height: int, held: frozenset[str]) -> None:
         network, heads = self.track.network, self.track.heads
-        while await deposits.confirm(desk, network, height, heads, held=held):
+        while await deposits.confirm(desk, network, height, heads, held=held) == BATCH:
             continue
 
     async def _ours(self, height: int) -> BlockRow | None:

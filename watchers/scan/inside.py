@@ -8,7 +8,8 @@ hashes; what looks like ours then waits until the keystore's history is read or 
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Text, and_, any_, bindparam, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.deposits.service import INTERNAL
@@ -29,9 +30,10 @@ async def arriving(session: AsyncSession, network: str, hits: Iterable[Hit]) -> 
     query = select(Attempt.tx_hash).where(
         Attempt.network_id == network,
         Attempt.purpose.in_(HOUSE),
-        Attempt.tx_hash.in_({transfer.tx_hash for _, transfer in pairs}),
+        Attempt.tx_hash == any_(bindparam("hashes", type_=ARRAY(Text))),
     )
-    moved = set(await session.scalars(query))
+    hashes = {transfer.tx_hash for _, transfer in pairs}
+    moved = set(await session.scalars(query, {"hashes": list(hashes)}))
     return [(block, hit) for block, hit in pairs if hit.tx_hash not in moved]
 
 

@@ -17,7 +17,9 @@ from watchers.scan.edge import proved_block
 RUN_BLOCKS_MAX = 100
 RUN_TRANSACTIONS_MAX = 20_000
 """About what one run may hold in memory; blocks of Solana are large."""
-RUN_SECONDS_MAX = 2.0
+RUN_SECONDS_MAX = 0.5
+"""So long a run waits for blocks behind its first one. What comes later is in the next."""
+RUNS_AHEAD = 3
 SLOTS_LISTED = 256
 IN_FLIGHT_FIRST, IN_FLIGHT_MAX = 4, 16
 SLOW_SECONDS = 10.0
@@ -98,12 +100,12 @@ class Prefetch:
         return sorted([*self._reads, *self._queue])
 
     async def _plan(self, reader: ChainReader, first: int, head: int) -> None:
-        """Let reads of two runs be under way: the one asked for and the next."""
+        """Let reads be under way of the run that is asked for and of those behind it."""
         self._forget_below(first)
         self._queue.extendleft(sorted(self._again, reverse=True))
         self._again.clear()
         start = max(first, self._planned_to + 1)
-        stop = min(head, first + 2 * self._run_max - 1)
+        stop = min(head, first + RUNS_AHEAD * self._run_max - 1)
         if start <= stop:
             self._queue.extend(await self._listed(reader, start, stop))
         if not self._reads and not self._queue:

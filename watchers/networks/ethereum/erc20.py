@@ -15,6 +15,7 @@ TRANSFER_TOPICS = 3
 WORD_HEX = 66
 """Length of one 32-byte word in hex with its `0x`."""
 ADDRESS_PADDING = "0x" + "00" * 12
+PADDING_HEX = len(ADDRESS_PADDING)
 TRANSFER_CALL_BYTES = 4 + 32 + 32
 UINT256_MAX = 2**256 - 1
 
@@ -55,16 +56,17 @@ def recipient_in(topics: Sequence[str]) -> str | None:
     """Return the recipient that the topics of a Transfer log name; None for any other log."""
     if len(topics) != TRANSFER_TOPICS:
         return None
-    if topics[0] != TRANSFER_TOPIC and topics[0].lower() != TRANSFER_TOPIC:
+    kind, _, recipient = topics
+    if kind != TRANSFER_TOPIC and kind.lower() != TRANSFER_TOPIC:
         return None
-    return address_in_topic(topics[2])
+    return address_in_topic(recipient)
 
 
 def address_in_topic(topic: str) -> str | None:
     """Return the lower-case address in an indexed topic; None where it is no padded address."""
-    if len(topic) != WORD_HEX or not topic.startswith(ADDRESS_PADDING):
+    if len(topic) != WORD_HEX or topic[:PADDING_HEX] != ADDRESS_PADDING:
         return None
-    return "0x" + topic[len(ADDRESS_PADDING) :].lower()
+    return "0x" + topic[PADDING_HEX:].lower()
 
 
 def _word(address: str) -> bytes:

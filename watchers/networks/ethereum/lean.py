@@ -6,7 +6,7 @@ the last one, and that the block's gas is used up by the last transaction there 
 concerns us is then read from receipts, which have to repeat the logs word for word.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from watchers.interest import Interest, Overtaken
@@ -114,10 +114,10 @@ def survey(
         of_place = _proved(ref, block, logs)
     except ValueError as trouble:
         raise Incomplete(f"block {height}: {trouble}") from trouble
-    paid = list(_paid(block, of_place))
+    paid = _paid(block, of_place)
     recipients = frozenset([recipient for recipient, _ in paid])
     ours = interest.perhaps(recipients)
-    wanted = {place for recipient, place in paid if recipient in ours}
+    wanted = {place for recipient, place in paid if recipient in ours} if ours else set()
     wanted.update(places[name] for name in interest.own if name in places)
     wanted.update(_end(len(block.transactions), of_place))
     if len(wanted) > RECEIPTS_MAX:
@@ -133,16 +133,19 @@ def _end(count: int, logs: Mapping[int, Sequence[RawLog]]) -> Sequence[int]:
     return range(max(logs), count) if logs else (count - 1,)
 
 
-def _paid(block: RawBlock, logs: Mapping[int, Sequence[RawLog]]) -> Iterator[tuple[str, int]]:
-    """Yield who may have been paid, and by the transaction at which place."""
-    for place, each in enumerate(block.transactions):
-        if each.to is not None and each.value != "0x0":
-            yield each.to.lower(), place
+def _paid(block: RawBlock, logs: Mapping[int, Sequence[RawLog]]) -> list[tuple[str, int]]:
+    """Return who may have been paid, and by the transaction at which place."""
+    paid = [
+        (each.to.lower(), place)
+        for place, each in enumerate(block.transactions)
+        if each.value != "0x0" and each.to is not None
+    ]
     for place, mine in logs.items():
         for log in mine:
             recipient = recipient_in(log.topics)
             if recipient is not None:
-                yield recipient, place
+                paid.append((recipient, place))
+    return paid
 
 
 def _placed(ref: BlockRef, block: RawBlock) -> dict[str, int]:
@@ -150,9 +153,9 @@ def _placed(ref: BlockRef, block: RawBlock) -> dict[str, int]:
     sent = block.transactions
     if block.transactions_root is not None:
         prove_root(block.transactions_root, len(sent))
-    for each in sent:
-        if each.block_hash != ref.hash and (each.block_hash or "").lower() != ref.hash:
-            raise Incomplete(f"transaction {each.hash} is of block {each.block_hash}")
+    for named in {each.block_hash for each in sent}:
+        if (named or "").lower() != ref.hash:
+            raise Incomplete(f"block {ref.height}: a transaction is of block {named}")
     places = {each.hash.lower(): place for place, each in enumerate(sent)}
     if len(places) != len(sent):
         raise Incomplete(f"block {ref.height}: a transaction is listed twice")
@@ -164,19 +167,23 @@ def _proved(
 ) -> dict[int, list[RawLog]]:
     """Return the logs by place of their transaction; nothing is missing among them."""
     of_place: dict[int, list[RawLog]] = {}
-    sent, last = block.transactions, 0
+    mine: list[RawLog] = []
+    sent, last = block.transactions, -1
+    for named in {log.block_hash for log in logs}:
+        if (named or "").lower() != ref.hash:
+            raise Incomplete(f"block {ref.height}: a log is of block {named}")
     for position, log in enumerate(logs):
-        if log.removed or (log.block_hash or "").lower() != ref.hash:
-            raise Incomplete(f"log {log.log_index} is of block {log.block_hash}")
-        if log.log_index != hex(position):
+        if log.removed or log.log_index != hex(position):
             raise Incomplete(f"log {log.log_index} stands at position {position}")
         place = int(log.transaction_index, 16)
-        if not last <= place < len(sent):
-            raise Incomplete(f"log {log.log_index} is at transaction {place}")
+        if place != last:
+            if not max(last, 0) <= place < len(sent):
+                raise Incomplete(f"log {log.log_index} is at transaction {place}")
+            of_place[place] = mine = []
+            last = place
         if log.transaction_hash != sent[place].hash:
             raise Incomplete(f"log {log.log_index} is of {log.transaction_hash}")
-        of_place.setdefault(place, []).append(log)
-        last = place
+        mine.append(log)
     if block.logs_bloom is None or bloom_of(block.logs_bloom) != _bloom(logs):
         raise Incomplete("the logs do not add up to the header's bloom")
     return of_place
@@ -185,8 +192,7 @@ def _proved(
 def _bloom(logs: Sequence[RawLog]) -> int:
     """Return the exact bloom of these logs; most words of a block are in many of them."""
     words = {log.address for log in logs}
-    for log in logs:
-        words.update(log.topics)
+    words.update(*[log.topics for log in logs])
     bloom = 0
     for word in words:
         bloom |= bits_of(word)

@@ -1,0 +1,157 @@
+"""Named statements that write deposits: however many there are, each is one statement."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from sqlalchemy import Select, any_, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.types import BigInteger, Text
+
+from gateway.models import AddressPool, Deposit, DepositSighting
+
+Identity = tuple[str, str, int]
+"""Hash, kind and ordinal: a deposit's name inside its network."""
+NAMES = tuple(column.key for column in Deposit.__mapper__.column_attrs)
+
+# An array is one value to the driver and the planner; a list of so many values is parsed anew.
+_OF_IDS = Deposit.id == any_(bindparam("ids", type_=ARRAY(Text)))
+_OF_HASHES = Deposit.tx_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
+
+
+async def by_identity(
+    session: AsyncSession, network: str, hashes: Collection[str]
+) -> dict[Identity, Deposit]:
+    """Return the deposits of these transactions, locked, by (hash, kind, ordinal)."""
+    query: Select[Deposit] = (
+        select(Deposit)
+        .where(Deposit.network_id == network, _OF_HASHES)
+        .order_by(Deposit.id)
+        .with_for_update()
+    )
+    rows = await session.scalars(query, {"hashes": list(hashes)})
+    return {(row.tx_hash, row.kind, row.ordinal): row for row in rows}
+
+
+async def add(session: AsyncSession, deposits: Sequence[Deposit]) -> set[str]:
+    """Write new deposits; return the ids of those that the database refused.
+
+    A balance difference has credited what these brought. From here on the session has them all
+    as the rows they are, but for what the database wrote on those that it refused.
+    """
+    if not deposits:
+        return set()
+    rows = [
+        {name: getattr(deposit, name) for name in NAMES}
+        | {"units": str(deposit.units), "fee_units": str(deposit.fee_units)}
+        for deposit in deposits
+    ]
+    written = await session.execute(_ADD, {"rows": msgspec.json.encode(rows).decode()})
+    for deposit in deposits:
+        make_transient_to_detached(deposit)
+        session.add(deposit)
+    return {row.id for row in written if row.status == "rejected"}
+
+
+async def counted_elsewhere(session: AsyncSession, deposit_ids: Sequence[str]) -> set[str]:
+    """Return which of these the database refused because a balance difference credited them."""
+    if not deposit_ids:
+        return set()
+    query = select(Deposit.id).where(_OF_IDS, Deposit.status == "rejected")
+    return set(await session.scalars(query, {"ids": list(deposit_ids)}))
+
+
+async def add_sightings(
+    session: AsyncSession, seen: Sequence[tuple[Deposit, str, int]], at: datetime
+) -> None:
+    """Note in which block (hash, height) each deposit stands."""
+    places = {
+        (deposit.id, block_hash): (deposit, height) for deposit, block_hash, height in seen
+    }
+    await session.execute(
+        _ADD_SIGHTINGS,
+        {
+            "deposits": [deposit_id for deposit_id, _ in places],
+            "hashes": [block_hash for _, block_hash in places],
+            "heights": [height for _, height in places.values()],
+            "units": [Decimal(deposit.units) for deposit, _ in places.values()],
+            "at": at,
+        },
+    )
+
+
+async def orphan_sightings(session: AsyncSession, deposit_ids: Sequence[str]) -> None:
+    """Mark where these deposits stood as orphaned."""
+    await session.execute(
+        update(DepositSighting)
+        .where(DepositSighting.deposit_id.in_(deposit_ids))
+        .values(orphaned=True)
+    )
+
+
+async def mark_confirmed(
+    session: AsyncSession, deposits: Sequence[Deposit], at: datetime
+) -> None:
+    """Write that these deposits are final."""
+    statement = update(Deposit).where(_OF_IDS).values(status="confirmed", confirmed_at=at)
+    await session.execute(
+        statement.execution_options(synchronize_session=False),
+        {"ids": [deposit.id for deposit in deposits]},
+    )
+    for deposit in deposits:
+        set_committed_value(deposit, "status", "confirmed")
+        set_committed_value(deposit, "confirmed_at", at)
+
+
+async def use_addresses(session: AsyncSession, pool_ids: Collection[int]) -> None:
+    """Mark assigned addresses as paid to."""
+    these = AddressPool.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+    statement = (
+        update(AddressPool).where(these, AddressPool.status == "ASSIGNED").values(status="USED")
+    )
+    await session.execute(
+        statement.execution_options(synchronize_session=False), {"ids": list(pool_ids)}
+    )
+
+
+async def supersede_strays(
+    session: AsyncSession, network: str, identities: Collection[Identity]
+) -> None:
+    """Mark strays that are deposits now: their asset was listed and the block read again."""
+    await session.execute(
+        _SUPERSEDE,
+        {
+            "network": network,
+            "hashes": [tx_hash for tx_hash, _, _ in identities],
+            "kinds": [kind for _, kind, _ in identities],
+            "ordinals": [ordinal for _, _, ordinal in identities],
+        },
+    )
+
+
+# As one text: the driver takes twenty arrays apart more slowly than the database reads JSON.
+_ADD = text(f"""
+INSERT INTO deposit ({", ".join(NAMES)})
+SELECT {", ".join(NAMES)} FROM json_populate_recordset(CAST(NULL AS deposit), CAST(:rows AS json))
+RETURNING id, status
+""")  # noqa: S608 - the model's own column names
+
+_ADD_SIGHTINGS = text("""
+INSERT INTO deposit_sighting (deposit_id, block_hash, block_height, units, orphaned, seen_at)
+SELECT deposit_id, block_hash, block_height, units, false, :at
+FROM unnest(CAST(:deposits AS text[]), CAST(:hashes AS text[]), CAST(:heights AS bigint[]),
+            CAST(:units AS numeric[])) AS seen (deposit_id, block_hash, block_height, units)
+ON CONFLICT (deposit_id, block_hash) DO UPDATE SET orphaned = false
+""")
+
+_SUPERSEDE = text("""
+UPDATE stray SET status = 'counted'
+FROM unnest(CAST(:hashes AS text[]), CAST(:kinds AS text[]), CAST(:ordinals AS integer[]))
+    AS now (tx_hash, kind, ordinal)
+WHERE stray.network_id = :network AND stray.tx_hash = now.tx_hash AND stray.kind = now.kind
+    AND stray.ordinal = now.ordinal
+""")
