@@ -1,19 +1,19 @@
 """What becomes of a key: it is renamed, narrowed, given a public key, rolled. Never widened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.accounts import keys
 from gateway.accounts.documents import KeyDocument, key_document, shown_public_key
+from gateway.accounts.limits import require_narrowing
+from gateway.accounts.makers import shown
 from gateway.accounts.repository import are_one, key_of
-from gateway.accounts.service import check_networks
 from gateway.audit.service import record
 from gateway.domain.actor import Actor
-from gateway.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.domain.errors import Conflict, Forbidden, NotFound
 from gateway.domain.moment import Moment
 from gateway.models import ApiKey
 
@@ -27,6 +27,9 @@ async def change_key(
     row = await _standing(session, actor, key_id, moment)
     after = {name: value for name, value in wanted.items() if getattr(row, name) != value}
     require_narrowing(row, after, moment.at)
+    if "public_key" in after:
+        # Where requests are signed it is the key's other secret.
+        await _require_right_to_roll(session, actor, row)
     if after:
         before = {name: getattr(row, name) for name in after}
         for name, value in after.items():
@@ -41,7 +44,8 @@ async def change_key(
             before=_said(before),
             after=_said(after),
         )
-    return key_document(row)
+    [document] = await shown(session, [row])
+    return document
 
 
 async def roll_key(
@@ -82,41 +86,6 @@ async def roll_key(
     return key_document(row, secret=secret)
 
 
-def require_narrowing(row: ApiKey, after: Mapping[str, Any], at: datetime) -> None:
-    """Refuse what would give the key more than it has; pure."""
-    for index, scope in enumerate(after.get("scopes", ())):
-        if scope not in row.scopes:
-            raise _wider(f"/scopes/{index}", f"{scope[:64]}: the key does not have it")
-    if "allowed_ips" in after:
-        _require_narrower_networks(row.allowed_ips, after["allowed_ips"])
-    if "expires_at" in after:
-        if after["expires_at"] <= at:
-            raise Invalid.field("/expires_at", "invalid_time", "expires_at is in the past")
-        if row.expires_at is not None and after["expires_at"] > row.expires_at:
-            raise _wider("/expires_at", "a key does not live longer than it was made for")
-    limit = after.get("requests_per_minute")
-    if limit and row.requests_per_minute and limit > row.requests_per_minute:
-        raise _wider("/requests_per_minute", "the key's own limit can only be lowered")
-
-
-def _require_narrower_networks(present: Sequence[str], wanted: Sequence[str]) -> None:
-    check_networks(wanted)
-    if not present:
-        return
-    if not wanted:
-        raise _wider("/allowed_ips", "an empty list allows every address")
-    homes = [ip_network(each, strict=False) for each in present]
-    for index, each in enumerate(wanted):
-        network = ip_network(each, strict=False)
-        if not any(
-            int(home.network_address) <= int(network.network_address)
-            and int(network.broadcast_address) <= int(home.broadcast_address)
-            for home in homes
-            if home.version == network.version
-        ):
-            raise _wider(f"/allowed_ips/{index}", f"{each}: outside of what the key has")
-
-
 async def _standing(session: AsyncSession, actor: Actor, key_id: str, moment: Moment) -> ApiKey:
     row = await key_of(session, actor.tenant, key_id, livemode=actor.livemode, lock=True)
     if row is None:
@@ -135,12 +104,9 @@ async def _require_right_to_roll(session: AsyncSession, actor: Actor, row: ApiKe
         raise Forbidden(f"this key cannot roll what it lacks: {', '.join(sorted(lacking))}")
     if MONEY_SCOPES & set(row.scopes) and not await are_one(session, actor.key_id, row.id):
         raise Forbidden(
-            "a key that moves money is rolled by itself or by its maker", code="not_its_maker"
+            "a key that moves money gets a secret from itself or from its maker",
+            code="not_its_maker",
         )
-
-
-def _wider(pointer: str, detail: str) -> Invalid:
-    return Invalid.field(pointer, "wider_than_before", detail)
 
 
 def _said(columns: Mapping[str, Any]) -> dict[str, Any]:

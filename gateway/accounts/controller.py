@@ -9,7 +9,8 @@ from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.accounts.changes import change_key, roll_key
-from gateway.accounts.documents import KeyDocument, key_document, shown_public_key
+from gateway.accounts.documents import KeyDocument, shown_public_key
+from gateway.accounts.makers import shown
 from gateway.accounts.repository import key_of, key_page
 from gateway.accounts.schemas import ChangeKey, CreateKey, RollKey
 from gateway.accounts.service import KeyRequest, grant_key, revoke_key
@@ -79,7 +80,8 @@ class KeyController(Controller):
         actor = call.actor
         async with call.transaction() as session:
             found = await key_page(session, actor.tenant, page, livemode=actor.livemode)
-            return page_of(found, page, key_document, lambda row: row.id)
+            shaped = {each.id: each for each in await shown(session, found.rows)}
+        return page_of(found, page, lambda row: shaped[row.id], lambda row: row.id)
 
     @get("/{key_id:str}", guards=[requires("settings:read")])
     async def show(self, call: Call, key_id: str) -> KeyDocument:
@@ -87,9 +89,10 @@ class KeyController(Controller):
         actor = call.actor
         async with call.transaction() as session:
             row = await key_of(session, actor.tenant, key_id, livemode=actor.livemode)
-        if row is None:
-            raise absent("API key", key_id)
-        return key_document(row)
+            if row is None:
+                raise absent("API key", key_id)
+            [document] = await shown(session, [row])
+        return document
 
     @patch("/{key_id:str}", guards=[requires("settings:write", step_up=True)])
     async def change(self, call: Call, key_id: str, data: ChangeKey) -> KeyDocument:

@@ -11,7 +11,8 @@ from gateway.models import ApiKey
 class KeyDocument(msgspec.Struct, kw_only=True):
     """A key; `key` is the secret itself, shown once when it is made and null ever after.
 
-    After a roll the secret that begins with `previous_prefix` is in force until
+    `outlives_maker`: the key is in force and may do what its maker may not (any more), who left,
+    is suspended, has another role or was revoked. After a roll the secret that begins with `previous_prefix` is in force until
     `previous_until`. `public_key` is Ed25519 in base64.
     """
 
@@ -28,6 +29,7 @@ class KeyDocument(msgspec.Struct, kw_only=True):
     requests_per_minute: int | None
     public_key: str | None
     created_by: str | None
+    outlives_maker: bool
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -36,7 +38,9 @@ class KeyDocument(msgspec.Struct, kw_only=True):
     key: str | None
 
 
-def key_document(row: ApiKey, *, secret: str | None = None) -> KeyDocument:
+def key_document(
+    row: ApiKey, *, secret: str | None = None, outlives: bool = False
+) -> KeyDocument:
     """Shape one key from its row."""
     return KeyDocument(
         id=row.id,
@@ -52,6 +56,7 @@ def key_document(row: ApiKey, *, secret: str | None = None) -> KeyDocument:
         requests_per_minute=row.requests_per_minute,
         public_key=shown_public_key(row.public_key),
         created_by=row.created_by,
+        outlives_maker=outlives,
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,

@@ -1,20 +1,24 @@
 """Making and revoking API keys."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from ipaddress import ip_network
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.accounts import keys
 from gateway.accounts.documents import KeyDocument, key_document
+from gateway.accounts.limits import check_end, check_networks, require_narrowing
 from gateway.accounts.repository import behind, key_of
+from gateway.accounts.standing import standing_count
 from gateway.audit.service import record
 from gateway.domain.actor import MERCHANT_SCOPES, OPERATOR_SCOPES, Actor
-from gateway.domain.errors import Forbidden, Invalid, NotFound
+from gateway.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.domain.moment import Moment
 from gateway.models import ApiKey
+
+KEYS_MAX = 200
+"""Of one merchant and both modes: each has a budget of requests of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ async def create_key(
     """
     _check_scopes(request)
     check_networks(request.allowed_ips)
-    if request.expires_at is not None and request.expires_at <= moment.at:
-        raise Invalid.field("/expires_at", "invalid_time", "expires_at is in the past")
+    if request.expires_at is not None:
+        check_end(request.expires_at, moment.at)
     secret = keys.new_key(moment.randomness(keys.RANDOM_BYTES), livemode=request.livemode)
     row = ApiKey(
         id=moment.id("key"),
@@ -75,6 +79,9 @@ async def grant_key(
 ) -> KeyDocument:
     """Create a key for somebody who holds one: no more rights than theirs, and on record."""
     _check_grant(actor, request)
+    request = await _within_own_limits(session, actor, request, moment.at)
+    if await standing_count(session, request.merchant_id, moment.at) >= KEYS_MAX:
+        raise Conflict(f"at most {KEYS_MAX} keys are in force at once", code="too_many_keys")
     # Keys that an operator makes for a merchant are the merchant's: nobody of it stands behind them.
     maker = None if actor.merchant_id is None else await behind(session, actor.key_id)
     document = await create_key(session, request, pepper, moment, maker=maker)
@@ -104,18 +111,52 @@ async def revoke_key(
     if row is None:
         raise NotFound(f"there is no API key {key_id[:64]}")
     if row.revoked_at is None:
-        row.revoked_at = moment.at
-        await session.flush()
-        await record(
-            session,
-            actor,
-            moment,
-            action="api_key.revoked",
-            subject=row.id,
-            before={"revoked_at": None},
-            after={"revoked_at": moment.at.isoformat()},
-        )
+        await end_key(session, actor, row, moment)
     return key_document(row)
+
+
+async def end_key(session: AsyncSession, actor: Actor, row: ApiKey, moment: Moment) -> None:
+    """Revoke a key that is in force, on its merchant's record."""
+    row.revoked_at = moment.at
+    await session.flush()
+    await record(
+        session,
+        actor,
+        moment,
+        action="api_key.revoked",
+        subject=row.id,
+        merchant_id=row.merchant_id,
+        before={"revoked_at": None},
+        after={"revoked_at": moment.at.isoformat()},
+    )
+
+
+async def _within_own_limits(
+    session: AsyncSession, actor: Actor, request: KeyRequest, at: datetime
+) -> KeyRequest:
+    """Return the request within the addresses, end and limit of the key that makes the new one.
+
+    What is left out is taken over: else a key would slip its own limits by making another.
+    """
+    if actor.merchant_id is None or actor.signed_in is not None:
+        return request
+    own = await key_of(session, actor.tenant, actor.key_id, livemode=actor.livemode)
+    if own is None:
+        raise Forbidden("this key is gone")
+    wanted = replace(
+        request,
+        allowed_ips=request.allowed_ips or own.allowed_ips,
+        expires_at=request.expires_at or own.expires_at,
+        requests_per_minute=request.requests_per_minute or own.requests_per_minute,
+    )
+    limits = {
+        "allowed_ips": wanted.allowed_ips,
+        "expires_at": wanted.expires_at,
+        "requests_per_minute": wanted.requests_per_minute,
+    }
+    given = {name: value for name, value in limits.items() if value is not None}
+    require_narrowing(own, given, at)
+    return wanted
 
 
 def _check_grant(actor: Actor, request: KeyRequest) -> None:
@@ -137,14 +178,3 @@ def _check_scopes(request: KeyRequest) -> None:
             raise Invalid.field(
                 f"/scopes/{index}", "unknown_scope", f"{scope[:64]}: one of {sorted(known)}"
             )
-
-
-def check_networks(networks: Sequence[str], pointer: str = "/allowed_ips") -> None:
-    """Refuse what is no IPv4 or IPv6 address or network."""
-    for index, network in enumerate(networks):
-        try:
-            ip_network(network, strict=False)
-        except ValueError as fault:
-            raise Invalid.field(
-                f"{pointer}/{index}", "invalid_network", "an IP address or CIDR network"
-            ) from fault

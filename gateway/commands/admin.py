@@ -23,6 +23,7 @@ from gateway.commands import (
     declare,
     export_pool,
     first_admin,
+    keys,
     reset_factors,
     reverse_deposit,
     seed_dev,
@@ -53,6 +54,7 @@ def add(subparsers: Subparsers) -> None:
     merchant.add_argument("--merchant", required=True, metavar="ID")
     _key_arguments(merchant, sorted(MERCHANT_SCOPES))
     first_admin.add(actions)
+    keys.add(actions)
     unattributed.add(actions)
     export_pool.add(actions)
     reset_factors.add(actions)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.catalog.repository import currencies
 from gateway.commands import Subparsers, configured, declare
 from gateway.commands.owner import as_owner
 from gateway.desk import repository
@@ -43,7 +44,7 @@ async def _listed(
     session: AsyncSession, page: PageRequest, wanted: dict[str, str], *, live: bool
 ) -> Sequence[UnattributedDocument]:
     found = await repository.unattributed_page(session, page, wanted, livemode=live)
-    known = await repository.currencies(session)
+    known = await currencies(session)
     latest = await repository.latest(session, [row.id for row in found.rows])
     return [unattributed_document(row, known, latest.get(row.id)) for row in found.rows]
 

@@ -1,10 +1,6 @@
 """Customers over HTTP, for the merchant's keys."""
 
-from typing import Any
-
-import msgspec
 from litestar import Controller, Response, delete, get, patch, post
-from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.customers import service
@@ -15,6 +11,7 @@ from gateway.customers.service import Counter
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
+from gateway.http.parts import given
 from gateway.paging import PageRequest
 
 
@@ -39,7 +36,7 @@ class CustomerController(Controller):
         """Write a customer down."""
 
         async def work(session: AsyncSession) -> CustomerDocument:
-            return await service.create_customer(counter_of(call, session), fields_of(data))
+            return await service.create_customer(counter_of(call, session), given(data))
 
         return await call.once(work)
 
@@ -69,7 +66,7 @@ class CustomerController(Controller):
         """Change a customer."""
         async with call.transaction() as session:
             counter = counter_of(call, session)
-            return await service.change_customer(counter, customer_id, fields_of(data))
+            return await service.change_customer(counter, customer_id, given(data))
 
     @delete("/{customer_id:str}", guards=[requires("customers:write")], status_code=200)
     async def end(self, call: Call, customer_id: str) -> CustomerDocument:
@@ -81,12 +78,3 @@ class CustomerController(Controller):
 def counter_of(call: Call, session: AsyncSession) -> Counter:
     """Return what the use cases of this call need."""
     return Counter(session, call.actor, call.moment)
-
-
-def fields_of(data: msgspec.Struct) -> dict[str, Any]:
-    """Return what the body sets."""
-    return {
-        name: getattr(data, name)
-        for name in data.__struct_fields__
-        if getattr(data, name) is not UNSET
-    }

@@ -13,7 +13,7 @@ from gateway.customers.documents import (
     TransferDocument,
     transfer_document,
 )
-from gateway.customers.repository import address_page, transfer_page
+from gateway.customers.repository import address_cursor, address_page, transfer_page
 from gateway.customers.schemas import CreateTransfer, GiveAddress, IdParameter
 from gateway.customers.transfers import Transfer
 from gateway.db import Database
@@ -127,12 +127,12 @@ class DepositAddressController(Controller):
         page: PageRequest,
         customer_id: IdParameter = None,
     ) -> Page[DepositAddressDocument]:
-        """List permanent addresses; a cursor is an address."""
+        """List permanent addresses, those of the newest customers first."""
         async with alarm(database, call.actor, call.moment), call.transaction() as session:
             found = await _addresses(call, session, page, customer_id)
             documents = await _shown(call, session, settings, found.rows)
         shaped = dict(zip((row.id for row in found.rows), documents, strict=True))
-        return page_of(found, page, lambda row: shaped[row.id], lambda row: row.address)
+        return page_of(found, page, lambda row: shaped[row.id], address_cursor)
 
 
 async def _addresses(

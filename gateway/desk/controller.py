@@ -3,6 +3,7 @@
 from litestar import Controller, Response, get, post
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.catalog.repository import currencies
 from gateway.desk import repository, service
 from gateway.desk.documents import (
     ResolutionDocument,
@@ -59,7 +60,7 @@ class UnattributedController(Controller):
             found = await repository.unattributed_page(
                 session, page, wanted, livemode=call.actor.livemode
             )
-            known = await repository.currencies(session)
+            known = await currencies(session)
             latest = await repository.latest(session, [row.id for row in found.rows])
         return page_of(
             found,

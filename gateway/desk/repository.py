@@ -28,10 +28,9 @@ async def unattributed_page(
         strays = strays.where(Stray.id.is_(None))
     found = await newest_first(session, deposits, Deposit.id, page)
     beside = await newest_first(session, strays, Stray.id, page)
-    backwards = page.before is not None and page.after is None
     rows: list[Deposit | Stray] = [*found.rows, *beside.rows]
-    rows.sort(key=lambda row: row.id, reverse=not backwards)
-    merged = cut(rows, page.limit, backwards=backwards)
+    rows.sort(key=lambda row: row.id, reverse=not page.backwards)
+    merged = cut(rows, page.limit, backwards=page.backwards)
     more = merged.has_more or found.has_more or beside.has_more
     return Slice(merged.rows, more)
 
@@ -53,11 +52,6 @@ def _narrowed(
     for name in columns.keys() & wanted.keys():
         query = query.where(columns[name] == wanted[name])
     return query
-
-
-async def currencies(session: AsyncSession) -> dict[str, Currency]:
-    """Return every currency, by id."""
-    return {row.id: row for row in await session.scalars(select(Currency))}
 
 
 async def shaped(

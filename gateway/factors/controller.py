@@ -16,6 +16,8 @@ from gateway.factors.secrets import FactorSecrets
 from gateway.factors.service import Desk
 from gateway.http.auth import requires
 from gateway.http.call import Call
+from gateway.http.cookies import SESSION_COOKIE
+from gateway.sessions import tokens
 from gateway.sessions.controller import given, provide_door
 from gateway.sessions.documents import SessionDocument
 from gateway.sessions.service import Door, proven, step_up
@@ -168,7 +170,8 @@ class StepUpController(Controller):
             document = await _by_password(call, door, hall, data.proof.password)
         else:
             document = await _by_factor(call, hall, data.proof)
-        cookie = "Authorization" not in request.headers
+        shown = request.cookies.get(SESSION_COOKIE, "")
+        cookie = tokens.hashed(shown) == hall.person.token_hash
         return given(document, door.settings.session_hours, cookie=cookie)
 
 

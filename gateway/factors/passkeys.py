@@ -37,6 +37,8 @@ from webauthn.helpers.structs import (
 T = TypeVar("T")
 
 CHALLENGE_BYTES = 32
+CREDENTIAL_ID_BYTES_MAX = 1023
+"""WebAuthn 7.1, step 25."""
 TIMEOUT_MILLISECONDS = 300_000
 ALGORITHMS = [
     Algorithm.EDDSA,
@@ -159,6 +161,8 @@ def registered(site: Site, credential: Mapping[str, Any], challenge: bytes) -> N
         key = verified.credential_public_key
         # A point that is on no curve would only show at the next sign-in.
         decoded_public_key_to_cryptography(decode_credential_public_key(key))
+        if len(verified.credential_id) > CREDENTIAL_ID_BYTES_MAX:
+            raise NotProved("a credential id that is too long")
         ways = _known_ways(credential["response"].get("transports", ()))
         return NewPasskey(verified.credential_id, key, verified.sign_count, ways)
 

@@ -28,6 +28,7 @@ _DROP_PASSKEY = text("SELECT drop_passkey(:token, :passkey_id, :at)")
 _ADD_PASSKEY = text(
     "SELECT add_passkey(:token, :id, :name, :credential_id, :public_key, :count, :ways, :at)"
 )
+_ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _REFUSED = text("SELECT refused_proofs(:token, :at)")
 _RESET = text("SELECT * FROM reset_factors(:token, :user_id, :at)")
 _DROP = text(
@@ -189,6 +190,14 @@ async def drop_passkey(
 ) -> bool:
     """Remove one of the person's passkeys; False where there is none."""
     return await _asked(session, _DROP_PASSKEY, token=token, passkey_id=passkey_id, at=at)
+
+
+async def one_by_one(session: AsyncSession, user_id: str) -> None:
+    """Wait for whoever else writes down a refused proof of this person, until their commit.
+
+    Then the count is exact, and guesses sent side by side do not step over the one that warns.
+    """
+    await session.execute(_ONE_BY_ONE, {"name": f"refused proof\n{user_id}"})
 
 
 async def refused_proofs(session: AsyncSession, token: bytes, at: datetime) -> int:

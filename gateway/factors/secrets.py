@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import structlog
+from cryptography.exceptions import InvalidTag
+
 from gateway.factors import recovery
 from gateway.http.idempotency import Seal
 
@@ -19,9 +22,13 @@ class FactorSecrets:
         """Return an app's secret as it is stored."""
         return self._seal.close(secret.encode(), user_id, randomness)
 
-    def open(self, sealed: str, user_id: str) -> str:
-        """Return an app's secret; one that was altered or moved raises `InvalidTag`."""
-        return self._seal.open(sealed, user_id).decode()
+    def open(self, sealed: str, user_id: str) -> str | None:
+        """Return an app's secret; None where it was altered, moved or sealed by another pepper."""
+        try:
+            return self._seal.open(sealed, user_id).decode()
+        except InvalidTag:
+            structlog.get_logger().warning("totp secret cannot be opened", user_id=user_id)
+            return None
 
     def code_hash(self, user_id: str, code: str) -> bytes:
         """Return what is stored of a recovery code."""

@@ -85,7 +85,8 @@ async def confirm_totp(desk: Desk, code: str) -> FactorsDocument:
         raise Conflict(
             "begin anew: the secret was offered too long ago", code="totp_not_offered"
         )
-    step = totp.step_of(desk.secrets.open(row.offered, desk.user_id), code, at)
+    secret = desk.secrets.open(row.offered, desk.user_id)
+    step = None if secret is None else totp.step_of(secret, code, at)
     if step is None:
         raise Invalid.field("/code", "wrong_code", "this code does not fit now")
     if not await repository.confirm_totp(desk.session, desk.token, row.offered, step, at):

@@ -58,6 +58,7 @@ async def proved(desk: Desk, shown: FactorShown) -> bool:
     """Tell whether the proof is the person's, is new and holds; spend it."""
     if await _holds(desk, shown):
         return True
+    await repository.one_by_one(desk.session, desk.user_id)
     await record(
         desk.session,
         desk.actor,
@@ -93,8 +94,8 @@ async def _code_holds(desk: Desk, code: str) -> bool:
     app = await repository.totp_of(desk.session, desk.user_id)
     if app is None or app.secret is None:
         return False
-    at = desk.moment.at
-    step = totp.step_of(desk.secrets.open(app.secret, desk.user_id), code, at)
+    secret, at = desk.secrets.open(app.secret, desk.user_id), desk.moment.at
+    step = None if secret is None else totp.step_of(secret, code, at)
     return step is not None and await repository.use_totp(desk.session, desk.token, step, at)
 
 

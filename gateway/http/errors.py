@@ -22,9 +22,9 @@ PROBLEM_JSON = "application/problem+json"
 REQUEST_ID = "gateway_request_id"
 """Key of the request's id in the ASGI scope."""
 BUDGET = "gateway_budget"
+"""Key of what the caller's key may still ask, for the answer's headers."""
 CALLER = "gateway_caller"
 """Where a scope holds the actor as soon as it is known, whatever becomes of the request."""
-"""Key of what the caller's key may still ask, for the answer's headers."""
 
 _CODES = {
     400: "malformed_request",
@@ -40,6 +40,7 @@ _DETAILS = {
     413: "a body is at most 64 KiB",
     500: "this is our fault; the request id finds it in our logs",
 }
+_NO_SUCH_YEAR = "year 10000 is out of range"
 _RETRY_AFTER_SECONDS = {409: "1", 503: "5"}
 
 
@@ -134,6 +135,15 @@ def _parameters(request: Request[Any, Any, Any], fault: ValidationException) -> 
     )
 
 
+def _odd_value(request: Request[Any, Any, Any], fault: ValueError) -> Response[bytes]:
+    """Tell that there is no such time: msgspec reads seconds up to the year 10000 and falls over it."""
+    if str(fault) != _NO_SUCH_YEAR:
+        return _unforeseen(request, fault)
+    return _response(
+        request, Invalid("a parameter cannot be accepted: no such time", code="invalid")
+    )
+
+
 def _no_database(request: Request[Any, Any, Any], fault: Exception) -> Response[bytes]:
     """Tell that the database is away, full or in a deadlock: the caller may try again."""
     structlog.get_logger().error("database trouble", exc_info=fault)
@@ -160,5 +170,6 @@ HANDLERS: ExceptionHandlersMap = {
     OperationalError: _no_database,
     InterfaceError: _no_database,
     PoolTimeout: _no_database,
+    ValueError: _odd_value,
     Exception: _unforeseen,
 }

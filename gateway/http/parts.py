@@ -1,8 +1,10 @@
 """Parts of request bodies that several rooms share."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET
 
 Amount = Annotated[str, msgspec.Meta(max_length=80)]
 """A decimal string; the service reads it, because the decimals depend on the currency."""
@@ -18,3 +20,14 @@ Email = Annotated[
     ),
 ]
 """An address as far as its form tells: one `@`, no space, no control character."""
+
+
+def given(data: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields that a body sets."""
+    every = ((name, getattr(data, name)) for name in data.__struct_fields__)
+    return {name: value for name, value in every if value is not UNSET}
+
+
+def in_utc(at: datetime | None) -> datetime | None:
+    """Return a time of a query; one without an offset is UTC, whatever the database's zone is."""
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

@@ -14,7 +14,8 @@ from gateway.domain.errors import FieldFault, Invalid, Refusal
 
 BODY_BYTES_MAX = 65_536
 DEPTH_MAX = 32
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# One that has no end is taken to the body's end: else each of its quotes would begin a search anew.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS = re.compile(rb"[][{}]")
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)

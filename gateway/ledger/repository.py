@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import Invalid
@@ -17,7 +17,7 @@ from gateway.models import (
     Network,
     Wallet,
 )
-from gateway.paging import PageRequest, Slice, cut
+from gateway.paging import PageRequest, Slice, cut, windowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,6 @@ async def entry_page(
     session: AsyncSession, holder: Holder, page: PageRequest, *, livemode: bool
 ) -> Slice[Entry]:
     """Return one page of the holder's entries; the cursor is an entry's id."""
-    backwards = page.before is not None and page.after is None
     query = (
         select(BalanceHistory, Journal, Currency)
         .join(Journal, Journal.id == BalanceHistory.journal_id)
@@ -82,12 +81,10 @@ async def entry_page(
         .where(*_of(holder), Network.test != livemode)
     )
     place = (BalanceHistory.at, BalanceHistory.wallet_id, BalanceHistory.version)
-    if cursor := page.after or page.before:
-        edge = tuple_(*await _entry_place(session, holder, cursor))
-        query = query.where(tuple_(*place) > edge if backwards else tuple_(*place) < edge)
-    query = query.order_by(*(column if backwards else column.desc() for column in place))
-    found = await session.execute(query.limit(page.limit + 1))
-    return cut([Entry(*row) for row in found], page.limit, backwards=backwards)
+    cursor = page.after or page.before
+    edge = None if cursor is None else await _entry_place(session, holder, cursor)
+    found = await session.execute(windowed(query, place, edge, page))
+    return cut([Entry(*row) for row in found], page.limit, backwards=page.backwards)
 
 
 async def wallets(

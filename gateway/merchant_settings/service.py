@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.accounts.service import check_networks
+from gateway.accounts.limits import check_networks
 from gateway.audit.service import record
 from gateway.domain.actor import Actor, may_come_from
 from gateway.domain.errors import Conflict, Invalid
@@ -20,6 +21,9 @@ from gateway.notifications.kinds import ALERT, KINDS, channels
 from gateway.notifications.moved import alerts_moved
 
 Columns = Mapping[str, Any]
+SECURITY = frozenset({"allowed_ips", "require_signature"})
+"""Whoever opens one of these is told of."""
+METADATA_BYTES_MAX = 65_536
 
 
 async def change_settings(
@@ -45,7 +49,7 @@ async def change_settings(
             session,
             actor,
             moment,
-            action="settings.changed",
+            action=f"settings.{'security_' if SECURITY & changed.keys() else ''}changed",
             subject=merchant_id,
             merchant_id=merchant_id,
             before=_said({name: both[0] for name, both in changed.items()}),
@@ -76,11 +80,20 @@ async def _check(
         if kind not in KINDS:
             pointer = "/notifications/" + kind.replace("~", "~0").replace("/", "~1")
             raise Invalid.field(pointer, "unknown_kind", f"{kind}: one of {sorted(KINDS)}")
+    _check_metadata(wanted.get("metadata_", {}))
     await _check_methods(session, wanted.get("payment_methods"))
     if "allowed_ips" in wanted:
         _check_way_in(actor, wanted["allowed_ips"])
     if wanted.get("require_signature") and not row.require_signature:
         _check_signer(actor)
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    """Refuse what the database would: it counts its own spelling, with two spaces for each entry."""
+    if len(msgspec.json.encode(metadata)) + 2 * len(metadata) > METADATA_BYTES_MAX:
+        raise Invalid.field(
+            "/metadata", "too_large", f"metadata has at most {METADATA_BYTES_MAX} bytes"
+        )
 
 
 async def _check_methods(session: AsyncSession, names: Sequence[str] | None) -> None:

@@ -20,7 +20,7 @@ Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$(?!\n)")]
 TaxId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 WebLink = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]+$(?!\n)", max_length=2048)]
 Phone = Annotated[str, msgspec.Meta(pattern=r"^\+[0-9][0-9 ]{4,30}$(?!\n)")]
-Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Line = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)", max_length=200)]
 Note = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 ReferralCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]{4,32}$(?!\n)")]
 

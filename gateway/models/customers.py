@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Computed
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.models.columns import Table, TextKey, UnitsColumn
@@ -11,7 +12,8 @@ from gateway.models.columns import Table, TextKey, UnitsColumn
 class Customer(Table):
     """Whoever pays a merchant again and again; `reference` is the merchant's own word for it.
 
-    The id is also the name of the account in the ledger that holds the customer's balance.
+    The id is also the name of the account in the ledger that holds the customer's balance. Each
+    `*_key` is the text in small letters, for searching.
     """
 
     __tablename__ = "customer"
@@ -26,6 +28,9 @@ class Customer(Table):
     updated_at: Mapped[datetime]
     referred_by: Mapped[str | None]
     deleted_at: Mapped[datetime | None]
+    reference_key: Mapped[str | None] = mapped_column(Computed("lower(reference)"))
+    email_key: Mapped[str | None] = mapped_column(Computed("lower(email)"))
+    name_key: Mapped[str | None] = mapped_column(Computed("lower(name)"))
 
 
 class CustomerTransfer(Table):

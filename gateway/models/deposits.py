@@ -34,6 +34,11 @@ class Deposit(Table):
     detected_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Return address and currency: small deposits add up there."""
+        return self.address, self.currency_id
+
 
 class DepositSighting(Table):
     """A block in which a deposit stood."""

@@ -46,7 +46,7 @@ class UsageHour(_Counts, Table):
 
 
 class UsageDay(_Counts, Table):
-    """One day, UTC, summed up from its hours."""
+    """One day, UTC, summed up from its hours; kept for three years."""
 
     __tablename__ = "usage_day"
     day: Mapped[datetime] = mapped_column(primary_key=True)

@@ -31,13 +31,21 @@ class NotificationController(Controller):
         kind: KindParameter = None,
         status: Status | None = None,
     ) -> Page[NotificationDocument]:
-        """List messages, newest first, with what became of them."""
+        """List messages, newest first, with what became of them.
+
+        Letters about people's own accounts are for those who may see the team.
+        """
         named = {"kind": kind, "status": status}
         wanted = {name: value for name, value in named.items() if value is not None}
         actor = call.actor
         async with call.transaction() as session:
             found = await message_page(
-                session, actor.tenant, page, wanted, livemode=actor.livemode
+                session,
+                actor.tenant,
+                page,
+                wanted,
+                livemode=actor.livemode,
+                letters="team:read" in actor.scopes,
             )
             return page_of(found, page, notification_document, lambda row: row.id)
 

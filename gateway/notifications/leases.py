@@ -17,53 +17,55 @@ from gateway.notifications.delivery import ATTEMPTS_MAX, Letter, Outcome, judge
 from gateway.notifications.sealing import Sealing
 
 LEASE = timedelta(seconds=90)
-POSTPONED = timedelta(minutes=10)
 UNSENT_MAX = timedelta(days=2)
 KEPT = timedelta(days=90)
 
-# One message to a person at a time, and so many an hour; who writes to whom is the mailbox. Those
-# with a secret count for themselves: a flood of other mail does not keep a reset link away.
-_LEASE = text("""
-WITH due AS (
-    SELECT n.id, n.secret, n.next_attempt_at, lower(n.recipient) AS mailbox,
-           CASE WHEN NOT :mail THEN n.merchant_id END AS owner
-    FROM notification n
-    WHERE n.status IN ('scheduled', 'retrying') AND n.next_attempt_at <= :at
-      AND (n.leased_until IS NULL OR n.leased_until <= :at)
-      AND n.attempts < :attempts_max AND (n.recipient LIKE '%@%') = :mail
-    ORDER BY n.next_attempt_at LIMIT 1000
-), judged AS (
-    SELECT d.*, row_number() OVER (PARTITION BY mailbox, owner, secret ORDER BY next_attempt_at) AS place,
-        (SELECT count(*) FROM notification s WHERE lower(s.recipient) = d.mailbox AND s.secret = d.secret
-            AND (d.owner IS NULL OR s.merchant_id = d.owner)
-            AND s.status = 'sent' AND s.ended_at > :an_hour_ago) >= :per_hour AS enough,
-        EXISTS (SELECT 1 FROM notification o WHERE lower(o.recipient) = d.mailbox AND o.secret = d.secret
-            AND (d.owner IS NULL OR o.merchant_id = d.owner)
-            AND o.status IN ('scheduled', 'retrying') AND o.leased_until > :at) AS busy
-    FROM due d
-), chosen AS (
-    SELECT id, enough FROM judged WHERE enough
+# One message to a person at a time, and so many an hour, for each merchant that writes there: no
+# other can fill the hour of its alerts. Those with a secret count for themselves: a flood of other
+# mail does not keep a reset link away. Only the first of each queue is looked at, by the index of
+# its queues, spelled as there: however long one is, the others do not wait behind it.
+_LINE = "CASE WHEN n.recipient LIKE '%@%' THEN 'mail' ELSE 'target' END"
+_QUEUE = f"{_LINE}, lower(n.recipient), coalesce(n.merchant_id, ''), n.secret"
+_NAMED = "lower(n.recipient) AS mailbox, coalesce(n.merchant_id, '') AS owner, n.secret"
+_WAITING = f"n.status IN ('scheduled', 'retrying') AND {_LINE} = :line"
+_LEASE = text(f"""
+WITH RECURSIVE queue AS (
+    (SELECT {_NAMED} FROM notification n WHERE {_WAITING} ORDER BY {_QUEUE} LIMIT 1)
     UNION ALL
-    (SELECT id, enough FROM judged WHERE NOT enough AND NOT busy AND place = 1
-     ORDER BY secret DESC, next_attempt_at LIMIT :wanted)
+    SELECT f.* FROM queue q CROSS JOIN LATERAL (
+        SELECT {_NAMED} FROM notification n WHERE {_WAITING}
+          AND (lower(n.recipient), coalesce(n.merchant_id, ''), n.secret) > (q.mailbox, q.owner, q.secret)
+        ORDER BY {_QUEUE} LIMIT 1) f
+), due AS (
+    SELECT q.*, f.id, f.next_attempt_at FROM queue q CROSS JOIN LATERAL (
+        SELECT n.id, n.next_attempt_at FROM notification n WHERE {_WAITING}
+          AND lower(n.recipient) = q.mailbox AND coalesce(n.merchant_id, '') = q.owner AND n.secret = q.secret
+          AND n.next_attempt_at <= :at AND (n.leased_until IS NULL OR n.leased_until <= :at)
+          AND n.attempts < :attempts_max
+        ORDER BY {_QUEUE}, n.next_attempt_at LIMIT 1) f
+), chosen AS (
+    SELECT d.id FROM due d
+    WHERE NOT EXISTS (SELECT 1 FROM notification o WHERE lower(o.recipient) = d.mailbox
+            AND coalesce(o.merchant_id, '') = d.owner AND o.secret = d.secret
+            AND o.status IN ('scheduled', 'retrying') AND o.leased_until > :at)
+      AND (SELECT count(*) FROM notification s WHERE lower(s.recipient) = d.mailbox
+            AND coalesce(s.merchant_id, '') = d.owner AND s.secret = d.secret
+            AND s.status = 'sent' AND s.ended_at > :an_hour_ago) < :per_hour
+    ORDER BY d.secret DESC, d.next_attempt_at LIMIT :wanted
 ), mine AS (
-    SELECT n.id, chosen.enough FROM notification n JOIN chosen USING (id)
+    SELECT n.id FROM notification n JOIN chosen USING (id)
     WHERE n.status IN ('scheduled', 'retrying') AND (n.leased_until IS NULL OR n.leased_until <= :at)
     FOR UPDATE OF n SKIP LOCKED
 ), changed AS (
-    UPDATE notification n SET
-        leased_until = CASE WHEN mine.enough THEN NULL ELSE CAST(:until AS timestamptz) END,
-        attempts = n.attempts + CASE WHEN mine.enough THEN 0 ELSE 1 END,
-        next_attempt_at = CASE WHEN mine.enough THEN CAST(:postponed AS timestamptz) ELSE n.next_attempt_at END
+    UPDATE notification n SET leased_until = :until, attempts = n.attempts + 1
     FROM mine WHERE n.id = mine.id
     RETURNING n.*
 )
 SELECT c.id, c.merchant_id, c.kind, c.recipient, c.subject, c.body, c.sealed, c.attempts, c.leased_until,
     t.id AS target_id, t.sealed AS target
 FROM changed c LEFT JOIN notification_target t
-    ON NOT :mail AND t.merchant_id = c.merchant_id AND t.name = c.recipient AND t.deleted_at IS NULL
-WHERE c.leased_until IS NOT NULL
-""")
+    ON t.merchant_id = c.merchant_id AND t.name = c.recipient AND t.deleted_at IS NULL
+""")  # noqa: S608 - words of this file alone
 
 _SETTLE = text("""
 UPDATE notification n SET status = r.status, next_attempt_at = coalesce(r.next_attempt_at, n.next_attempt_at),
@@ -105,7 +107,7 @@ async def lease(
     wanted: int,
     per_hour: int,
 ) -> list[Letter]:
-    """Take up to `wanted` due messages, e-mails or those to targets; postpone what is too much."""
+    """Take up to `wanted` due messages, e-mails or those to targets; what is too much waits."""
     at = moment.at
     rows = await session.execute(
         _LEASE,
@@ -113,9 +115,8 @@ async def lease(
             "at": at,
             "until": at + LEASE,
             "an_hour_ago": at - timedelta(hours=1),
-            "postponed": at + POSTPONED,
             "attempts_max": ATTEMPTS_MAX,
-            "mail": mail,
+            "line": "mail" if mail else "target",
             "wanted": wanted,
             "per_hour": per_hour,
         },

@@ -11,6 +11,8 @@ from gateway.domain.errors import NotFound
 from gateway.models import Notification, NotificationTarget
 from gateway.paging import PageRequest, Slice, newest_first
 
+PERSON = "person"
+"""The first word of every kind of letter about somebody's own account."""
 FILTERS = {"kind": Notification.kind, "status": Notification.status}
 _SHOWN = load_only(
     Notification.merchant_id, Notification.livemode, Notification.recipient,
@@ -37,8 +39,12 @@ async def message_page(
     wanted: Mapping[str, str],
     *,
     livemode: bool,
+    letters: bool,
 ) -> Slice[Notification]:
-    """Return one page of the messages to a merchant's people, those of its mode or of none."""
+    """Return one page of the messages to a merchant's people, those of its mode or of none.
+
+    With `letters` those to single persons about their accounts as well.
+    """
     query = (
         select(Notification)
         .options(_SHOWN)
@@ -47,6 +53,8 @@ async def message_page(
             or_(Notification.livemode.is_(None), Notification.livemode == livemode),
         )
     )
+    if not letters:
+        query = query.where(Notification.kind.not_like(f"{PERSON}.%"))
     for name, value in wanted.items():
         query = query.where(FILTERS[name] == value)
     return await newest_first(session, query, Notification.id, page)
@@ -96,3 +104,20 @@ async def target_count(session: AsyncSession, merchant_id: str) -> int:
         NotificationTarget.merchant_id == merchant_id, NotificationTarget.deleted_at.is_(None)
     )
     return await session.scalar(query) or 0
+
+
+async def is_waiting(
+    session: AsyncSession, merchant_id: str, recipient: str, kind: str
+) -> bool:
+    """Tell whether such a message has not been sent and not failed yet."""
+    found = await session.scalar(
+        select(Notification.id)
+        .where(
+            Notification.merchant_id == merchant_id,
+            Notification.recipient == recipient,
+            Notification.kind == kind,
+            Notification.status.in_(("scheduled", "retrying")),
+        )
+        .limit(1)
+    )
+    return found is not None

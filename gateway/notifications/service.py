@@ -7,10 +7,12 @@ from gateway.audit.service import record
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.moment import Moment
-from gateway.models import Merchant, NotificationTarget
+from gateway.models import Merchant, MerchantSettings, NotificationTarget
 from gateway.notifications.documents import TargetDocument, target_document
+from gateway.notifications.kinds import ALERT, channels
+from gateway.notifications.moved import alerts_moved
 from gateway.notifications.outbox import SEALING, Message, post
-from gateway.notifications.repository import has_target, target_count, target_of
+from gateway.notifications.repository import has_target, is_waiting, target_count, target_of
 from gateway.notifications.sealing import Sealing
 from gateway.notifications.services import SERVICES, fault_of, scheme_of
 
@@ -66,6 +68,7 @@ async def remove_target(
         .where(NotificationTarget.id == target_id)
         .values(deleted_at=moment.at, sealed=None)
     )
+    await _tell_if_alerts_went_there(session, actor.tenant, row.channel, moment)
     before = {"name": row.name, "service": row.service}
     await record(
         session, actor, moment,
@@ -73,11 +76,26 @@ async def remove_target(
     )  # fmt: skip
 
 
+async def _tell_if_alerts_went_there(
+    session: AsyncSession, merchant_id: str, channel: str, moment: Moment
+) -> None:
+    wishes = await session.scalar(
+        select(MerchantSettings.notifications).where(
+            MerchantSettings.merchant_id == merchant_id
+        )
+    )
+    if channel in channels(wishes, ALERT):
+        merchant = await session.get_one(Merchant, merchant_id)
+        await alerts_moved(session, merchant_id, merchant.email, moment)
+
+
 async def send_test(
     session: AsyncSession, actor: Actor, moment: Moment, target_id: str
 ) -> TargetDocument:
     """Queue a message to this target, the same way as every other."""
     row = await target_of(session, actor.tenant, target_id)
+    if await is_waiting(session, actor.tenant, row.name, TEST):
+        raise Conflict("the test before is still on its way", code="test_under_way")
     message = Message(
         actor.tenant,
         str(row.name),

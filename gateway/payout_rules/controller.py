@@ -1,15 +1,12 @@
 """Payout rules over HTTP, for keys that may change a merchant's settings."""
 
-from typing import Any
-
-import msgspec
 from litestar import Controller, Response, delete, get, patch, post
-from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
+from gateway.http.parts import given
 from gateway.paging import PageRequest
 from gateway.payout_rules import service
 from gateway.payout_rules.documents import PayoutRuleDocument, rule_document
@@ -26,7 +23,7 @@ class PayoutRuleController(Controller):
     @post("/", guards=[requires("settings:write", step_up=True)])
     async def create(self, call: Call, data: CreateRule) -> Response[PayoutRuleDocument]:
         """Begin a rule; with `automatic` this key needs the scope to approve as well."""
-        wanted = _fields(data)
+        wanted = given(data)
         payment_method = wanted.pop("payment_method")
 
         async def work(session: AsyncSession) -> PayoutRuleDocument:
@@ -58,7 +55,7 @@ class PayoutRuleController(Controller):
     async def change(self, call: Call, rule_id: str, data: ChangeRule) -> PayoutRuleDocument:
         """Change a rule, or switch it on and off."""
         async with call.transaction() as session:
-            return await service.change_rule(_gate(call, session), rule_id, _fields(data))
+            return await service.change_rule(_gate(call, session), rule_id, given(data))
 
     @delete(
         "/{rule_id:str}", guards=[requires("settings:write", step_up=True)], status_code=200
@@ -67,15 +64,6 @@ class PayoutRuleController(Controller):
         """End a rule for good; what it has asked for goes on."""
         async with call.transaction() as session:
             return await service.delete_rule(_gate(call, session), rule_id)
-
-
-def _fields(data: msgspec.Struct) -> dict[str, Any]:
-    """Return what the body sets."""
-    return {
-        name: getattr(data, name)
-        for name in data.__struct_fields__
-        if getattr(data, name) is not UNSET
-    }
 
 
 def _gate(call: Call, session: AsyncSession) -> Gate:

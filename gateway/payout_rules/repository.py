@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import NotFound
 from gateway.models import (
     AddressBookEntry,
     Currency,
@@ -17,7 +16,7 @@ from gateway.models import (
     Wallet,
     Withdrawal,
 )
-from gateway.paging import PageRequest, Slice, newest_first
+from gateway.paging import PageRequest, Slice, newest_first, sole
 
 OPEN = ("pending", "approved", "signing", "broadcast", "confirming")
 
@@ -62,12 +61,7 @@ async def rule_of(
         PayoutRule.merchant_id == merchant_id,
         PayoutRule.livemode == livemode,
     )
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    row = (await session.scalars(query)).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no payout rule {rule_id[:64]}")
-    return row
+    return await sole(session, query, "payout rule", rule_id, lock=lock)
 
 
 async def parts_of(
@@ -134,10 +128,12 @@ async def standing_of(session: AsyncSession, rule_id: str) -> Standing | None:
     )
 
 
-async def is_referenced(session: AsyncSession, merchant_id: str, reference: str) -> bool:
+async def is_referenced(session: AsyncSession, rule: PayoutRule, reference: str) -> bool:
     """Tell whether the merchant has a withdrawal of this reference, however it ended."""
     query = select(Withdrawal.id).where(
-        Withdrawal.merchant_id == merchant_id, Withdrawal.reference == reference
+        Withdrawal.merchant_id == rule.merchant_id,
+        Withdrawal.livemode == rule.livemode,
+        Withdrawal.reference == reference,
     )
     return await session.scalar(query) is not None
 

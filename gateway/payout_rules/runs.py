@@ -87,7 +87,7 @@ async def _carried_out(gate: Gate, found: Standing) -> str | None:
     if not decided.units:
         return decided.reason
     reference = reference_of(rule, at)
-    if await repository.is_referenced(gate.session, rule.merchant_id, reference):
+    if await repository.is_referenced(gate.session, rule, reference):
         return "there was a withdrawal in this period"
     payout = Payout(
         payment_method=rule.currency_id,

@@ -24,6 +24,10 @@ from gateway.people.schemas import ChangeTeamMember, InviteToTeam, set_fields
 from gateway.settings import Settings
 
 UserId = Annotated[str, Parameter(max_length=64)]
+RevokeKeys = Annotated[
+    bool,
+    Parameter(description="End the API keys that this person made as well, of both modes."),
+]
 
 
 def desk_of(call: Call, session: AsyncSession, settings: Settings) -> Desk:
@@ -51,20 +55,37 @@ class TeamController(Controller):
 
     @patch("/{user_id:str}", guards=[requires("team:write", step_up=True)])
     async def change(
-        self, call: Call, settings: Settings, user_id: UserId, data: ChangeTeamMember
+        self,
+        call: Call,
+        settings: Settings,
+        user_id: UserId,
+        data: ChangeTeamMember,
+        *,
+        revoke_keys: RevokeKeys = False,
     ) -> UserDocument:
         """Change another member's team role, or suspend."""
         async with call.transaction() as session:
             desk = desk_of(call, session, settings)
             tenant = call.actor.tenant
-            return await service.change_member(desk, tenant, user_id, set_fields(data))
+            changes = set_fields(data)
+            return await service.change_member(
+                desk, tenant, user_id, changes, revoke_keys=revoke_keys
+            )
 
     @delete("/{user_id:str}", guards=[requires("team:write", step_up=True)], status_code=200)
-    async def remove(self, call: Call, settings: Settings, user_id: UserId) -> UserDocument:
+    async def remove(
+        self,
+        call: Call,
+        settings: Settings,
+        user_id: UserId,
+        *,
+        revoke_keys: RevokeKeys = False,
+    ) -> UserDocument:
         """Let another member go; the e-mail address is free again."""
         async with call.transaction() as session:
             desk = desk_of(call, session, settings)
-            return await service.remove_member(desk, call.actor.tenant, user_id)
+            tenant = call.actor.tenant
+            return await service.remove_member(desk, tenant, user_id, revoke_keys=revoke_keys)
 
     @post("/invitations", guards=[requires("team:write", step_up=True)])
     async def invite(
@@ -122,11 +143,16 @@ class MerchantUserController(Controller):
         merchant_id: UserId,
         user_id: UserId,
         data: ChangeTeamMember,
+        *,
+        revoke_keys: RevokeKeys = False,
     ) -> UserDocument:
         """Change a member's team role, or suspend."""
         async with call.transaction() as session, acting_for(session, merchant_id):
             desk = desk_of(call, session, settings)
-            return await service.change_member(desk, merchant_id, user_id, set_fields(data))
+            changes = set_fields(data)
+            return await service.change_member(
+                desk, merchant_id, user_id, changes, revoke_keys=revoke_keys
+            )
 
     @delete(
         "/users/{user_id:str}",
@@ -134,12 +160,20 @@ class MerchantUserController(Controller):
         status_code=200,
     )
     async def remove(
-        self, call: Call, settings: Settings, merchant_id: UserId, user_id: UserId
+        self,
+        call: Call,
+        settings: Settings,
+        merchant_id: UserId,
+        user_id: UserId,
+        *,
+        revoke_keys: RevokeKeys = False,
     ) -> UserDocument:
         """Let a member go."""
         async with call.transaction() as session, acting_for(session, merchant_id):
             desk = desk_of(call, session, settings)
-            return await service.remove_member(desk, merchant_id, user_id)
+            return await service.remove_member(
+                desk, merchant_id, user_id, revoke_keys=revoke_keys
+            )
 
     @post("/invitations", guards=[requires("merchants:write", step_up=True)])
     async def invite(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.audit.service import record
 from gateway.db import acting_for
 from gateway.domain.actor import Actor
-from gateway.domain.errors import Conflict, Forbidden, Invalid
+from gateway.domain.errors import Conflict, Forbidden, Invalid, TooMany
 from gateway.domain.moment import Moment
 from gateway.domain.roles import ADMIN, MERCHANT
 from gateway.models import Invitation, User
@@ -28,6 +28,11 @@ from gateway.sessions.letters import shown
 from gateway.sessions.service import Door
 from gateway.settings import PeopleSettings
 
+A_DAY = timedelta(days=1)
+INVITATIONS_A_DAY = 100
+"""They go to whatever mailbox the team names: nobody makes the house's mail server a spammer's."""
+RETRY_SECONDS = 3600
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -42,7 +47,14 @@ class Desk:
 async def invite_to_team(
     desk: Desk, merchant_id: str, email: str, team_role: str
 ) -> InvitationDocument:
-    """Ask somebody into a merchant's team, inside that tenant."""
+    """Ask somebody into a merchant's team, inside that tenant; so many a day."""
+    since = desk.moment.at - A_DAY
+    if await repository.invited_since(desk.session, merchant_id, since) >= INVITATIONS_A_DAY:
+        raise TooMany(
+            f"a team invites {INVITATIONS_A_DAY} times a day",
+            code="too_many_invitations",
+            retry_after_seconds=RETRY_SECONDS,
+        )
     token, values = _drawn(desk, email)
     values |= {
         "merchant_id": merchant_id,
@@ -80,18 +92,14 @@ async def revoke_invitation(
     if row.accepted_at is not None:
         raise Conflict("this invitation was accepted", code="invitation_accepted")
     if row.revoked_at is None:
-        row.revoked_at = desk.moment.at
-        await desk.session.flush()
-        await _note(desk, "invitation.revoked", row, {"revoked_at": row.revoked_at.isoformat()})
+        await _revoked(desk, row)
     return invitation_document(row)
 
 
 async def take_back_offers(desk: Desk, user_id: str) -> None:
     """Revoke what somebody offered who may offer no more: nobody comes back by an own letter."""
     for row in await repository.open_invitations_by(desk.session, user_id):
-        row.revoked_at = desk.moment.at
-        await desk.session.flush()
-        await _note(desk, "invitation.revoked", row, {"revoked_at": row.revoked_at.isoformat()})
+        await _revoked(desk, row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +214,14 @@ def _letter(row: Invitation, token: str, settings: PeopleSettings) -> Message:
     return Message(
         row.merchant_id, row.email, "person.invited", "You are invited", body, secret=True
     )
+
+
+async def _revoked(desk: Desk, row: Invitation) -> None:
+    """End an invitation, on the record of its merchant: an admin's tenant is another."""
+    row.revoked_at = desk.moment.at
+    await desk.session.flush()
+    async with acting_for(desk.session, row.merchant_id or desk.actor.key_id):
+        await _note(desk, "invitation.revoked", row, {"revoked_at": row.revoked_at.isoformat()})
 
 
 async def _note(desk: Desk, action: str, row: Invitation, after: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ class DoorController(Controller):
     @post("/password_resets", status_code=202, opt={"refusals": (429,)})
     async def reset(self, door: Door, data: RequestReset) -> Response[DoneDocument]:
         """Have a reset sent. The answer comes first: it cannot tell whether there is an account."""
-        await credentials.admit_reset(door, data.email)
+        await credentials.admit_mail(door, data.email)
         later = BackgroundTask(credentials.send_reset, door, data.email)
         return Response(done("password_reset"), background=later)
 

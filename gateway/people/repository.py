@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import NotFound
@@ -102,6 +102,14 @@ async def invitation_of(
     if row is None:
         raise NotFound(f"there is no invitation {invitation_id[:64]}")
     return row
+
+
+async def invited_since(session: AsyncSession, merchant_id: str, since: datetime) -> int:
+    """Return how many invitations to a merchant's team were written since then."""
+    query = select(func.count()).where(
+        Invitation.merchant_id == merchant_id, Invitation.created_at > since
+    )
+    return await session.scalar(query) or 0
 
 
 async def open_invitations_by(session: AsyncSession, user_id: str) -> Sequence[Invitation]:

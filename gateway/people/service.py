@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
+from gateway.accounts.makers import maker_changed, rights_of
 from gateway.audit.service import record
 from gateway.domain.errors import Conflict, Forbidden
 from gateway.models import User
@@ -15,20 +16,33 @@ from gateway.sessions.repository import revoke_all
 
 
 async def change_member(
-    desk: Desk, merchant_id: str, user_id: str, changes: Mapping[str, Any]
+    desk: Desk,
+    merchant_id: str,
+    user_id: str,
+    changes: Mapping[str, Any],
+    *,
+    revoke_keys: bool,
 ) -> UserDocument:
     """Change team role or status; nobody their own, so that an owner always remains.
 
     The owners' row locks put changes in an order: two owners cannot remove each other at once.
     """
     row = await _others_member(desk, merchant_id, user_id)
-    return await _changed(desk, row, changes)
+    before = rights_of(row)
+    document = await _changed(desk, row, changes)
+    if revoke_keys or before - rights_of(row):
+        await maker_changed(desk.session, desk.actor, row, desk.moment, revoke=revoke_keys)
+    return document
 
 
-async def remove_member(desk: Desk, merchant_id: str, user_id: str) -> UserDocument:
+async def remove_member(
+    desk: Desk, merchant_id: str, user_id: str, *, revoke_keys: bool
+) -> UserDocument:
     """Let somebody go: the row stays, nothing is open to it, its e-mail address is free."""
     row = await _others_member(desk, merchant_id, user_id)
-    return await _removed(desk, row)
+    document = await _removed(desk, row)
+    await maker_changed(desk.session, desk.actor, row, desk.moment, revoke=revoke_keys)
+    return document
 
 
 async def change_operator(
@@ -42,7 +56,7 @@ async def change_operator(
             raise Forbidden("only an admin changes this")
         await take_back_offers(desk, user_id)
         before, after = {"role": row.role}, {"role": role}
-        await _note(desk, "user.changed", row, before, after)
+        await _note(desk, "user.role_changed", row, before, after)
         await desk.session.refresh(row)
     return await _changed(desk, row, {} if status is None else {"status": status})
 
@@ -86,7 +100,7 @@ def _require_other(desk: Desk, user_id: str) -> None:
 
 
 async def _changed(desk: Desk, row: User, changes: Mapping[str, Any]) -> UserDocument:
-    """Set what differs; whoever is suspended or has another role begins new sessions."""
+    """Set what differs. Who is suspended is signed out; another role counts from the next request."""
     after = {name: value for name, value in changes.items() if getattr(row, name) != value}
     before = {name: getattr(row, name) for name in after}
     if after:
@@ -97,7 +111,8 @@ async def _changed(desk: Desk, row: User, changes: Mapping[str, Any]) -> UserDoc
             await revoke_all(desk.session, row.id, desk.moment.at)
         if after.get("status") == "suspended" or "team_role" in after:
             await take_back_offers(desk, row.id)
-        await _note(desk, "user.changed", row, before, after)
+        action = "user.role_changed" if "team_role" in after else "user.changed"
+        await _note(desk, action, row, before, after)
     return user_document(row)
 
 

@@ -5,9 +5,12 @@ from typing import Any
 from litestar import Controller, Response, delete, get, post
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.catalog.repository import currencies
+from gateway.domain.errors import Forbidden
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of, whole
+from gateway.http.parts import in_utc
 from gateway.paging import PageRequest
 from gateway.referrals import repository, service
 from gateway.referrals.documents import (
@@ -37,6 +40,9 @@ from gateway.referrals.schemas import (
 )
 from gateway.referrals.service import Office
 
+SHARING = "transfers:create"
+"""What it takes to promise customers a share of the merchant's deposits."""
+
 
 async def provide_filter(
     *,
@@ -48,15 +54,15 @@ async def provide_filter(
     created_from: From = None,
     created_before: Before = None,
 ) -> dict[str, Any]:
-    """Read the filters of commissions."""
+    """Read the filters of commissions; a time without an offset is UTC."""
     given = {
         "status": status,
         "programme": programme,
         "currency_id": payment_method,
         "referral_id": referral,
         "account": account,
-        "created_from": created_from,
-        "created_before": created_before,
+        "created_from": in_utc(created_from),
+        "created_before": in_utc(created_before),
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -122,7 +128,9 @@ class ReferralScheduleController(Controller):
 
     @post("/", guards=[requires("settings:write", step_up=True)])
     async def create(self, call: Call, data: CreateSchedule) -> Response[ScheduleDocument]:
-        """Set rates from now on, or from a later time on."""
+        """Set rates from now on, or from a later time on; who may, moves the merchant's money."""
+        if SHARING not in call.actor.scopes:
+            raise Forbidden(f"sharing deposits with customers needs {SHARING}")
 
         async def work(session: AsyncSession) -> ScheduleDocument:
             desk = office(call, session)
@@ -155,7 +163,7 @@ class CommissionController(Controller):
             found = await repository.commission_page(
                 session, actor.tenant, page, wanted, livemode=actor.livemode
             )
-            known = await repository.currencies(session)
+            known = await currencies(session)
         return page_of(
             found,
             page,
@@ -181,7 +189,7 @@ class CommissionController(Controller):
         actor = call.actor
         async with call.transaction() as session:
             found = await repository.waiting(session, actor.tenant, livemode=actor.livemode)
-            known = await repository.currencies(session)
+            known = await currencies(session)
         return whole([waiting_document(row, known[row.currency_id]) for row in found])
 
     @get("/{commission_id:str}", guards=[requires("balances:read")])
@@ -192,7 +200,7 @@ class CommissionController(Controller):
             row = await repository.commission_of(
                 session, actor.tenant, commission_id, livemode=actor.livemode
             )
-            known = await repository.currencies(session)
+            known = await currencies(session)
         return commission_document(row, known[row.currency_id])
 
 

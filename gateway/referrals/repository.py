@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import NotFound
 from gateway.models import (
     Commission,
     CommissionPot,
@@ -18,7 +17,7 @@ from gateway.models import (
     ReferralCode,
     ReferralSchedule,
 )
-from gateway.paging import PageRequest, Slice, newest_first
+from gateway.paging import PageRequest, Slice, newest_first, sole
 
 AT_ONCE = 100
 
@@ -38,10 +37,7 @@ async def code_of(session: AsyncSession, merchant_id: str, code_id: str) -> Refe
     query = select(ReferralCode).where(
         ReferralCode.id == code_id, ReferralCode.merchant_id == merchant_id
     )
-    row = (await session.scalars(query.with_for_update())).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no referral code {code_id[:64]}")
-    return row
+    return await sole(session, query, "referral code", code_id, lock=True)
 
 
 async def codes_in_force(session: AsyncSession, merchant_id: str, customer: str | None) -> int:
@@ -110,10 +106,7 @@ async def commission_of(
         Commission.merchant_id == merchant_id,
         Commission.livemode == livemode,
     )
-    row = (await session.scalars(query)).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no commission {commission_id[:64]}")
-    return row
+    return await sole(session, query, "commission", commission_id)
 
 
 async def totals(
@@ -166,11 +159,6 @@ async def waiting(
         .limit(AT_ONCE)
     )
     return (await session.scalars(query)).all()
-
-
-async def currencies(session: AsyncSession) -> dict[str, Currency]:
-    """Return every currency, by id."""
-    return {row.id: row for row in await session.scalars(select(Currency))}
 
 
 def _commissions(

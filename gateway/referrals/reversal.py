@@ -1,13 +1,18 @@
-"""Taking commissions back with the payment that earned them, to the unit."""
+"""Taking commissions back with the payment that earned them, to the unit.
+
+What a referrer waits to be paid out is called back first.
+"""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain import posting
 from gateway.domain.moment import Moment
+from gateway.ledger.repository import Holder
 from gateway.ledger.service import post
 from gateway.models import Commission, CommissionPot, Wallet
 from gateway.referrals.sharing import tell
+from gateway.withdrawals.recall import recall
 
 REVERSED = "the payment was reversed"
 
@@ -34,15 +39,25 @@ async def reverse_commissions(session: AsyncSession, payment_id: str, moment: Mo
     )
     earned = rows.all()
     for row in earned:
-        left = await left_of(session, row.account, row.currency_id)
-        credit = posting.Credit(
-            row.account, row.currency_id, row.units, left, ((row.payer, row.units),)
-        )
-        await post(session, posting.reversal(row.id, row.merchant_id, credit), moment)
+        await _take_back(session, row, moment)
         row.status, row.reversed_at = "reversed", moment.at
         await session.flush()
         await tell(session, row, "commission.reversed", moment)
     return len(earned)
+
+
+async def _take_back(session: AsyncSession, row: Commission, moment: Moment) -> None:
+    """Post the inverse; a merchant does without what its own customer no longer has."""
+    own = row.programme == "merchant"
+    holder = Holder(row.merchant_id, row.account if own else None)
+    left = await recall(
+        session, holder, row.currency_id, row.units, deposit_id=row.payment_id, moment=moment
+    )
+    units = min(row.units, max(left, 0)) if own else row.units
+    if units:
+        parts = ((row.payer, units),)
+        credit = posting.Credit(row.account, row.currency_id, units, left, parts)
+        await post(session, posting.reversal(row.id, row.merchant_id, credit), moment)
 
 
 async def left_of(session: AsyncSession, account: str, currency_id: str) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert
@@ -30,6 +30,8 @@ CODE_LENGTH = 12
 """Letters of a drawn code: 60 bits, which nobody guesses through the door's budget."""
 CODES_MAX = 100
 """So many codes of one party are in force at once."""
+AHEAD_MAX = timedelta(days=3650)
+"""Rates begin within so much: a time past the year 9999 cannot be read back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ async def set_rates(
         raise Invalid.field("/rates", "too_much", f"all rates together are at most {WHOLE}")
     if begins is not None and begins < at:
         raise Invalid.field("/effective_from", "in_the_past", "rates change from now on only")
+    if begins is not None and begins > at + AHEAD_MAX:
+        raise Invalid.field("/effective_from", "too_far", "rates begin within ten years")
     values: dict[str, Any] = {
         "id": office.moment.id("rfs"),
         "merchant_id": None if share is None else office.actor.tenant,

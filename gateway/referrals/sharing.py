@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import or_, select, text
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.customers.balance import tell_balance
@@ -28,7 +29,8 @@ from gateway.webhooks.outbox import emit
 
 AT_ONCE = 100
 RETRY = timedelta(minutes=15)
-"""A merchant whose balance does not cover its own programme is asked again after this long."""
+RETRY_MAX = timedelta(hours=6)
+"""A merchant whose balance does not cover its own programme is asked again, the older the rarer."""
 UNCOVERED = "the merchant's balance does not cover it"
 
 log = structlog.get_logger()
@@ -45,15 +47,29 @@ class Link:
     active: bool
 
 
+def asked_again(age: timedelta) -> timedelta:
+    """Return after how long a commission that waits since `age` is tried again."""
+    return min(max(RETRY, age / 4), RETRY_MAX)
+
+
 async def share_round(database: Database, moment: Moment) -> bool:
-    """Share what is due, each pot in a transaction of its own; tell whether there may be more."""
+    """Share what is due, each pot in a transaction of its own; tell whether there may be more.
+
+    One that somebody else's posting holds up is left for the next round.
+    """
     async with database.unit_of_work(CROSS_TENANT) as session:
         due = await _due(session, moment)
+    busy = False
     for payment_id, programme in due:
-        async with database.unit_of_work(CROSS_TENANT) as session:
-            await session.execute(_GIVE_WAY)
-            await _share(session, payment_id, programme, moment)
-    return len(due) == AT_ONCE
+        try:
+            async with database.unit_of_work(CROSS_TENANT) as session:
+                await session.execute(_GIVE_WAY)
+                await _share(session, payment_id, programme, moment)
+        except OperationalError as fault:
+            if not isinstance(fault.orig, LockNotAvailable):
+                raise
+            busy = True
+    return len(due) == AT_ONCE and not busy
 
 
 async def tell(session: AsyncSession, row: Commission, name: str, moment: Moment) -> None:
@@ -78,14 +94,8 @@ async def tell(session: AsyncSession, row: Commission, name: str, moment: Moment
 async def _due(session: AsyncSession, moment: Moment) -> Sequence[Any]:
     query = (
         select(CommissionPot.payment_id, CommissionPot.programme)
-        .where(
-            CommissionPot.shared_at.is_(None),
-            or_(
-                CommissionPot.next_attempt_at.is_(None),
-                CommissionPot.next_attempt_at <= moment.at,
-            ),
-        )
-        .order_by(CommissionPot.earned_at, CommissionPot.payment_id)
+        .where(CommissionPot.shared_at.is_(None), CommissionPot.next_attempt_at <= moment.at)
+        .order_by(CommissionPot.next_attempt_at, CommissionPot.payment_id)
         .limit(AT_ONCE)
     )
     return (await session.execute(query)).all()
@@ -116,7 +126,8 @@ async def _share(
     except IntegrityError as fault:
         if "wallet" not in str(fault.orig):
             raise
-        pot.reason, pot.next_attempt_at = UNCOVERED, moment.at + RETRY
+        pot.reason = UNCOVERED
+        pot.next_attempt_at = moment.at + asked_again(moment.at - pot.earned_at)
         log.warning("commission waits", payment=payment_id, reason=UNCOVERED)
         return
     for each in parts:

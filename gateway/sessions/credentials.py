@@ -63,8 +63,7 @@ async def change_email(room: Room, password: str, email: str) -> None:
     """
     row = await _known(room, password, "/password")
     door = room.door
-    async with door.database.unit_of_work(None) as session:
-        await throttle.count(session, MAIL, row.email, door.visitor.address, door.moment.at)
+    await admit_mail(door, row.email)
     async with door.database.unit_of_work(room.tenant) as session:
         await _send(session, door, row, purpose=proofs.VERIFY, email=email.lower())
         action = "user.email_change_asked"
@@ -74,15 +73,14 @@ async def change_email(room: Room, password: str, email: str) -> None:
 async def prove_email(room: Room) -> None:
     """Send the proof of the present address once more, where it is still open."""
     row, door = await room.person(), room.door
-    async with door.database.unit_of_work(None) as session:
-        await throttle.count(session, MAIL, row.email, door.visitor.address, door.moment.at)
+    await admit_mail(door, row.email)
     if row.email_verified_at is None:
         async with door.database.unit_of_work(room.tenant) as session:
             await _send(session, door, row, purpose=proofs.VERIFY, email=row.email)
 
 
-async def admit_reset(door: Door, email: str) -> None:
-    """Count a wish for a reset; whoever wishes too often waits, account or not."""
+async def admit_mail(door: Door, email: str) -> None:
+    """Count a wish for a letter with a token; whoever wishes too often waits, account or not."""
     async with door.database.unit_of_work(None) as session:
         await throttle.count(session, MAIL, email, door.visitor.address, door.moment.at)
 

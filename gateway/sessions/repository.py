@@ -69,8 +69,12 @@ def _actor(row: Row[Any], token_hash: bytes, quota: int) -> Actor:
 
 
 async def account_of(session: AsyncSession, email: str) -> Account | None:
-    """Return the living account of an e-mail address, across tenants."""
-    row = (await session.execute(_ACCOUNT, {"email": email})).one_or_none()
+    """Return the living account of an e-mail address, across tenants.
+
+    It is spelled as guesses at it are counted: the database's own lower case knows letters that
+    would lead to one account by several names.
+    """
+    row = (await session.execute(_ACCOUNT, {"email": email.lower()})).one_or_none()
     if row is None:
         return None
     return Account(row.id, row.merchant_id, row.email, row.usable, row.password_salt)

@@ -49,9 +49,13 @@ def _check_api(api: ApiSettings) -> None:
     _web_address("api.public_url", api.public_url)
     for proxy in api.trusted_proxies:
         try:
-            ip_network(proxy)
+            network = ip_network(proxy)
         except ValueError as fault:
             raise SettingsError(f"api.trusted_proxies: {proxy!r} is no network") from fault
+        if network.prefixlen == 0:
+            raise SettingsError(
+                "api.trusted_proxies: who trusts everybody lets callers name their own address"
+            )
 
 
 def _check_people(people: PeopleSettings) -> None:

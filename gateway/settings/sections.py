@@ -44,7 +44,8 @@ class ApiSettings(_Section, frozen=True):
     requests_per_minute: int = 6000
     """What each key may ask; 0 without a limit."""
     offers_milliseconds: int = 1000
-    """How long a process remembers methods, prices and the networks' health for new invoices; 0: not at all."""
+    """How long a process remembers methods, prices and the networks' health for new invoices, twice as long
+    while they are being read anew; 0: not at all."""
     key_pepper_file: Path | None = None
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from gateway.catalog.service import is_lagging
+from gateway.addresses.service import AddressUnverified, note
 from gateway.customers.balance import tell_balance
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.actor import Actor
@@ -18,18 +18,19 @@ from gateway.domain.moment import Moment
 from gateway.domain.money import plain
 from gateway.domain.subscription import Open, Standing, Step, look_again, step
 from gateway.invoices.offers import Asked, offers_for
-from gateway.invoices.repository import options_of
 from gateway.invoices.service import Desk, Order, create_invoice
 from gateway.invoices.wishes import wishes_of
-from gateway.models import NetworkHealth, Package, Subscription, SubscriptionPeriod
+from gateway.models import Package, Subscription, SubscriptionPeriod
 from gateway.settings import Settings
 from gateway.subscriptions import repository
+from gateway.subscriptions.bills import may_be_paid_yet, reprice
 from gateway.subscriptions.periods import open_next, package_due
 from gateway.subscriptions.repository import Account
 from gateway.subscriptions.telling import tell, write
 
 STEPS_MAX = 8
 RETRY = timedelta(minutes=10)
+SOON = timedelta(minutes=1)
 ARRIVING = timedelta(hours=1)
 """What is seen on the chain keeps a period open this much longer, again and again."""
 
@@ -54,9 +55,12 @@ async def _advance(desk: Desk, account: Account) -> None:
         due = step(at, standing)
         if due == "wait":
             row.look_at = look_again(standing)
+            if await reprice(desk, account):
+                then = at + account.rates_last
+                row.look_at = min(row.look_at or then, then)
             break
-        if due == "end" and await _is_unwatched(desk, account):
-            row.look_at = at + RETRY
+        if due == "end" and await may_be_paid_yet(desk, account):
+            row.look_at = at + SOON
             break
         if due == "bill" and not await _bill(desk, account):
             row.look_at = at + RETRY
@@ -87,22 +91,6 @@ def standing_of(account: Account, at: datetime) -> Standing:
         paused=row.paused_at is not None,
         ends=row.cancel_at_period_end or account.customer.deleted_at is not None,
     )
-
-
-async def _is_unwatched(desk: Desk, account: Account) -> bool:
-    """Tell whether a payment in time may stand in a block that nobody has read yet."""
-    invoice = account.invoice
-    options = (
-        [] if invoice is None else (await options_of(desk.session, [invoice.id]))[invoice.id]
-    )
-    for option in options:
-        network = desk.settings.networks.get(option.network.id)
-        if option.row.address is None or network is None:
-            continue
-        health = await desk.session.get(NetworkHealth, option.network.id)
-        if is_lagging(health, desk.moment.at, network.lag_seconds_max):
-            return True
-    return False
 
 
 async def _carry_out(desk: Desk, account: Account, due: Step) -> None:
@@ -141,6 +129,8 @@ async def _bill(desk: Desk, account: Account) -> bool:
     except Refusal as refusal:
         await desk.session.refresh(row)
         row.reason = refusal.detail
+        if isinstance(refusal, AddressUnverified):
+            await note(desk.session, desk.actor, desk.moment, refusal)
         return False
     row.reason = None
     return True

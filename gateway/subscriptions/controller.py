@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of, whole
+from gateway.http.parts import given
 from gateway.invoices.service import Desk
 from gateway.paging import PageRequest
 from gateway.settings import Settings
@@ -18,7 +19,7 @@ from gateway.subscriptions.documents import (
     period_document,
     subscription_document,
 )
-from gateway.subscriptions.package_controller import desk_of, fields
+from gateway.subscriptions.package_controller import desk_of
 from gateway.subscriptions.repository import periods_of, subscription_of, subscription_page
 from gateway.subscriptions.schemas import (
     CancelSubscription,
@@ -55,7 +56,7 @@ class SubscriptionController(Controller):
         """Make a customer a member of a package; its first invoice follows at once."""
 
         async def work(session: AsyncSession) -> SubscriptionDocument:
-            return await service.subscribe(desk_of(call, session, settings), fields(data))
+            return await service.subscribe(desk_of(call, session, settings), given(data))
 
         return await call.once(work)
 

@@ -1,15 +1,12 @@
 """Packages over HTTP, for the merchant's keys."""
 
-from typing import Any
-
-import msgspec
 from litestar import Controller, Response, get, patch, post
-from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
+from gateway.http.parts import given
 from gateway.invoices.service import Desk
 from gateway.paging import PageRequest
 from gateway.settings import Settings
@@ -31,7 +28,7 @@ class PackageController(Controller):
         """Write a package down."""
 
         async def work(session: AsyncSession) -> PackageDocument:
-            return await service.create_package(desk_of(call, session, settings), fields(data))
+            return await service.create_package(desk_of(call, session, settings), given(data))
 
         return await call.once(work)
 
@@ -58,18 +55,9 @@ class PackageController(Controller):
         """Rename a package, or close it to new subscriptions."""
         async with call.transaction() as session:
             desk = desk_of(call, session, settings)
-            return await service.change_package(desk, package_id, fields(data))
+            return await service.change_package(desk, package_id, given(data))
 
 
 def desk_of(call: Call, session: AsyncSession, settings: Settings) -> Desk:
     """Return what the use cases of this call need."""
     return Desk(session, call.actor, settings, call.moment)
-
-
-def fields(data: msgspec.Struct) -> dict[str, Any]:
-    """Return what the body sets."""
-    return {
-        name: getattr(data, name)
-        for name in data.__struct_fields__
-        if getattr(data, name) is not UNSET
-    }

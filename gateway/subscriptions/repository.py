@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import NotFound
 from gateway.models import (
     Customer,
     Invoice,
@@ -16,9 +15,10 @@ from gateway.models import (
     Subscription,
     SubscriptionPeriod,
 )
-from gateway.paging import PageRequest, Slice, newest_first
+from gateway.paging import PageRequest, Slice, newest_first, sole
 
 AT_ONCE = 50
+RATE_MINUTES_MIN = 60
 FILTERS = {
     "customer_id": Subscription.customer_id,
     "package_id": Subscription.package_id,
@@ -29,12 +29,16 @@ FILTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A subscription under its row lock, with everything that decides what is due."""
+    """A subscription under its row lock, with everything that decides what is due.
+
+    `rates_last` is how long the merchant's invoices hold a rate, an hour at least.
+    """
 
     row: Subscription
     customer: Customer
     package: Package
     merchant_active: bool
+    rates_last: timedelta
     period: SubscriptionPeriod | None
     invoice: Invoice | None
 
@@ -65,10 +69,7 @@ async def package_of(
         Package.merchant_id == merchant_id,
         Package.livemode == livemode,
     )
-    row = (await session.scalars(query)).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no package {package_id[:64]}")
-    return row
+    return await sole(session, query, "package", package_id)
 
 
 async def package_page(
@@ -95,12 +96,7 @@ async def subscription_of(
         Subscription.merchant_id == merchant_id,
         Subscription.livemode == livemode,
     )
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    row = (await session.scalars(query)).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no subscription {subscription_id[:64]}")
-    return row
+    return await sole(session, query, "subscription", subscription_id, lock=lock)
 
 
 async def subscription_page(
@@ -194,4 +190,5 @@ async def account_of(session: AsyncSession, subscription_id: str) -> Account | N
     if period is not None and period.invoice_id is not None:
         invoice = await session.get(Invoice, period.invoice_id, populate_existing=True)
     active = merchant.status == "active" and merchant.deleted_at is None
-    return Account(row, customer, package, active, period, invoice)
+    lasting = timedelta(minutes=max(merchant.invoice_expiry_minutes, RATE_MINUTES_MIN))
+    return Account(row, customer, package, active, lasting, period, invoice)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 
+from gateway.catalog.repository import offered
 from gateway.customers.repository import currency_of_mode, require_customer
 from gateway.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.domain.fields import amount
@@ -23,14 +24,12 @@ from gateway.subscriptions.documents import (
 )
 from gateway.subscriptions.telling import tell
 
-COIN_DECIMALS = 18
 CHARGING = "transfers:create"
 
 
 async def create_package(desk: Desk, wanted: Mapping[str, Any]) -> PackageDocument:
     """Write a package down; its price and period never change."""
-    decimals = FIAT_DECIMALS.get(wanted["currency"], COIN_DECIMALS)
-    price = amount("/price", wanted["price"], decimals)
+    price = amount("/price", wanted["price"], await _decimals(desk, wanted["currency"]))
     if price >= AMOUNT_END:
         raise Invalid.field("/price", "invalid_amount", "the price is too large")
     for index, method in enumerate(wanted["payment_methods"] or ()):
@@ -197,6 +196,19 @@ async def _call_off(desk: Desk, row: Subscription) -> None:
             await cancel_invoice(desk, invoice.id)
     period.status = "void"
     await desk.session.flush()
+
+
+async def _decimals(desk: Desk, code: str) -> int:
+    """Return how many digits a price in this currency has, as its invoices will count them."""
+    if code in FIAT_DECIMALS:
+        return FIAT_DECIMALS[code]
+    coins = await offered(desk.session, test=not desk.actor.livemode)
+    found = [currency.decimals for currency, _ in coins if currency.code == code]
+    if not found:
+        raise Invalid.field(
+            "/currency", "unknown_currency", f"{code}: no currency that this gateway knows"
+        )
+    return max(found)
 
 
 async def _offered(desk: Desk, package_id: str) -> Package:

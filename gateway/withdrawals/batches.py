@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import Conflict, FieldFault, NotFound, Refusal
+from gateway.domain.errors import Conflict, FieldFault, Refusal
 from gateway.models import Withdrawal, WithdrawalBatch
+from gateway.paging import sole
 from gateway.withdrawals.batch_documents import (
     BatchDocument,
     BatchResult,
@@ -94,10 +95,7 @@ async def batch_of(gate: Gate, batch_id: str) -> WithdrawalBatch:
         WithdrawalBatch.merchant_id == gate.actor.tenant,
         WithdrawalBatch.livemode == gate.actor.livemode,
     )
-    row = (await gate.session.scalars(query)).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no withdrawal batch {batch_id[:64]}")
-    return row
+    return await sole(gate.session, query, "withdrawal batch", batch_id)
 
 
 async def statuses_of(session: AsyncSession, batch: WithdrawalBatch) -> dict[str, int]:

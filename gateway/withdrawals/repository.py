@@ -7,9 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import NotFound
 from gateway.models import Currency, Withdrawal
-from gateway.paging import PageRequest, Slice, newest_first
+from gateway.paging import PageRequest, Slice, newest_first, sole
 
 FILTERS = {
     "status": Withdrawal.status,
@@ -23,13 +22,13 @@ FILTERS = {
 
 
 async def add_unless_referenced(session: AsyncSession, values: Mapping[str, Any]) -> bool:
-    """Write a withdrawal; return False where the merchant has used its reference before."""
+    """Write a withdrawal; return False where the merchant has used its reference in this mode."""
     columns = {getattr(Withdrawal, name): value for name, value in values.items()}
     statement = (
         insert(Withdrawal)
         .values(columns)
         .on_conflict_do_nothing(
-            index_elements=[Withdrawal.merchant_id, Withdrawal.reference],
+            index_elements=[Withdrawal.merchant_id, Withdrawal.livemode, Withdrawal.reference],
             index_where=Withdrawal.reference.is_not(None),
         )
         .returning(Withdrawal.id)
@@ -51,12 +50,7 @@ async def withdrawal_of(
         Withdrawal.merchant_id == merchant_id,
         Withdrawal.livemode == livemode,
     )
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    row = (await session.scalars(query)).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no withdrawal {withdrawal_id[:64]}")
-    return row
+    return await sole(session, query, "withdrawal", withdrawal_id, lock=lock)
 
 
 async def withdrawal_page(

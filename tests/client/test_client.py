@@ -1,6 +1,7 @@
 """The client against the real application, and against servers that misbehave."""
 
 import runpy
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -23,13 +24,16 @@ from cryptic_gateway import (
     TooMany,
     Unavailable,
     Unintelligible,
+    WebhookRefused,
+    Webhooks,
     documents,
 )
 from cryptic_gateway.policy import IN_FLIGHT
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.webhooks.feed import place_events
 from tests.client.conftest import Served
-from tests.gateway.shop import pool_address
+from tests.gateway.shop import Shop, pool_address
 
 pytestmark = pytest.mark.anyio
 
@@ -162,6 +166,46 @@ async def test_a_merchants_day(served: Served) -> None:
         assert "data" in await gateway.request("GET", "/networks")
 
 
+async def test_amounts_of_every_kind_and_a_customers_payout(served: Served) -> None:
+    """A decimal whose own text has an exponent, a whole number, and money of a customer."""
+    shop = served.shop
+    async with AsyncClient(served.url, served.key) as gateway:
+        made = await gateway.invoices.create(amount=10, currency="USD")
+        assert made.amount == Decimal(10)
+        customer = await gateway.customers.create(reference="payout")
+        home = await gateway.customers.address(customer.id, "ethereum")
+        await shop.pay(home.address, "ETH-ETHEREUM", 10**16, tx="0xcafe", final=True)
+        payout = await gateway.withdrawals.create(
+            payment_method="ETH-ETHEREUM",
+            amount=Decimal("0.00000001"),
+            destination=pool_address("ethereum", 501),
+            customer_id=customer.id,
+            idempotency_key="payout-2",
+        )
+        assert payout.amount == Decimal("1E-8")
+        found = [each.id async for each in gateway.withdrawals.all(customer_id=customer.id)]
+        assert found == [payout.id]
+
+
+async def test_the_feed_gives_every_event_once(served: Served) -> None:
+    """From the first one on, in order; what comes later is behind the cursor."""
+    async with AsyncClient(served.url, served.key) as gateway:
+        made = await gateway.invoices.create(amount="1", currency="USD")
+        await _placed(served.shop)
+        page = await gateway.events.after(subject=made.id)
+        assert [each.type for each in page.data] == ["invoice.created"]
+        await gateway.invoices.cancel(made.id)
+        await _placed(served.shop)
+        page = await gateway.events.after(page.next_cursor, subject=made.id)
+        assert [each.type for each in page.data] == ["invoice.canceled"]
+
+
+async def _placed(shop: Shop) -> None:
+    """Give events their places in the feed, as the worker does."""
+    async with shop.owner.unit_of_work(None) as session:
+        await place_events(session)
+
+
 async def test_both_styles_answer_the_same(served: Served) -> None:
     """The blocking client in a thread sees what the other sees, and raises the same kinds."""
 
@@ -263,6 +307,21 @@ def test_secrets_stay_inside() -> None:
         Client("http://gw.example", KEY)
     with pytest.raises(ValueError, match="https"):
         Client("ftp://127.0.0.1", KEY)
+
+
+@pytest.mark.parametrize(
+    ("signature", "body"),
+    [("v1", b"{}"), ("v1,a,b", b"{}"), ("v1,é", b"{}"), ("v1,a", b"{}"), ("v1,AAAA", b"\xff")],
+)
+def test_a_delivery_that_cannot_be_read_is_refused(signature: str, body: bytes) -> None:
+    """Whoever knows the address of an endpoint can send anything: that is a 401, never a fault."""
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(time.time())),
+        "webhook-signature": signature,
+    }
+    with pytest.raises(WebhookRefused):
+        Webhooks("whsec_" + "A" * 32).verified(headers, body)
 
 
 async def test_a_float_is_no_amount() -> None:

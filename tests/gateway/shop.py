@@ -145,7 +145,14 @@ class Shop(TestApi):
         return dict(answer.json())
 
     async def pay(
-        self, address: str, method: str, units: int, *, tx: str = "0xfeed", final: bool = False
+        self,
+        address: str,
+        method: str,
+        units: int,
+        *,
+        tx: str = "0xfeed",
+        final: bool = False,
+        block_time: datetime | None = None,
     ) -> None:
         """Let a payment arrive at a shown address, in block 101, and become final if wanted."""
         network = method.partition("-")[2].lower()
@@ -170,7 +177,7 @@ class Shop(TestApi):
                 capital=False,
                 block_height=101,
                 block_hash="0xb10c",
-                block_time=moment.at,
+                block_time=block_time or moment.at,
             )
             await record(desk, [arrival], NO_HEADS)
             if final:

@@ -89,6 +89,10 @@ FAULTS = {
     "infinite price": (NETWORK + "[prices.static]\nETH = 'Infinity'", "prices.static.ETH"),
     "name in capitals": (NETWORK.replace("networks.ethereum", "networks.Ethereum"), "Ethereum"),
     "mainnet on the embedded database": (NETWORK.replace("test = true", ""), "database.url"),
+    "everybody is a proxy": (
+        "api = { trusted_proxies = ['10.0.0.0/8', '0.0.0.0/0'] }\n" + NETWORK,
+        "api.trusted_proxies",
+    ),
     "no TOML": ("[networks", "--config"),
 }
 

@@ -7,14 +7,20 @@ from tests.mutations.guards_customers import CUSTOMERS
 from tests.mutations.guards_decoding import DECODING
 from tests.mutations.guards_engine import ENGINE
 from tests.mutations.guards_factors import FACTORS
+from tests.mutations.guards_group import GROUPS
 from tests.mutations.guards_invoices import INVOICES
 from tests.mutations.guards_lean import LEANING
+from tests.mutations.guards_lists import LISTS
 from tests.mutations.guards_merchants import MERCHANTS
+from tests.mutations.guards_money import MONEY
 from tests.mutations.guards_notifications import NOTIFYING
 from tests.mutations.guards_people import PEOPLE
 from tests.mutations.guards_referrals import REFERRALS
 from tests.mutations.guards_requests import REQUESTS
+from tests.mutations.guards_second_reading import SECOND_READING
 from tests.mutations.guards_sweeps import SWEEPS
+from tests.mutations.guards_trips import TRIP_GUARDS
+from tests.mutations.guards_webhooks import WEBHOOKS
 
 MUTATIONS = (
     *APPROVALS,
@@ -24,12 +30,18 @@ MUTATIONS = (
     *DECODING,
     *ENGINE,
     *FACTORS,
+    *GROUPS,
     *INVOICES,
     *LEANING,
+    *LISTS,
     *MERCHANTS,
+    *MONEY,
     *NOTIFYING,
     *PEOPLE,
     *REFERRALS,
     *REQUESTS,
+    *SECOND_READING,
     *SWEEPS,
+    *TRIP_GUARDS,
+    *WEBHOOKS,
 )

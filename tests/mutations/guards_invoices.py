@@ -15,8 +15,8 @@ INVOICES = (
     Mutation(
         guard="a mark is the last word",
         path="gateway/domain/invoice.py",
-        old='    if now.exception == "marked":\n',
-        new='    if now.exception == "nothing":\n',
+        old='Standing(status, "marked", final=True)',
+        new='Standing(status, "marked", final=False)',
         tests=(f"{DECISIONS}::test_a_mark_is_the_last_word",),
     ),
     Mutation(
@@ -36,8 +36,8 @@ INVOICES = (
     Mutation(
         guard="fresh rates leave out what was paid in",
         path="gateway/invoices/changes.py",
-        old="if option.currency.id not in paid]",
-        new="if option.currency.id not in ()]",
+        old="if o.currency.id not in paid and",
+        new="if o.currency.id not in () and",
         tests=(f"{DECISIONS}::test_fresh_rates_are_locked_for_what_is_not_paid",),
     ),
     Mutation(

@@ -15,15 +15,22 @@ LEANING = (
     Mutation(
         guard="lean: logs are numbered without a gap",
         path=LEAN,
-        old="        if log.log_index != hex(position):",
-        new="        if False:",
+        old="        if log.removed or log.log_index != hex(position):",
+        new="        if log.removed:",
         tests=(REPEATED,),
     ),
     Mutation(
         guard="lean: logs are of this block",
         path=LEAN,
-        old='        if log.removed or (log.block_hash or "").lower() != ref.hash:',
-        new="        if False:",
+        old="    for named in {log.block_hash for log in logs}:",
+        new="    for named in ():",
+        tests=(LOGS,),
+    ),
+    Mutation(
+        guard="lean: no log was taken back",
+        path=LEAN,
+        old="        if log.removed or log.log_index != hex(position):",
+        new="        if log.log_index != hex(position):",
         tests=(LOGS,),
     ),
     Mutation(

@@ -140,14 +140,14 @@ MERCHANTS = (
     ),
     Mutation(
         guard="a key gains no scope",
-        path=CHANGES,
+        path="gateway/accounts/limits.py",
         old="        if scope not in row.scopes:\n",
         new="        if False:\n",
         tests=(NARROWED,),
     ),
     Mutation(
         guard="a key gains no address",
-        path=CHANGES,
+        path="gateway/accounts/limits.py",
         old="            int(home.network_address) <= int(network.network_address)\n",
         new="            True\n",
         tests=(NARROWED,),

@@ -52,8 +52,8 @@ NOTIFYING = (
     Mutation(
         guard="an attempt counts when it begins",
         path="gateway/notifications/leases.py",
-        old="CASE WHEN mine.enough THEN 0 ELSE 1 END",
-        new="0",
+        old="attempts = n.attempts + 1",
+        new="attempts = n.attempts",
         tests=(
             f"{SENDING}::test_killed_between_sending_and_writing_it_is_sent_once_more",
             f"{SENDING}::test_ten_attempts_are_enough",
@@ -62,15 +62,15 @@ NOTIFYING = (
     Mutation(
         guard="one conversation with a person at a time",
         path="gateway/notifications/leases.py",
-        old="WHERE NOT enough AND NOT busy AND place = 1\n",
-        new="WHERE NOT enough\n",
+        old="AND o.leased_until > :at)",
+        new="AND o.leased_until > 'infinity')",
         tests=(f"{SENDING}::test_a_server_that_hangs_holds_up_nobody_else",),
     ),
     Mutation(
         guard="so many messages to a person in an hour",
         path="gateway/notifications/leases.py",
-        old=">= :per_hour AS enough",
-        new=">= :per_hour + 1000 AS enough",
+        old="< :per_hour\n",
+        new="< :per_hour + 1000\n",
         tests=(f"{SENDING}::test_who_gets_too_many_gets_the_others_later",),
     ),
     Mutation(
@@ -127,8 +127,8 @@ NOTIFYING = (
     Mutation(
         guard="a merchant has a bounded share of the sender",
         path="gateway/webhooks/leases.py",
-        old="    WHERE t.turn <= coalesce(m.room, :per_merchant)\n",
-        new="    WHERE t.turn <= coalesce(m.room, :per_merchant) + 1000\n",
+        old="    WHERE t.turn <= coalesce(CAST(m.room AS integer), %(per_merchant)s)\n",
+        new="    WHERE t.turn <= coalesce(CAST(m.room AS integer), %(per_merchant)s) + 1000\n",
         tests=(f"{BREAKER}::test_a_merchant_has_a_bounded_share",),
     ),
 )

@@ -109,8 +109,8 @@ PEOPLE = (
     Mutation(
         guard="nobody writes to the whole world by moving",
         path="gateway/sessions/credentials.py",
-        old='"/password")\n    door = room.door\n    async with door.database.unit_of_work(None) as session:\n',
-        new='"/password")\n    door = room.door\n    async with door.database.unit_of_work(None) as session:\n        return\n',
+        old='"/password")\n    door = room.door\n    await admit_mail(door, row.email)\n',
+        new='"/password")\n    door = room.door\n',
         tests=(f"{PASSWORDS}::test_nobody_writes_to_the_whole_world_by_moving",),
     ),
     Mutation(

@@ -11,6 +11,13 @@ SEED = "tests/gateway/commands/test_seed_dev.py"
 
 REFERRALS = (
     Mutation(
+        guard="who may not move money promises nobody a share of it",
+        path="gateway/referrals/controller.py",
+        old="        if SHARING not in call.actor.scopes:\n",
+        new="        if SHARING not in (SHARING,):\n",
+        tests=(f"{CODES}::test_who_may_not_move_money_promises_nobody_a_share_of_it",),
+    ),
+    Mutation(
         guard="the fraction of a fee is the merchant's",
         path="gateway/domain/posting.py",
         old="    return units * basis_points // 10_000\n",
@@ -101,8 +108,8 @@ REFERRALS = (
     Mutation(
         guard="what waits to be paid out is called back before it is missing",
         path="gateway/deposits/reversal.py",
-        old="        await recall(session, deposit, moment)\n",
-        new="        pass\n",
+        old="    short = 0 if waiting else await _short(desk, deposit, deposit.customer_id, _owed(deposit))\n",
+        new="    short = 0\n",
         tests=(f"{REVERSAL}::test_what_waits_to_be_paid_out_is_taken_back_as_well",),
     ),
     Mutation(

@@ -59,7 +59,7 @@ REQUESTS = (
     Mutation(
         guard="one automatic withdrawal per period",
         path="gateway/payout_rules/runs.py",
-        old="    if await repository.is_referenced(gate.session, rule.merchant_id, reference):\n",
+        old="    if await repository.is_referenced(gate.session, rule, reference):\n",
         new="    if False:\n",
         tests=(f"{RUNS}::test_one_per_period",),
     ),

@@ -237,6 +237,7 @@ class DepositFilter(TypedDict, total=False):
     """Which deposits to list."""
 
     invoice_id: str
+    customer_id: str
     status: str
     tx_hash: str
     payment_method: str
@@ -249,6 +250,7 @@ class WithdrawalFilter(TypedDict, total=False):
     payment_method: str
     reference: str
     invoice_id: str
+    customer_id: str
 
 
 class EventFilter(TypedDict, total=False):

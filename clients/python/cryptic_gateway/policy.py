@@ -127,7 +127,10 @@ def _exact(value: Any) -> Any:
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, Mapping):
-        return {name: _exact(inner) for name, inner in value.items()}
+        return {
+            name: str(inner) if name == "amount" and type(inner) is int else _exact(inner)
+            for name, inner in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_exact(inner) for inner in value]
     return value

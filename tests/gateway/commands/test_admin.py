@@ -49,6 +49,40 @@ def test_an_operators_key_is_printed_once(
     assert key not in str(records)
 
 
+def test_an_operators_key_is_listed_and_ended_at_the_machine(
+    config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No route shows it; what was offered with it ends too. A second time there is none."""
+    create = ["admin", "create-operator-key", "--config", str(config), "--name", "lost laptop"]
+    assert main([*create, "--json"]) == 0
+    key = json.loads(capsys.readouterr().out)
+    offer = (
+        "INSERT INTO invitation (id, token_hash, email, role, mailed, invited_by, created_at,"
+        " expires_at) VALUES ('ivt_1', sha256('x'), 'a@b', 'OPERATOR', true, :key, now(),"
+        " now() + interval '1 day')"
+    )
+    with connected(database.settings, "owner") as connection:
+        connection.execute(text(offer), {"key": key["id"]})
+        connection.commit()
+    shown = ["admin", "keys", "--config", str(config)]
+    assert main(shown) == 0
+    line = capsys.readouterr().out
+    assert line.startswith(f"{key['id']}  {key['prefix']}...  test  ")
+    assert line.endswith("  never used  lost laptop\n")
+    revoke = ["admin", "revoke-key", "--config", str(config), "--key"]
+    assert main([*revoke, key["id"]]) == 0
+    assert main([*revoke, key["id"]]) == 1
+    assert main(shown) == 0
+    assert "  revoked 20" in capsys.readouterr().out
+    assert main([*shown, "--merchant", "mer_nobody"]) == 0
+    assert capsys.readouterr().out == ""
+    assert _rows(database, "SELECT 1 FROM invitation WHERE revoked_at IS NULL") == []
+    records = _rows(database, "SELECT action FROM audit_log ORDER BY id")
+    assert [row.action for row in records] == [
+        "api_key.created", "api_key.revoked", "invitation.revoked",
+    ]  # fmt: skip
+
+
 def test_what_is_nobodys_is_listed(
     config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+from gateway.addresses.signature import SignedAddress, message
 from tests.gateway.customers.conftest import address, customer
-from tests.gateway.shop import Shop
+from tests.gateway.shop import POOL_KEY, Shop
 
 pytestmark = pytest.mark.anyio
 
@@ -111,3 +112,37 @@ async def test_the_claim_is_only_for_customers_of_ones_own(shop: Shop) -> None:
         for network, whose in (("tron", mine), ("mainnet", own)):
             found = await session.execute(claim, {"network": network, "customer": whose})
             assert found.all() == []
+
+
+async def test_the_same_address_on_two_networks_is_listed_twice(shop: Shop) -> None:
+    """Networks of one family share a path, so that two customers may have the same letters."""
+    merchant, key = await shop.merchant_and_key()
+    one, two = [await customer(shop, key) for _ in range(2)]
+    given = await address(shop, key, one)
+    await address(shop, key, two)
+    signed = SignedAddress("tron", 700, "m/700", given.lower(), b"")
+    await shop.run(
+        "INSERT INTO address_pool (network_id, index, path, address, signature, status,"
+        " merchant_id, customer_id, created_at) VALUES ('tron', 700, 'm/700', :address, :signature,"
+        " 'ASSIGNED', :merchant, :customer, now())",
+        address=given.lower(),
+        signature=POOL_KEY.sign(message(signed)),
+        merchant=merchant,
+        customer=two,
+    )
+    found: list[tuple[str, str]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        query = {"limit": "1", **cursor}
+        page = (await shop.call("GET", "/v1/deposit_addresses", key, params=query)).json()
+        found += [(row["customer_id"], row["network"]) for row in page["data"]]
+        if not page["has_more"]:
+            break
+        cursor = {"starting_after": page["next_cursor"]}
+    assert found == [(two, "tron"), (two, "ethereum"), (one, "ethereum")]
+    query = {"limit": "2", "ending_before": f"{one}:ethereum"}
+    page = (await shop.call("GET", "/v1/deposit_addresses", key, params=query)).json()
+    assert [row["network"] for row in page["data"]] == ["tron", "ethereum"]
+    query = {"starting_after": given}
+    odd = await shop.call("GET", "/v1/deposit_addresses", key, params=query)
+    assert (odd.status_code, odd.json()["code"]) == (422, "unknown_cursor")

@@ -1,7 +1,9 @@
 """Customers over HTTP: made, found, changed, forgotten; nobody else's."""
 
 import pytest
+from sqlalchemy import text
 
+from gateway.customers.repository import customers_found
 from tests.gateway.customers.conftest import customer, rich
 from tests.gateway.shop import Shop
 
@@ -109,3 +111,29 @@ async def test_another_merchant_and_the_other_mode_see_nothing(shop: Shop) -> No
     assert await shop.rows("SELECT count(*) FROM audit_log") == before
     scoped = await shop.key(merchant, ["invoices:read"])
     assert (await shop.call("GET", f"/v1/customers/{mine}", scoped)).status_code == 403
+
+
+SEARCHED = [
+    ({"email": "User7@Example.org"}, ["customer_by_email"]),
+    ({"search": "User77"}, ["customer_by_reference", "customer_by_email", "customer_by_name"]),
+]
+
+
+async def test_a_search_walks_past_nobody_else(shop: Shop) -> None:
+    """Row-level security keeps an index from serving whatever could leak: a LIKE, a `lower`."""
+    merchant, _ = await shop.merchant_and_key()
+    await shop.run(
+        "INSERT INTO customer (id, merchant_id, livemode, reference, email, name, created_at,"
+        " updated_at) SELECT 'cus_' || i, :merchant, false, 'user-' || i, 'user' || i ||"
+        " '@example.org', 'User ' || i, now(), now() FROM generate_series(1, 5000) i",
+        merchant=merchant,
+    )
+    async with shop.owner.unit_of_work(None) as session:
+        await session.execute(text("ANALYZE customer"))
+    for wanted, indexes in SEARCHED:
+        query = customers_found(merchant, wanted, livemode=False)
+        engine = shop.database.engine.sync_engine
+        sql = query.compile(engine, compile_kwargs={"literal_binds": True})
+        async with shop.database.unit_of_work(merchant) as session:
+            plan = "\n".join((await session.scalars(text(f"EXPLAIN {sql}"))).all())
+        assert all(index in plan for index in indexes), plan

@@ -14,6 +14,9 @@ CELLS: list[tuple[object, str]] = [
     ("@SUM(A1)", "'@SUM(A1)"),
     ("\t=1", "'\t=1"),
     ("\r=1", "'\r=1"),
+    ("\n=1", "'\n=1"),
+    ("\uff1d1+1", "'\uff1d1+1"),
+    ("\uff201", "'\uff201"),
     ("-40.000000", "-40.000000"),
     ("-4\n", "'-4\n"),
     ("plain", "plain"),
@@ -27,7 +30,7 @@ CELLS: list[tuple[object, str]] = [
 
 @pytest.mark.parametrize(("value", "text"), CELLS)
 def test_a_cell_is_never_a_formula(value: object, text: str) -> None:
-    """OWASP's five beginnings, and the carriage return."""
+    """OWASP's beginnings: signs, line breaks, and the wide signs of East Asian keyboards."""
     assert cell(value) == text
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.errors import Invalid, Refusal
-from gateway.http.reading import decoded
+from gateway.http.reading import decoded, too_deep
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,3 +58,10 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """Nothing but a refusal comes out of nonsense."""
     with suppress(Refusal):
         assert isinstance(decoded(body, Body), Body)
+
+
+def test_a_text_without_an_end_is_one_text() -> None:
+    """Read once to its end: a search from each of its quotes would take minutes of everybody."""
+    for body in (b'"' + b'\\"' * 30_000, b'"' + b'\\"\\\n' * 15_000, b'{"a":"\\'):
+        assert not too_deep(body + b"[" * 40)
+    assert too_deep(b'"a\\"b"' + b"[" * 40)

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from gateway.http.reading import BODY_BYTES_MAX
 from tests.gateway.conftest import TestApi
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +71,7 @@ async def test_settings_are_the_houses_until_they_are_changed(api: TestApi) -> N
         "merchant_id": other_id,
     }
     rows = await api.rows(
-        "SELECT * FROM audit_log WHERE action = 'settings.changed' ORDER BY id"
+        "SELECT * FROM audit_log WHERE action LIKE 'settings.%changed' ORDER BY id"
     )
     assert [row.merchant_id for row in rows] == [merchant_id] * 2
     assert rows[0].after["tax_rate"] == "7.7125"
@@ -140,7 +142,7 @@ async def test_the_merchants_own_addresses_hold_for_every_key(api: TestApi) -> N
     opened: dict[str, Any] = {"security": {"allowed_ips": []}}
     assert (await api.call("PATCH", path, operator, json=opened)).status_code == 200
     assert (await api.call("GET", "/v1/merchant", key)).status_code == 200
-    rows = await api.rows("SELECT * FROM audit_log WHERE action = 'settings.changed'")
+    rows = await api.rows("SELECT * FROM audit_log WHERE action = 'settings.security_changed'")
     assert [row.merchant_id for row in rows] == [merchant_id] * 2
     for foreign in ("mer_nobody",):
         answer = await api.call("GET", f"/v1/merchants/{foreign}/settings", operator)
@@ -171,3 +173,24 @@ async def test_alerts_are_not_led_away_in_silence(api: TestApi) -> None:
     await changed("/v1/merchant", {"email": "eve@evil.example", "name": "Shop"})
     await changed("/v1/merchant", {"name": "Shops"})
     assert await told() == ["ann@shop.example"] * 2
+
+
+async def test_metadata_that_the_database_would_refuse_is_refused_by_name(api: TestApi) -> None:
+    """It spells the same with spaces between: a body that just fits does not fit there."""
+    _, key = await api.merchant_and_key()
+    metadata = {f"k{number:02}": "\x01" * 215 for number in range(50)}
+    room = BODY_BYTES_MAX - len(msgspec.json.encode({"metadata": metadata}))
+    for place in range(room):
+        metadata[f"k{place % 50:02}"] += "a"
+    answer = await api.call(
+        "PATCH",
+        "/v1/settings",
+        key,
+        content=msgspec.json.encode({"metadata": metadata}),
+        headers={"Content-Type": "application/json"},
+    )
+    assert refusal(answer) == (422, "/metadata", "too_large")
+    line = "\x01" * 200
+    address = dict.fromkeys(("line1", "line2", "city", "region", "postal_code"), line)
+    answer = await api.call("PATCH", "/v1/merchant", key, json={"address": address})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")

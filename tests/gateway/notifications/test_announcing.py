@@ -161,3 +161,23 @@ async def test_a_broken_address_stops_nobody(api: TestApi) -> None:
         second=second,
     )
     assert [row.recipient for row in rows] == ["boss@shop.example"]
+
+
+async def test_what_opens_a_way_in_or_out_is_an_alert(api: TestApi) -> None:
+    """Each change that helps whoever stole a key or a session is told, what only sells is not."""
+    merchant_id, key = await api.merchant_and_key()
+    await _wishes(api, merchant_id, {})
+    actions = (
+        "api_key.outlives_maker", "payout_rule.changed", "payout_rule.created",
+        "settings.security_changed", "user.role_changed", "notification_target.deleted",
+        "settings.changed", "user.changed", "invoice.created",
+    )  # fmt: skip
+    for action in actions:
+        actor = Actor("usr_1", merchant_id, frozenset(), livemode=False)
+        async with api.owner.unit_of_work(CROSS_TENANT) as session:
+            await record(session, actor, api.clock(), action=action, subject="x_1")
+    worker = Database(role_url(api.settings, "worker"), pool_size=2)
+    await api.rows("SELECT link_audit(1000)")
+    await announce_changes(worker, api.clock(), emit_alert)
+    await worker.aclose()
+    assert len(await _told(api, key)) == 6

@@ -41,9 +41,16 @@ class Post:
     courier: Courier
     registry: CollectorRegistry
 
-    async def say(self, recipient: str, *, secret: bool = False, kind: str = "test") -> None:
+    async def say(
+        self,
+        recipient: str,
+        *,
+        secret: bool = False,
+        kind: str = "test",
+        merchant_id: str | None = MERCHANT,
+    ) -> None:
         """Write one message."""
-        message = Message(MERCHANT, recipient, kind, "Hello", "the body", secret=secret)
+        message = Message(merchant_id, recipient, kind, "Hello", "the body", secret=secret)
         async with self.owner.unit_of_work(CROSS_TENANT) as session:
             await post(session, message, self.clock())
 
@@ -272,3 +279,37 @@ async def test_without_a_mail_server_a_message_fails_with_a_reason(
             "no mail server is configured",
             "the target's address cannot be used any more",
         ]
+
+
+async def test_no_other_merchant_fills_the_hour_of_a_mailbox(shared: FreshDatabase) -> None:
+    """Whoever gives a neighbour's address as the own one holds none of its alerts back."""
+    async with posting(shared, per_recipient_hour=2) as p:
+        for _ in range(3):
+            await p.say("ann@x.example", merchant_id=None)
+        await p.until("sent", "sent", "scheduled")
+        await p.say("ann@x.example")
+        await p.until("sent", "sent", "scheduled", "sent")
+
+
+async def test_a_queue_without_end_holds_up_nobody_else(shared: FreshDatabase) -> None:
+    """A merchant's thousands of messages to one mailbox stand before its own next one alone."""
+    async with posting(shared) as p:
+        p.server.answers = {"slow@x.example": [HANG]}
+        await p.say("slow@x.example")
+        await p.rows(
+            "INSERT INTO notification (id, merchant_id, recipient, kind, subject, body, secret,"
+            " next_attempt_at, created_at) SELECT 'ntf_0' || n, merchant_id, recipient, kind, subject,"
+            " body, secret, next_attempt_at, created_at FROM notification, generate_series(1, 1100) n"
+            " RETURNING 1"
+        )
+        await p.say("ann@x.example")
+
+        async def sent() -> bool:
+            await p.courier.round()
+            [row] = await p.rows(
+                "SELECT count(*) AS sent FROM notification WHERE status = 'sent'"
+            )
+            return bool(row.sent == 1)
+
+        await eventually(sent, "the other message to be sent")
+        assert p.server.asked["slow@x.example"] == 1

@@ -151,3 +151,34 @@ async def test_a_target_is_kept_sealed_and_belongs_to_its_merchant(api: TestApi)
     assert (
         await api.call("POST", "/v1/notification_targets", key, json=body)
     ).status_code == 201
+
+
+@pytest.mark.anyio
+async def test_the_place_of_alerts_does_not_go_in_silence(api: TestApi) -> None:
+    """Whoever removes a target that alerts go to is told of by mail; another one goes quietly."""
+    merchant_id, key = await api.merchant_and_key()
+    await api.call("PATCH", "/v1/merchant", key, json={"email": "boss@shop.example"})
+    wishes = {"notifications": {"security.alert": ["email", "chat"]}}
+    await api.call("PATCH", "/v1/settings", key, json=wishes)
+    query = "SELECT kind FROM notification WHERE merchant_id = :id AND kind = 'security.alerts_moved'"
+    before = len(await api.rows(query, id=merchant_id))
+    for service, letters in (("twilio", 0), ("tgram", 1)):
+        body = {"name": service, "address": ADDRESSES[service]}
+        made = await api.call("POST", "/v1/notification_targets", key, json=body)
+        path = f"/v1/notification_targets/{made.json()['id']}"
+        assert (await api.call("DELETE", path, key)).status_code == 204
+        assert len(await api.rows(query, id=merchant_id)) == before + letters
+
+
+@pytest.mark.anyio
+async def test_one_test_of_a_target_is_under_way_at_a_time(api: TestApi) -> None:
+    """A queue full of tests that fail would stand before everybody else's messages."""
+    _, key = await api.merchant_and_key()
+    body = {"name": "team", "address": ADDRESSES["tgram"]}
+    made = await api.call("POST", "/v1/notification_targets", key, json=body)
+    path = f"/v1/notification_targets/{made.json()['id']}/test"
+    answers = [await api.call("POST", path, key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 409]
+    assert answers[1].json()["code"] == "test_under_way"
+    await api.rows("UPDATE notification SET status = 'failed' WHERE kind = 'test' RETURNING 1")
+    assert (await api.call("POST", path, key)).status_code == 202

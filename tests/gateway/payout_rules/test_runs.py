@@ -156,7 +156,8 @@ async def test_a_closed_book_and_a_disabled_rule(shop: Shop, worker: Database) -
 INSERT = (
     "INSERT INTO withdrawal (id, merchant_id, livemode, currency_id, network_id, units, fee_units,"
     " destination, status, created_by, rule_id, approved_by, created_at, updated_at)"
-    " SELECT 'wdr_x', r.merchant_id, r.livemode, {currency}, 'ethereum', 5, 1, {destination},"
+    " SELECT 'wdr_x', r.merchant_id, r.livemode, {currency}, 'ethereum', 5,"
+    " (SELECT withdrawal_fee_units FROM currency WHERE id = {currency}), {destination},"
     " {status}, {creator}, {rule}, NULL, :at, :at FROM payout_rule r"
 )
 TRUTH = {

@@ -134,7 +134,7 @@ async def test_a_team_is_its_owners_to_change(people: People) -> None:
         id=them["id"],
     )
     assert [row.action for row in rows] == [
-        "user.created", "user.changed", "user.changed", "user.changed", "user.deleted",
+        "user.created", "user.role_changed", "user.changed", "user.changed", "user.deleted",
     ]  # fmt: skip
     assert (rows[1].before, rows[1].after) == (
         {"team_role": "viewer"}, {"team_role": "developer"},

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from gateway.sessions import tokens
-from tests.gateway.people.conftest import People
+from tests.gateway.people.conftest import PASSWORD, People
 
 pytestmark = pytest.mark.anyio
 BY_HAND = (
@@ -134,3 +134,37 @@ async def test_an_operator_who_is_suspended_is_none(people: People) -> None:
     await people.call("PATCH", f"/v1/operators/{operator_id}", admin, json=change)
     assert await tried(people, operator_id, "SELECT 1 WHERE is_operator()") == 0
     assert await tried(people, operator_id, "SELECT 1 WHERE is_admin()") == 0
+
+
+async def test_an_end_is_an_end(people: People) -> None:
+    """Plain SQL brings back no session, invitation or key, and spends no token."""
+    merchant_id = await people.merchant()
+    owner = await people.owner_of(merchant_id)
+    body = {"email": "new@shop.example", "team_role": "owner"}
+    made = await people.call("POST", "/v1/team/invitations", owner, json=body)
+    await people.call("DELETE", f"/v1/team/invitations/{made.json()['id']}", owner)
+    key = {"name": "x", "scopes": ["invoices:read"]}
+    made = await people.call("POST", "/v1/api_keys", owner, json=key)
+    await people.call("DELETE", f"/v1/api_keys/{made.json()['id']}", owner)
+    await people.call("DELETE", "/v1/sessions/current", owner)
+    for table in ("user_session", "invitation", "api_key"):
+        for end in ("NULL", "now()"):
+            change = f"UPDATE {table} SET revoked_at = {end} WHERE revoked_at IS NOT NULL RETURNING 1"
+            with pytest.raises(ProgrammingError, match="revoked for good"):
+                await tried(people, merchant_id, change)
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        await tried(people, merchant_id, "UPDATE one_time_token SET used_at = NULL RETURNING 1")
+
+
+async def test_an_account_has_one_name_for_whoever_guesses(people: People) -> None:
+    """The database's lower case knows `İ` as `i`: such a spelling leads to nobody."""
+    await people.owner_of(await people.merchant(), "billing@shop.example")
+    for email, status in (
+        ("BILLING@shop.example", 201),
+        ("b\u0130lling@shop.example", 401),
+        ("bill\u0130ng@shop.example", 401),
+    ):
+        answer = await people.call(
+            "POST", "/v1/sessions", json={"email": email, "password": PASSWORD}
+        )
+        assert answer.status_code == status, email

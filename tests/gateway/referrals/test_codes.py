@@ -108,6 +108,17 @@ async def test_a_code_of_ones_own_choice_is_an_operators_to_give(shop: Shop) -> 
                 ))  # fmt: skip
 
 
+async def test_who_may_not_move_money_promises_nobody_a_share_of_it(shop: Shop) -> None:
+    """Settings alone are not enough: rates send deposits of the merchant to its customers."""
+    merchant, key = await shop.merchant_and_key("settings:write", "settings:read")
+    path, body = "/v1/referral_schedules", {"rates": [1], "share_basis_points": 1}
+    refused = await shop.call("POST", path, key, json=body)
+    assert (refused.status_code, "transfers:create" in refused.text) == (403, True)
+    assert (await shop.call("GET", path, key)).json()["data"] == []
+    paying = await shop.key(merchant, ("settings:write", "transfers:create"))
+    assert (await shop.call("POST", path, paying, json=body)).status_code == 201
+
+
 async def test_rates_share_no_more_than_everything_and_never_the_past(shop: Shop) -> None:
     """The API says so by field; the database says so to everybody."""
     merchant, key = await shop.merchant_and_key()
@@ -118,6 +129,14 @@ async def test_rates_share_no_more_than_everything_and_never_the_past(shop: Shop
         ({"rates": [1], "share_basis_points": 10_001}, "/share_basis_points"),
         (
             {"rates": [1], "share_basis_points": 1, "effective_from": "2026-11-20T13:59:59Z"},
+            "/effective_from",
+        ),
+        (
+            {
+                "rates": [1],
+                "share_basis_points": 1,
+                "effective_from": "9999-12-31T23:59:59-12:00",
+            },
             "/effective_from",
         ),
     ):

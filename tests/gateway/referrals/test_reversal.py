@@ -94,7 +94,7 @@ async def test_what_was_paid_out_is_missing_in_suspense_and_no_more(
     deposit = await paid(shop, keys[2], UNITS)
     await share_round(worker, shop.clock())
     for account, units in ((merchants[1], 2999), (merchants[2], 90_000)):
-        await _spent(shop, account, units)
+        await spent(shop, account, units)
     await taken_back(shop, deposit)
     assert await balances(shop, *merchants, "revenue", "suspense", "custody") == [
         *(0, 0, 0, 0),
@@ -102,7 +102,7 @@ async def test_what_was_paid_out_is_missing_in_suspense_and_no_more(
         92_999,
     ]
     with pytest.raises(IntegrityError, match="suspense does not cover"):
-        await _spent(shop, posting.SUSPENSE, 1)
+        await spent(shop, posting.SUSPENSE, 1)
 
 
 async def test_a_pot_that_was_not_shared_never_is(shop: Shop, worker: Database) -> None:
@@ -116,7 +116,7 @@ async def test_a_pot_that_was_not_shared_never_is(shop: Shop, worker: Database) 
     assert pot.reason == "the payment was reversed"
 
 
-async def _spent(shop: Shop, account: str, units: int) -> None:
+async def spent(shop: Shop, account: str, units: int) -> None:
     """Let money leave an account as if it had been paid out."""
     out = (
         posting.Posting(account, USDC, "WITHDRAWAL", confirmed=-units),

@@ -214,7 +214,7 @@ async def test_another_merchants_invoice_does_not_exist(shop: Shop) -> None:
 INSERT = (
     "INSERT INTO withdrawal (id, merchant_id, livemode, currency_id, network_id, units, fee_units,"
     " destination, status, created_by, invoice_id, refund_kind, created_at, updated_at)"
-    " VALUES (:id, :merchant, false, 'USDC-ETHEREUM', 'ethereum', :units, 0, '0x', 'pending',"
+    " VALUES (:id, :merchant, false, 'USDC-ETHEREUM', 'ethereum', :units, 1000000, '0x', 'pending',"
     " 'key_1', :invoice, 'full', now(), now())"
 )
 

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from gateway.db import Database
+from gateway.invoices.expiry import expire_round
 from gateway.subscriptions.billing import bill_round
 from tests.conftest import FreshDatabase
 from tests.gateway.customers.conftest import customer
@@ -47,12 +49,13 @@ class Club:
         body = {"customer_id": self.member, "package_id": package, **fields}
         return str((await self.post("/subscriptions", **body))["id"])
 
-    async def bill(self, **later: int) -> None:
+    async def bill(self, prices: dict[str, Decimal] | None = None, /, **later: int) -> None:
         """Let time pass, with fresh prices and watchers, and let the worker look."""
         self.shop.clock.at += timedelta(**later)
-        await self.shop.prices(PRICES)
+        await self.shop.prices(prices or PRICES)
         for name in NETWORKS:
             await self.shop.healthy(name)
+        await expire_round(self.worker, self.shop.settings, self.shop.clock())
         await bill_round(self.worker, self.shop.settings, self.shop.clock())
 
     async def pay(self, subscription: str) -> None:
@@ -85,6 +88,13 @@ class Club:
             "SELECT type FROM event WHERE subject = :id ORDER BY sequence", id=subscription
         )
         return [row.type.removeprefix("subscription.") for row in rows]
+
+    async def told(self, invoice: str) -> list[str]:
+        """Return how often an invoice was told to have other rates."""
+        statement = (
+            "SELECT id FROM event WHERE subject = :id AND type = 'invoice.rate_refreshed'"
+        )
+        return [row.id for row in await self.shop.rows(statement, id=invoice)]
 
     def at(self) -> datetime:
         """Return the time."""

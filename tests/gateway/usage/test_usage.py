@@ -173,3 +173,15 @@ async def test_nobody_adds_usage_but_by_adding(api: TestApi) -> None:
     with pytest.raises(ProgrammingError, match="permission denied"):
         async with api.database.unit_of_work(CROSS_TENANT) as session:
             await session.execute(text("UPDATE usage_hour SET requests = 0"))
+
+
+async def test_seconds_of_a_year_that_does_not_exist_are_refused(api: TestApi) -> None:
+    """In any query with a time: the year 10000 is no fault of the house."""
+    _, key = await api.merchant_and_key()
+    for path in (
+        "/v1/usage?from=",
+        "/v1/usage?bucket=day&to=",
+        "/v1/invoices?created%5Bgte%5D=",
+    ):
+        answer = await api.call("GET", f"{path}253402300800", key)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), path

@@ -110,7 +110,7 @@ async def test_the_database_knows_whose_batch_it_is(shop: Shop) -> None:
                     "INSERT INTO withdrawal (id, merchant_id, livemode, currency_id, network_id,"
                     " units, fee_units, destination, status, created_by, batch_id, batch_index,"
                     " created_at, updated_at) VALUES ('wdr_x', :merchant, false, 'USDC-ETHEREUM',"
-                    " 'ethereum', 1, 0, '0x', 'pending', 'key_1', :batch, 7, now(), now())"
+                    " 'ethereum', 1, 1000000, '0x', 'pending', 'key_1', :batch, 7, now(), now())"
                 ),
                 {"merchant": stranger, "batch": made["id"]},
             )

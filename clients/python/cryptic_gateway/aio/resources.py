@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Unpack
 from urllib.parse import quote
 
-from cryptic_gateway.aio.transport import AsyncTransport
+from cryptic_gateway.aio.transport import PAGE, AsyncTransport
 from cryptic_gateway.documents import (
     Amount,
     Balance,
@@ -23,6 +23,7 @@ from cryptic_gateway.documents import (
     NewCustomer,
     NewInvoice,
     NewRefund,
+    Page,
     PaymentMethod,
     WebhookEndpoint,
     Withdrawal,
@@ -127,14 +128,19 @@ class AsyncWithdrawals(AsyncResource):
         destination: str,
         idempotency_key: str,
         reference: str | None = None,
+        customer_id: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Withdrawal:
-        """Ask for a payout. The key must be yours: kept, it pays once whatever happens to you."""
+        """Ask for a payout. The key must be yours: kept, it pays once whatever happens to you.
+
+        With `customer_id` that customer's balance pays it.
+        """
         body: dict[str, Any] = {
             "payment_method": payment_method,
-            "amount": amount if isinstance(amount, float) else str(amount),
+            "amount": amount,
             "destination": destination,
             "reference": reference,
+            "customer_id": customer_id,
             "metadata": metadata or {},
         }
         return await self._transport.send(
@@ -235,6 +241,16 @@ class AsyncEvents(AsyncResource):
     def all(self, **filters: Unpack[EventFilter]) -> AsyncIterator[Event]:
         """Yield events, newest first."""
         return self._transport.all("/events", Event, filters)
+
+    async def after(
+        self, cursor: str | None = None, **filters: Unpack[EventFilter]
+    ) -> Page[Event]:
+        """Return what came behind a cursor, oldest first; None begins with the first event.
+
+        Keep its `next_cursor`, which is always there: every event comes once.
+        """
+        asked = {"order": "oldest", "limit": PAGE, **filters, "starting_after": cursor}
+        return await self._transport.send("GET", "/events", Page[Event], filters=asked)
 
 
 class AsyncCatalog(AsyncResource):

@@ -63,7 +63,7 @@ class AsyncTransport:
         request.headers.update(self._access.headers(method, str(request.url), content, key))
         try:
             answer = await self._http.send(request)
-        except httpx.TransportError as fault:
+        except httpx.RequestError as fault:
             raise NoAnswer(f"{method} {path}: {fault!r}") from fault
         if not answer.is_success:
             retry_after = answer.headers.get("Retry-After")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Unpack
 from urllib.parse import quote
 
-from cryptic_gateway.plain.transport import Transport
+from cryptic_gateway.plain.transport import PAGE, Transport
 from cryptic_gateway.documents import (
     Amount,
     Balance,
@@ -24,6 +24,7 @@ from cryptic_gateway.documents import (
     NewCustomer,
     NewInvoice,
     NewRefund,
+    Page,
     PaymentMethod,
     WebhookEndpoint,
     Withdrawal,
@@ -128,14 +129,19 @@ class Withdrawals(Resource):
         destination: str,
         idempotency_key: str,
         reference: str | None = None,
+        customer_id: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> Withdrawal:
-        """Ask for a payout. The key must be yours: kept, it pays once whatever happens to you."""
+        """Ask for a payout. The key must be yours: kept, it pays once whatever happens to you.
+
+        With `customer_id` that customer's balance pays it.
+        """
         body: dict[str, Any] = {
             "payment_method": payment_method,
-            "amount": amount if isinstance(amount, float) else str(amount),
+            "amount": amount,
             "destination": destination,
             "reference": reference,
+            "customer_id": customer_id,
             "metadata": metadata or {},
         }
         return self._transport.send(
@@ -236,6 +242,16 @@ class Events(Resource):
     def all(self, **filters: Unpack[EventFilter]) -> Iterator[Event]:
         """Yield events, newest first."""
         return self._transport.all("/events", Event, filters)
+
+    def after(
+        self, cursor: str | None = None, **filters: Unpack[EventFilter]
+    ) -> Page[Event]:
+        """Return what came behind a cursor, oldest first; None begins with the first event.
+
+        Keep its `next_cursor`, which is always there: every event comes once.
+        """
+        asked = {"order": "oldest", "limit": PAGE, **filters, "starting_after": cursor}
+        return self._transport.send("GET", "/events", Page[Event], filters=asked)
 
 
 class Catalog(Resource):
