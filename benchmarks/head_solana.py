@@ -8,7 +8,6 @@ them too. Run: `.venv/bin/python -m benchmarks.head_solana`.
 """
 
 import asyncio
-import gc
 import json
 import multiprocessing
 import os
@@ -40,7 +39,7 @@ from gateway.postgres.migrate import migrate
 from gateway.postgres.roles import ensure_database, prepare_server
 from gateway.postgres.url import EMBEDDED_DATABASE, role_url
 from gateway.settings import NetworkSettings, Settings
-from watchers import store
+from watchers import garbage, store
 from watchers.addresses import AddressBook
 from watchers.clock import now
 from watchers.families import connect
@@ -208,7 +207,7 @@ async def _watch(settings: Settings, database: Database, url: str, report: Conne
         dense=False, switches=lambda: chain.endpoints.switches, witnesses=chain.witnesses,
         quorum=section.witnesses_needed,
     )  # fmt: skip
-    gc.freeze()
+    garbage.settle()
     report.send("running")
     while not report.poll():
         if not await scanner.step():

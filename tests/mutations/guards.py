@@ -5,6 +5,7 @@ from tests.mutations.guards_contract import CONTRACT
 from tests.mutations.guards_custody import CUSTODY
 from tests.mutations.guards_customers import CUSTOMERS
 from tests.mutations.guards_decoding import DECODING
+from tests.mutations.guards_dust import DUST
 from tests.mutations.guards_engine import ENGINE
 from tests.mutations.guards_factors import FACTORS
 from tests.mutations.guards_group import GROUPS
@@ -28,6 +29,7 @@ MUTATIONS = (
     *CUSTODY,
     *CUSTOMERS,
     *DECODING,
+    *DUST,
     *ENGINE,
     *FACTORS,
     *GROUPS,
