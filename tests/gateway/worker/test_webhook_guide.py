@@ -48,6 +48,9 @@ async def test_the_python_example_accepts_ours_and_nothing_else(
         assert (status, event["id"]) == (204, event_id)
         assert receive(w.secret(), sent.headers, sent.body + b" ") == (401, None)
         assert receive(w.secret("whe_2"), sent.headers, sent.body) == (401, None)
+        for broken in ("v1,%", "v1", "nothing"):
+            headers = {**sent.headers, "webhook-signature": broken}
+            assert receive(w.secret(), headers, sent.body) == (401, None)
 
 
 @pytest.mark.parametrize("library", [standardwebhooks.Webhook, svix.webhooks.Webhook])
