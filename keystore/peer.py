@@ -70,6 +70,7 @@ class Peer:
         except BlockingIOError:
             return
         except ConnectionError:
+            self._incoming.clear()  # nobody is there for the answers
             self.ended, sent = True, len(self._outgoing)
         self._outgoing = self._outgoing[sent:]
 

@@ -40,7 +40,7 @@ class Server:
         self._log = log
         self._selector = selectors.DefaultSelector()
         self._peers: set[Peer] = set()
-        self._waiting: deque[tuple[Peer, api.Request]] = deque()
+        self._waiting: deque[tuple[Peer, api.Request | Refused]] = deque()
         self._stopping = False
         self.requests = 0
         self.refusals: Counter[str] = Counter()
@@ -55,7 +55,7 @@ class Server:
                 self._listen(0 if self._waiting else None)
                 if self._waiting:
                     self._answer_group()
-        except Exception as bug:  # noqa: BLE001 it ends the process
+        except BaseException as bug:  # noqa: BLE001 it ends the process, as a library's panic does
             self._report(bug)
             raise Crashed(type(bug).__name__) from None
         finally:
@@ -108,10 +108,9 @@ class Server:
                 if line is None:
                     break
                 self.requests += 1
-                request = wire.read_request(line)
+                request: api.Request | Refused = wire.read_request(line)
             except Refused as refusal:
-                self._send(peer, self._refuse(refusal))
-                continue
+                request = refusal  # waits for its turn too: a flood of them holds up nobody
             peer.asking = True
             self._waiting.append((peer, request))
         if peer.ended and not (peer.asking or peer.sending):
@@ -145,7 +144,9 @@ class Server:
             self._send(peer, self._reply(result))
             self._read(peer)
 
-    def _answer(self, request: api.Request) -> Result | Refused:
+    def _answer(self, request: api.Request | Refused) -> Result | Refused:
+        if isinstance(request, Refused):
+            return request
         try:
             return self._keystore.answer(request)
         except Refused as refusal:
@@ -173,7 +174,7 @@ class Server:
         )
         return wire.refusal_line(refusal.code, refusal.message)
 
-    def _report(self, bug: Exception) -> None:
+    def _report(self, bug: BaseException) -> None:
         """Log where it happened, never what it said: messages may quote values."""
         frames = traceback.extract_tb(bug.__traceback__)
         place = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}"

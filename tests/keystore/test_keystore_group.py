@@ -300,6 +300,37 @@ def test_who_hangs_up_does_not_disturb_the_group(play: House) -> None:
     assert sorted(row[1] for row in rows(play.journal)) == ["wdr_0", "wdr_1", "wdr_2"]
 
 
+def test_lines_of_somebody_who_left_are_not_answered(play: House) -> None:
+    """A flood costs its sender a connection, and the keystore one answer."""
+    with serving(play) as running:
+        running.process.send_signal(signal.SIGSTOP)
+        with socket.socket(socket.AF_UNIX) as flood:
+            flood.connect(str(play.socket))
+            flood.sendall(b"\n" * 50_000)
+        running.process.send_signal(signal.SIGCONT)
+        assert sum(asyncio.run(refusals(play)).values()) <= 1
+
+
+def test_lines_that_nobody_can_read_wait_for_their_turn(play: House) -> None:
+    """One per group: who asks beside a flood of them is answered before it ends."""
+    with serving(play) as running, socket.socket(socket.AF_UNIX) as flood:
+        running.process.send_signal(signal.SIGSTOP)
+        flood.connect(str(play.socket))
+        flood.sendall(b"\n" * 1_000)
+        with socket.socket(socket.AF_UNIX) as honest:
+            honest.settimeout(RECEIVE_SECONDS)
+            honest.connect(str(play.socket))
+            honest.sendall(wire.request_line(api.StatusRequest()))
+            running.process.send_signal(signal.SIGCONT)
+            assert sum(reply(honest)["result"]["refused"].values()) < 10
+
+
+async def refusals(house: House) -> dict[str, int]:
+    """Return what the keystore has refused so far."""
+    async with KeystoreClient(house.socket) as client:
+        return dict((await client.status()).refused)
+
+
 def test_a_peer_that_does_not_take_its_answers_holds_up_nobody(play: House) -> None:
     """It is not read on while they wait; its lines are answered whole and in order when it reads."""
     pool = api.DerivePoolRequest(network="ethereum", first=0, count=200)
