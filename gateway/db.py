@@ -207,7 +207,9 @@ class Later:
         """Return its rows; where it was not sent yet it is now."""
         if self.statement.rows is None:
             await self.line.run(())
-        return self.statement.rows or ()
+        if self.statement.rows is None:
+            raise RuntimeError("the statement was forgotten: its transaction was undone")
+        return self.statement.rows
 
 
 async def send_later(

@@ -88,6 +88,12 @@ class Driver(AsyncConnection[Any]):
             yield from super()._start_query()
 
     def _commit_gen(self) -> PQGen[None]:
+        if self.pgconn.transaction_status == TransactionStatus.INERROR:
+            # PostgreSQL would answer ROLLBACK, which is no error to a client.
+            yield from self._rollback_gen()
+            raise psycopg.errors.InFailedSqlTransaction(
+                "a fault was passed over: nothing is kept"
+            )
         if self._deferred:
             yield from self._trip((), end=[_Bound(b"COMMIT")])
         else:

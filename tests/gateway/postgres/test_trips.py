@@ -102,6 +102,18 @@ async def test_the_first_fault_ends_all_and_the_connection_stays(db: Database) -
     assert await written(db) == []
 
 
+async def test_work_after_a_fault_that_was_passed_over_is_not_called_committed(
+    db: Database,
+) -> None:
+    """PostgreSQL answers such a COMMIT with ROLLBACK, which looks like success."""
+    with pytest.raises(DBAPIError, match="a fault was passed over"):
+        async with db.unit_of_work(CROSS_TENANT) as session:
+            await send(session, WRITE, {"id": 1, "word": "a"})
+            with pytest.raises(DBAPIError):
+                await send(session, "SELECT 1 / 0", {})
+    assert await written(db) == []
+
+
 async def test_what_psycopg_forgets_is_prepared_anew(db: Database) -> None:
     """A rollback, also one to a savepoint, makes it drop every prepared statement."""
 
