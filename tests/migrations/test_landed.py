@@ -35,6 +35,9 @@ RELEASED = {
     "0004_8_subscriptions": "30dbfeeb3d9a3890b1afee9610d8a000e2ebbfa95305b2c262fcbc32c8077eaf",
     "0004_9_referrals": "895e9197a35e93c6f55e8d6b0940c2c48dbd988fa3228c38496327b535191912",
     "0004_10_factors": "103b05a025490b6ec84bb3b10456f5133ba4224bd783692a9d455e1f8b20ab1d",
+    "0005_1_people": "adaecca782dcf3fbd6170937c4575d4884afdad7c44515ed98df8c2d0fc7ff5a",
+    "0005_2_money": "2a3f0b69234299af175d19d0732f4016a2f0fa85538715c572f3241b73736ba2",
+    "0005_3_deposits": "af83fb0368b46b01da9fd0813a83f771e6cf6ee85be1abd952e63e6558ccdf5f",
 }
 """SHA-256 of each file. A new revision is added when it is released; nothing here ever changes."""
 
