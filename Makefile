@@ -57,7 +57,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks
 
 campaign: setup
-	@$(BIN)/pytest -n 2 --dist loadfile --campaign
+	@$(BIN)/pytest -n 2 --dist worksteal --campaign --reruns 1 --only-rerun Overdue --only-rerun TimeoutError
 
 mutations: setup
 	@$(BIN)/python -m tests.mutations

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import hypothesis
 import msgspec
 import pytest
 import structlog
@@ -28,33 +27,8 @@ from gateway.postgres.roles import ensure_database, prepare_server
 from gateway.postgres.url import EMBEDDED_DATABASE, Role, role_url, socket_directory
 from gateway.settings import ApiSettings, DatabaseSettings, Settings, WebhookSettings
 
-KILL_RUNS = 20
-EXAMPLES = 5_000
+pytest_plugins = ["tests.campaign"]
 ROOM_BYTES = 2**31
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--campaign`: the long forms of seeded tests."""
-    parser.addoption("--campaign", action="store_true", help="run the long forms")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Give properties many more examples in a campaign."""
-    hypothesis.settings.register_profile("campaign", max_examples=EXAMPLES, deadline=None)
-    if config.getoption("campaign"):
-        hypothesis.settings.load_profile("campaign")
-
-
-def pytest_report_header(config: pytest.Config) -> str:
-    """Say how many runs the seeded tests make."""
-    from tests.crash.runs import header
-
-    long = bool(config.getoption("campaign"))
-    examples = EXAMPLES if long else hypothesis.settings().max_examples
-    return (
-        f"seeded runs: {examples} examples per property, {KILL_RUNS if long else 1} kill run(s), "
-        f"{header(everything=long)}"
-    )
 
 
 # The cluster dies with the session: nothing of it needs to reach a disk.

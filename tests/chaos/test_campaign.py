@@ -3,11 +3,10 @@
 Two nodes in front of one chain, both bad, one of them a liar; deposits have to be shown by both.
 Afterwards the nodes are good, the range is read once more, as an operator would have it done,
 and every payment is credited once, to the unit, and nothing else.
-The same seed bends the same calls; seed and figures are printed (`pytest -s`).
+The same seed bends the same calls; seed and figures are told at the end.
 """
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -20,6 +19,7 @@ import pytest
 from devnet import anvil, surfpool, tron
 from devnet.chain import NATIVE, LocalChain
 from devnet.system.waiting import until
+from tests.campaign import Figures, is_long
 from tests.chaos.edits import CAN_LIE, Loot
 from tests.chaos.faults import Fault, first_of, none_at_all, only, seeded
 from tests.chaos.proxy import Chaos, chaos
@@ -82,14 +82,14 @@ class Payments:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One run per family; a campaign makes it long."""
     if "faulted" in metafunc.fixturenames:
-        long = metafunc.config.getoption("campaign")
-        metafunc.parametrize("faulted", [FAULTED_CALLS_CAMPAIGN if long else FAULTED_CALLS])
+        calls = FAULTED_CALLS_CAMPAIGN if is_long(metafunc.config) else FAULTED_CALLS
+        metafunc.parametrize("faulted", [calls])
 
 
-@pytest.mark.timeout(7200)
+@pytest.mark.campaign
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 async def test_faulted_calls_neither_invent_nor_lose_a_credit(
-    database: FreshDatabase, family: str, faulted: int
+    database: FreshDatabase, family: str, faulted: int, figures: Figures
 ) -> None:
     """No wrong credit, no lost credit, and the run ends settled."""
     setup, seed = FAMILIES[family], FIRST_SEED + sorted(FAMILIES).index(family)
@@ -116,7 +116,7 @@ async def test_faulted_calls_neither_invent_nor_lose_a_credit(
             await storm(world, payments, [liar, other], faulted)
             liar.plan = other.plan = none_at_all
             await settled(world, setup, first)
-        _print(family, seed, world, payments, [liar, other])
+        figures(_told(family, seed, world, payments, [liar, other]))
         await compare(world, payments)
 
 
@@ -192,14 +192,14 @@ async def compare(world: Watched, payments: Payments) -> None:
     assert await world.sum_is_zero()
 
 
-def _print(
+def _told(
     family: str, seed: int, world: Watched, payments: Payments, nodes: list[Chaos]
-) -> None:
+) -> str:
     """Say what was done, so that the figures can be quoted and the run repeated."""
     counts = sum((node.counts for node in nodes), Counter())
     kinds = ", ".join(f"{fault} {count}" for fault, count in sorted(counts.items()))
-    sys.stdout.write(
-        f"\n{family}: seed {seed}, {sum(node.calls for node in nodes)} calls, "
+    return (
+        f"{family}: seed {seed}, {sum(node.calls for node in nodes)} calls, "
         f"{counts.total()} faulted ({kinds}); {len(payments.made)} payments, "
-        f"{world.stumbles} troubled steps, height {world.scanner.position.height}\n"
+        f"{world.stumbles} troubled steps, height {world.scanner.position.height}"
     )

@@ -5,7 +5,6 @@ Half of the cases carry ids of objects that exist, so that most of them get past
 """
 
 import asyncio
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as conformance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
+from tests.campaign import Figures
 from tests.contract.objects import CATALOGUE, caller
 from tests.contract.sides import Stage
 
@@ -131,11 +131,11 @@ class Run:
         return asyncio.run_coroutine_threadsafe(sent, self.loop).result()
 
 
+@pytest.mark.campaign
 async def test_what_is_answered_is_what_is_documented(
-    stage: Stage, pytestconfig: pytest.Config
+    stage: Stage, long: bool, figures: Figures
 ) -> None:
     """No 5xx, no status, type, header or body beside the document; refusals are problems."""
-    long = bool(pytestconfig.getoption("campaign"))
     config = schemathesis.Config(seed=SEED)
     rejection = config.projects.default.checks.negative_data_rejection
     rejection.expected_statuses = [*rejection.expected_statuses, "413"]
@@ -148,8 +148,8 @@ async def test_what_is_answered_is_what_is_documented(
         number += 1
     asked = {label for label, _ in run.answers}
     accepted = {label for (label, status) in run.answers if status < 300}
-    sys.stdout.write(
-        f"schemathesis: {run.made} requests to {len(asked)} operations, {len(accepted)} accepted one\n"
+    figures(
+        f"schemathesis: {run.made} requests to {len(asked)} operations, {len(accepted)} accepted one"
     )
     paths = stage.document["paths"]
     assert asked == {f"{m.upper()} {path}" for path, methods in paths.items() for m in methods}

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.campaign import is_long
 from tests.conftest import TestServer
 from tests.crash.databases import cloned
 from tests.crash.opening import opened
@@ -26,6 +27,6 @@ async def site(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every run of the module's family in a campaign, its part of a seeded tenth otherwise."""
     if "run" in metafunc.fixturenames:
-        runs = chosen(everything=bool(metafunc.config.getoption("campaign")))
+        runs = chosen(everything=is_long(metafunc.config))
         mine = [run for run in runs if run.family == metafunc.module.FAMILY]
         metafunc.parametrize("run", mine, ids=str)

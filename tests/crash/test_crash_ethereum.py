@@ -7,7 +7,12 @@ from tests.crash.runs import Run
 from tests.crash.site import Site
 from tests.crash.stories import told
 
-pytestmark = [pytest.mark.anyio, pytest.mark.chain, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.campaign,
+    pytest.mark.chain,
+    pytest.mark.timeout(900),
+]
 FAMILY = "ethereum"
 
 

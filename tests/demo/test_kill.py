@@ -23,7 +23,7 @@ from devnet.system.assets import METHODS, Method
 from devnet.system.place import Place, emptied
 from devnet.system.start import OURS, System, Tell, running
 from devnet.system.waiting import until
-from tests.conftest import KILL_RUNS
+from tests.campaign import KILL_RUNS, Figures, is_long
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain, pytest.mark.timeout(240)]
 
@@ -49,11 +49,12 @@ class Payout:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One seed in `make test`, many in `make campaign`."""
     if "seed" in metafunc.fixturenames:
-        runs = KILL_RUNS if metafunc.config.getoption("campaign") else 1
+        runs = KILL_RUNS if is_long(metafunc.config) else 1
         metafunc.parametrize("seed", range(FIRST_SEED, FIRST_SEED + runs))
 
 
-async def test_kill_everything_once(short_folder: Path, seed: int) -> None:
+@pytest.mark.campaign
+async def test_kill_everything_once(short_folder: Path, seed: int, figures: Figures) -> None:
     """With invoices paid and payouts in flight, kill -9 each process; all of it completes.
 
     More invoices are ordered and paid while the processes die.
@@ -83,7 +84,7 @@ async def test_kill_everything_once(short_folder: Path, seed: int) -> None:
             tell("every webhook arrived")
             audit = await system.audit(patience_seconds=30)
             starts = {name: child.starts for name, child in system.supervisor.children.items()}
-    tell(f"starts {starts}, {audit}")
+    figures(f"seed {seed}: starts {starts}, {audit}")
     assert all(starts[name] >= 2 for name in OURS)
     assert audit["journals"] > 0
     assert audit["sum_is_zero"]

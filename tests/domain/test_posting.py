@@ -22,7 +22,7 @@ def sums(entry: JournalEntry) -> set[int]:
 
 
 @given(UNITS, FEES, st.booleans())
-def test_every_journal_sums_to_zero(units: int, fee: int, known: bool) -> None:  # noqa: FBT001
+def test_every_journal_sums_to_zero(units: int, fee: int, known: bool) -> None:
     """Per currency, whatever the amounts."""
     merchant = "mer_1" if known else None
     entries = [

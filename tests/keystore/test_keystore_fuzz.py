@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keystore import api, wire
 from keystore.refusal import Refused
+from tests.campaign import Figures
 from tests.keystore.house import House, Running, ethereum_intent, tron_intent
 from tests.keystore.lines import altered, lines
 from tests.keystore.movements import Safe, unlocked
@@ -58,13 +59,14 @@ def outcome(line: bytes) -> str:
     return "read"
 
 
-def test_no_line_surprises_the_reader(request: pytest.FixtureRequest) -> None:
+@pytest.mark.campaign
+def test_no_line_surprises_the_reader(long: bool, figures: Figures) -> None:
     """Every line is a request or a refusal with one of two codes, and all three occur."""
-    long = bool(request.config.getoption("campaign"))
     count = READ_LONG if long else READ
 
     found = Counter(outcome(line) for line in lines(seed=1, count=count))
 
+    figures(f"parser: {count} lines, {dict(found)}")
     assert set(found) == {"malformed", "unknown_method", "read"}
     assert found["malformed"] > count // 2
     assert sum(found.values()) == count
@@ -161,11 +163,12 @@ def refused_counts(peer: Peer) -> Counter[str]:
     return Counter(reply["result"]["refused"])
 
 
+@pytest.mark.campaign
 def test_bad_lines_over_the_socket_are_counted_and_change_nothing(
-    request: pytest.FixtureRequest, house: House, running: Running
+    house: House, running: Running, long: bool, figures: Figures
 ) -> None:
     """Malformed, unknown, oversized and unfinished: a code each; journal and process as before."""
-    count = SENT_LONG if request.config.getoption("campaign") else SENT
+    count = SENT_LONG if long else SENT
     bad = (line for line in lines(seed=2, count=8 * count) if outcome(line) != "read")
     random_, expected, before = random.Random(3), Counter[str](), journal(house)
     with peer_of(house) as peer:
@@ -184,6 +187,7 @@ def test_bad_lines_over_the_socket_are_counted_and_change_nothing(
             assert reply["error"]["code"] == code, line[:200]
             expected[code] += 1
         assert refused_counts(peer) == expected
+    figures(f"socket: {count} lines, {dict(expected)}")
     assert sum(expected.values()) == count
     assert set(expected) == {"malformed", "unknown_method", "oversized"}
     assert journal(house) == before

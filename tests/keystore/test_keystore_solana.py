@@ -182,7 +182,7 @@ def test_a_native_sweep_empties_each_source_into_the_fee_payer() -> None:
 
 @pytest.mark.parametrize("program", solana.TOKEN_PROGRAMS)
 @pytest.mark.parametrize("close", [False, True])
-def test_a_token_sweep_is_that_of_the_spl_library(program: str, close: bool) -> None:  # noqa: FBT001
+def test_a_token_sweep_is_that_of_the_spl_library(program: str, close: bool) -> None:
     """TransferChecked to the hot wallet's own account, then its rent where it is closed."""
     token = {"asset": MINT, "decimals": 6, "token_program": program, "close": close}
 

@@ -7,7 +7,6 @@ and to the chain alone. `RESTORE_SEED=N` repeats a run; figures are printed (`py
 
 import asyncio
 import os
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
@@ -15,6 +14,7 @@ from random import Random
 import pytest
 
 from devnet.system.waiting import until
+from tests.campaign import Figures, is_long
 from tests.conftest import folder_in_memory
 from tests.crash.opening import KINDS, opened
 from tests.crash.site import SECONDS_MAX, Process, Site
@@ -56,20 +56,22 @@ class Story:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Restore a few times per chain, many times in a campaign."""
     if "restores" in metafunc.fixturenames:
-        long = metafunc.config.getoption("campaign")
-        metafunc.parametrize("restores", [RESTORES_CAMPAIGN if long else RESTORES])
+        count = RESTORES_CAMPAIGN if is_long(metafunc.config) else RESTORES
+        metafunc.parametrize("restores", [count])
 
 
-@pytest.mark.timeout(7200)
+@pytest.mark.campaign
 @pytest.mark.parametrize("family", ["ethereum", "tron", "solana"])
-async def test_restored_database_pays_nobody_twice(family: str, restores: int) -> None:
+async def test_restored_database_pays_nobody_twice(
+    family: str, restores: int, figures: Figures
+) -> None:
     """Every destination holds its amount once, and the books end as the chain's."""
     dice, story = Random(f"{SEED}/{family}"), Story()
     with folder_in_memory() as folder, serving(folder) as copies:
         async with opened(family, copies.database) as site:
             for _ in range(restores):
                 await _one(site, copies, dice, story)
-    sys.stdout.write(f"\n{family}: seed {SEED}, {story}\n")
+    figures(f"{family}: seed {SEED}, {story}")
     assert story.restores == restores
 
 

@@ -173,11 +173,11 @@ async def played(play: Play, actions: list[tuple[str, int]], last: int) -> None:
     await play.judge()
 
 
+@pytest.mark.campaign
 def test_an_order_is_paid_once_or_not_at_all(
-    database: FreshDatabase, keystore_house: House, request: pytest.FixtureRequest
+    database: FreshDatabase, keystore_house: House, long: bool
 ) -> None:
     """Bumps, cancels, deaths, forks, silent nodes, and a chain that takes what it likes."""
-    long = bool(request.config.getoption("campaign"))
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(desk(database, keystore_house, bump_blocks=1)) as d,

@@ -1,10 +1,9 @@
 """Payments flow while the chain changes its mind again and again: ledger and chain end equal.
 
-`STORM_SEED=N pytest tests/watchers/test_reorg_storm.py` repeats a run; the seed is printed.
+`STORM_SEED=N pytest tests/watchers/test_reorg_storm.py` repeats a run; the seed is told at the end.
 """
 
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import pytest
 from devnet.anvil import AnvilChain
 from devnet.tron.local import TronChain
 from gateway.db import CROSS_TENANT
+from tests.campaign import Figures
 from tests.conftest import FreshDatabase
 from tests.watchers.real_world import (
     TRON_SOLID_LAG,
@@ -133,12 +133,12 @@ WORLDS: dict[
 }
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", list(WORLDS))
 async def test_reorg_storm_ends_with_the_ledger_of_the_final_chain(
-    database: FreshDatabase, name: str, request: pytest.FixtureRequest
+    database: FreshDatabase, name: str, long: bool, figures: Figures
 ) -> None:
     """Every address holds what was credited to it, and the books balance."""
-    long = bool(request.config.getoption("campaign"))
     world, turn = WORLDS[name]
     async with world(database) as w:
         storm = Storm(
@@ -152,10 +152,10 @@ async def test_reorg_storm_ends_with_the_ledger_of_the_final_chain(
         credited = await w.credited()
         deposits = await w.deposits()
         reorged = sum(each.status == "reorged" for each in deposits)
-        sys.stdout.write(
+        figures(
             f"{name}: seed {FIRST_SEED}, {storm.done} reorganisations up to {storm.deepest} deep, "
             f"{storm.sent} payments, {len(deposits)} deposits, {reorged} of them dropped, "
-            f"{len(await w.sightings())} sightings\n"
+            f"{len(await w.sightings())} sightings"
         )
         assert credited == await w.on_chain()
         assert not [each for each in deposits if each.status == "pending"]

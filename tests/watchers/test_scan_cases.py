@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from gateway.db import Database
 from gateway.postgres.roles import ensure_database
 from gateway.postgres.url import role_url
+from tests.campaign import Figures
 from tests.conftest import FreshDatabase, TestServer
 from tests.fakes.chain import FakeChain
 from tests.fakes.network import FakeReader
@@ -209,18 +210,20 @@ async def kill_everywhere(w: World, stride: int) -> int:
             statement = 0
 
 
+@pytest.mark.campaign
 async def test_case_69_kill_before_every_statement_leaves_all_or_nothing(
-    database: FreshDatabase, request: pytest.FixtureRequest
+    database: FreshDatabase, long: bool, figures: Figures
 ) -> None:
     """Effects and cursor are one transaction: each restart begins before or behind both.
 
     Before every statement in a campaign, before every fifth otherwise.
     """
-    stride = 1 if request.config.getoption("campaign") else 5
+    stride = 1 if long else 5
     async with world(database) as w:
         await w.chain.pay(w.assigned, DUE_UNITS)
         await w.chain.mine(3)
         kills = await kill_everywhere(w, stride)
+        figures(f"killed before {kills} statements")
         assert kills * stride > 40
         assert len(await w.deposits()) == 1
         assert await w.wallet("mer_1") == (DUE_UNITS, 0)

@@ -9,7 +9,7 @@ SECRETS = st.binary(min_size=32, max_size=32)
 
 
 @given(SECRETS, st.booleans())
-def test_a_new_key_is_well_formed(randomness: bytes, livemode: bool) -> None:  # noqa: FBT001
+def test_a_new_key_is_well_formed(randomness: bytes, livemode: bool) -> None:
     """57 characters whatever the randomness, with the mode in front."""
     key = new_key(randomness, livemode=livemode)
     assert len(key) == 57

@@ -21,7 +21,7 @@ async def add(shop: Shop, key: str, **fields: Any) -> httpx.Response:
     return await shop.call("POST", "/v1/address_book", key, json={**ENTRY, **fields})
 
 
-async def only(shop: Shop, key: str, value: bool) -> dict[str, Any]:  # noqa: FBT001
+async def only(shop: Shop, key: str, value: bool) -> dict[str, Any]:
     """Close or open the book."""
     body = {"address_book_only": value}
     answer = await shop.call("PATCH", "/v1/withdrawal_settings", key, json=body)

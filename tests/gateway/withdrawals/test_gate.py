@@ -74,7 +74,7 @@ async def test_below_the_limit_the_creator_may(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("approved_first", [False, True])
-async def test_reject_releases_the_hold(shop: Shop, approved_first: bool) -> None:  # noqa: FBT001
+async def test_reject_releases_the_hold(shop: Shop, approved_first: bool) -> None:
     """With a reason that everybody can read; fee and amount are free again."""
     made, _, approver = await requested(shop)
     if approved_first:

@@ -30,7 +30,7 @@ INFO = {"id": TX, "blockNumber": 7}
         (b"[]", None),
     ],
 )
-async def test_case_49_a_known_inner_payment_tells(answer: Any, found: bool | None) -> None:  # noqa: FBT001
+async def test_case_49_a_known_inner_payment_tells(answer: Any, found: bool | None) -> None:
     """A node that does not know the transaction proves nothing."""
     async with scripted(gettransactioninfobyid=answer) as node:
         endpoints = Endpoints([node.url])
