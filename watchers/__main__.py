@@ -27,12 +27,14 @@ from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
 from watchers import decode, garbage, health, store
+from watchers.addresses import AddressBook
 from watchers.clock import now
 from watchers.commands import cancel, reconcile, sweeps
 from watchers.commands import check_asset as asset_command
 from watchers.explain import command as explain
 from watchers.families import connect
 from watchers.network import WrongChain
+from watchers.parts import Parts
 from watchers.pay import holds
 from watchers.scan import coverage, rescan
 from watchers.service import Watcher
@@ -133,8 +135,9 @@ async def _run(settings: Settings, name: str) -> int:
             raise SettingsError(f"networks.{name}: not in the database, run `gateway migrate`")
         chain = connect(name, network, currencies)
         stack.push_async_callback(chain.endpoints.aclose)
-        watcher = Watcher(name, settings, network, chain, currencies, database, keystore)
-        return await _until_told(watcher)
+        book = AddressBook(settings.keystore.pool_public_key)
+        parts = Parts(name, settings, network, chain, currencies, database, keystore, book)
+        return await _until_told(Watcher(parts))
 
 
 async def _until_told(watcher: Watcher) -> int:
@@ -147,7 +150,7 @@ async def _until_told(watcher: Watcher) -> int:
     try:
         await task
     except asyncio.CancelledError:
-        structlog.get_logger().info("stopped", network=watcher.name)
+        structlog.get_logger().info("stopped", network=watcher.parts.name)
     except ExceptionGroup as group:
         # One failing loop ends the others; the first cause is what a person needs.
         lost, bugs = group.split((WrongChain, LeaseLost, CatalogChanged))
