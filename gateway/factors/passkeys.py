@@ -21,6 +21,7 @@ from webauthn.helpers import (
     decoded_public_key_to_cryptography,
     options_to_json_dict,
     parse_attestation_object,
+    parse_cbor,
     parse_client_data_json,
 )
 from webauthn.helpers.cose import COSEAlgorithmIdentifier as Algorithm
@@ -217,6 +218,9 @@ def _require_own_page(credential: Mapping[str, Any]) -> None:
 def _require_no_maker(credential: Mapping[str, Any]) -> None:
     """Refuse a maker's certificates: whoever asks for `none` gets none or a self-signed one."""
     raw = base64url_to_bytes(credential["response"]["attestationObject"])
+    # Of a number where bytes belong the library makes so many bytes.
+    if not isinstance(parse_cbor(raw).get("authData"), bytes):
+        raise NotProved("authenticator data that is not bytes")
     attestation = parse_attestation_object(raw)
     plain = attestation.fmt in {AttestationFormat.NONE, AttestationFormat.PACKED}
     if not plain or attestation.att_stmt.x5c:

@@ -182,6 +182,8 @@ def test_bad_lines_over_the_socket_are_counted_and_change_nothing(
                 peer.leave_unfinished(line or b"{")
                 expected["malformed"] += 1
                 continue
+            elif len(line) > api.LINE_BYTES_MAX:
+                reply, code = peer.exchange(line, closes=True), "oversized"
             else:
                 reply, code = peer.ask(line), outcome(line + b"\n")
             assert reply["error"]["code"] == code, line[:200]

@@ -1,11 +1,13 @@
 """What proves a person, by itself: codes by the clock, recovery codes, passkeys, waits."""
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+import cbor2
 import pyotp
 import pytest
 from cryptography import x509
@@ -209,6 +211,22 @@ def test_bytes_that_are_not_what_they_claim_are_a_refusal(
                     passkeys.asserted(SITE, changed, CHALLENGE, known)
             except NotProved:
                 continue
+
+
+@pytest.mark.parametrize("number", [10**7, 2**64 - 1])
+def test_a_number_where_bytes_belong_takes_no_memory(number: int) -> None:
+    """The library makes so many bytes of it: ten digits would fill the machine."""
+    answer = Authenticator().create(OPTIONS)
+    made = cbor2.loads(base64url_to_bytes(answer["response"]["attestationObject"]))
+    wrong = base64url(cbor2.dumps({**made, "authData": number}))
+    answer["response"]["attestationObject"] = wrong
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotProved):
+            passkeys.registered(SITE, answer, CHALLENGE)
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
 
 
 def test_options_ask_for_a_verified_person_on_this_site() -> None:
