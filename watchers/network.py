@@ -18,11 +18,27 @@ NATIVE = "native"
 """The asset reference of a chain's own coin; every other asset is its contract or mint."""
 
 
-class Incomplete(Exception):
+def printable(text: str) -> str:
+    """Return the text without what a column, a log line or a terminal cannot hold.
+
+    Nodes and contracts choose their words: a merchant's own contract may put a NUL into the reason
+    why it reverted.
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+class _InWords(Exception):
+    """A reason that may hold somebody else's words."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(printable(reason))
+
+
+class Incomplete(_InWords):
     """The node does not know (yet): absent, empty, short or contradictory answers. Ask again."""
 
 
-class NodeUnavailable(Exception):
+class NodeUnavailable(_InWords):
     """The node did not answer in time or not in its protocol. The world's fault: retry."""
 
 
@@ -185,7 +201,7 @@ class Slot:
     nonce_account: str | None = None
 
 
-class Refused(Exception):
+class Refused(_InWords):
     """The chain cannot carry this payout as it stands (no funds for it, no such token account)."""
 
 
@@ -266,5 +282,5 @@ class NonceLanes(Protocol):
         ...
 
 
-class BroadcastRejected(Exception):
+class BroadcastRejected(_InWords):
     """The node declined the bytes. It proves nothing about whether they land."""

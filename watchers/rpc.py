@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from watchers.network import NodeUnavailable
+from watchers.network import NodeUnavailable, printable
 from watchers.providers.endpoints import Endpoints
 
 __all__ = ["Endpoints", "JsonRpc", "RpcError"]
@@ -28,9 +28,9 @@ class RpcError(Exception):
     """The node answered with a JSON-RPC error object."""
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(f"{code}: {printable(message)}")
         self.code = code
-        self.message = message
+        self.message = printable(message)
 
 
 class _ErrorObject(msgspec.Struct, gc=False):

@@ -109,6 +109,7 @@ def _check_network(settings: Settings, name: str, network: NetworkSettings) -> N
     _check_sweeping(f"{key}.sweeping", network.sweeping)
     for asset in network.assets:
         _check_asset(f"{key}.assets.{asset.code}", asset)
+        _check_carried(f"{key}.assets.{asset.code}", asset, network)
     if settings.database.url == "embedded" and not network.test:
         _check_embedded(settings, key)
 
@@ -163,6 +164,16 @@ def _check_asset(key: str, asset: AssetSettings) -> None:
     for name in ("sweep_ratio", "sweep_after_hours"):
         if getattr(asset, name) < 0:
             raise SettingsError(f"{key}.{name}: 0 or more")
+
+
+def _check_carried(key: str, asset: AssetSettings, network: NetworkSettings) -> None:
+    """Refuse what this network, as it is configured, could take in and not bring to an end."""
+    if network.family == "tron" and (asset.contract or "").isdigit():
+        raise SettingsError(
+            f"{key}.contract: TRC-10 assets are not paid out, so none is listed"
+        )
+    if asset.quorum_above is not None and len(network.rpc_urls) < 2:
+        raise SettingsError(f"{key}.quorum_above: a second node is needed to confirm")
 
 
 def _check_embedded(settings: Settings, key: str) -> None:

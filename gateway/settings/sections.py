@@ -204,6 +204,8 @@ class NetworkSettings(_Section, frozen=True):
     """Nodes that have to agree on a final block; absent: two, or one where there is only one."""
     logged_from: int | None = None
     """Ethereum: unix time from which the chain logs every move of value (EIP-7708)."""
+    traces: bool = True
+    """Ethereum: ask for call traces where a node offers them; without, the reconciler finds what came."""
     internal_probe_tx: str | None = None
     """Tron: a transaction that paid from inside a contract, to see whether a node keeps those."""
     reconcile_seconds: int = 384

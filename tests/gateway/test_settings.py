@@ -184,6 +184,15 @@ decimals = 18
             "networks.ethereum.assets.ETH.quorum_above: 'all' is not a plain decimal number such as 0.01",
         ),
         (
+            GOOD + 'quorum_above = "1"',
+            "networks.ethereum.assets.ETH.quorum_above: a second node is needed to confirm",
+        ),
+        (
+            GOOD.replace('family = "ethereum"', 'family = "tron"')
+            + '[[networks.ethereum.assets]]\ncode = "BTT"\ndecimals = 6\ncontract = "1002000"',
+            "networks.ethereum.assets.BTT.contract: TRC-10 assets are not paid out, so none is listed",
+        ),
+        (
             '[keystore]\npool_public_key = "zz"' + GOOD,
             "keystore.pool_public_key: it is not 64 hex digits",
         ),

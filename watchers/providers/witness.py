@@ -33,6 +33,10 @@ WHOLE_SECONDS = 10.0
 STATE_BLOCKS_MIN = 32
 """Blocks below its head whose state every node keeps: there, traces that fail are its trouble."""
 
+TRACE_FAILURES_MAX = 3
+"""Reads of one deep block that fail before it is read without traces."""
+COUNTED_BLOCKS_MAX = 64
+
 Probe = Callable[[Endpoints], Awaitable[Found]]
 """Asks one node what it offers."""
 Reach = Callable[[Endpoints, int], Awaitable[bool | None]]
@@ -47,7 +51,8 @@ class Witness:
 
     A node of another chain is unavailable here: that matters only where all nodes are such.
     Most nodes drop old state and cannot trace old blocks: those are read without traces, and
-    say so (`Block.internal`).
+    say so (`Block.internal`). So is a block whose traces nobody can send (too long, too slow):
+    anybody can pay for such a block, and it must not stop the network.
     """
 
     reader: ChainReader
@@ -57,6 +62,7 @@ class Witness:
     probe: Probe | None = None
     reach: Reach | None = None
     _traced_depth: int | None = field(default=None, init=False)
+    _trace_failures: dict[int, int] = field(default_factory=dict, init=False)
     _whole_until: float | None = field(default=None, init=False)
     _probed_check: int = field(default=0, init=False)
     _probed_at: float | None = field(default=None, init=False)
@@ -154,12 +160,32 @@ class Witness:
     async def _read(self, height: int) -> Block:
         if not self.beyond_traces(height):
             try:
-                return await self.reader.read(height)
+                block = await self.reader.read(height)
             except Incomplete:
-                if not await self._lost_traces(height):
+                if not self._untraceable(height) and not await self._lost_traces(height):
                     raise
+            except NodeUnavailable:
+                if not self._untraceable(height):
+                    raise
+            else:
+                self._trace_failures.pop(height, None)
+                return block
         with leaving_out(TRACES):
             return await self.reader.read(height)
+
+    def _untraceable(self, height: int) -> bool:
+        """Count a failure of a block below the head; tell whether it is time to do without traces."""
+        head = self.node.head_height
+        deep = head is not None and head - height >= STATE_BLOCKS_MIN
+        if not deep or not self.endpoints.offers(TRACES):
+            return False
+        if len(self._trace_failures) >= COUNTED_BLOCKS_MAX:
+            self._trace_failures.clear()
+        failures = self._trace_failures.get(height, 0) + 1
+        self._trace_failures[height] = failures
+        if failures == TRACE_FAILURES_MAX:
+            log.warning("reading without traces", node=self.node.label, height=height)
+        return failures >= TRACE_FAILURES_MAX
 
     async def _lost_traces(self, height: int) -> bool:
         """Tell whether traces alone are what the node lacks; it is remembered from which depth."""

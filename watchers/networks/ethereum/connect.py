@@ -8,7 +8,7 @@ from watchers.chain import Chain, asset_key
 from watchers.networks.ethereum.capabilities import probe, reach
 from watchers.networks.ethereum.reader import EthereumReader, Finality
 from watchers.networks.ethereum.writer import EthereumWriter
-from watchers.providers.capabilities import FINALIZED, LOGS, RECEIPTS, TRACES
+from watchers.providers.capabilities import FINALIZED, LOGS, RECEIPTS, TRACES, Found
 from watchers.providers.failover import failover
 from watchers.rpc import Endpoints, JsonRpc
 
@@ -22,6 +22,10 @@ def connect(
     depth = settings.final_depth
     finality: Finality = "finalized" if depth is None else depth
 
+    async def asked(nodes: Endpoints) -> Found:
+        found = await probe(nodes)
+        return found if settings.traces else {**found, TRACES: False}
+
     def build(nodes: Endpoints, offers: Callable[[str], bool]) -> EthereumReader:
         return EthereumReader(
             JsonRpc(nodes),
@@ -34,6 +38,6 @@ def connect(
         )
 
     wanted = {RECEIPTS, TRACES} | ({FINALIZED} if depth is None else set())
-    reader = failover(endpoints, build, probe=probe, reach=reach, wanted=frozenset(wanted))
+    reader = failover(endpoints, build, probe=asked, reach=reach, wanted=frozenset(wanted))
     writer = EthereumWriter(JsonRpc(endpoints), chain_id, name)
     return Chain(reader, writer, endpoints, numbered=True, witnesses=reader.witnesses)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from watchers.network import Refused
+from watchers.network import Incomplete, Refused
 
 HISTORY_BLOCKS = 20
 REWARD_PERCENTILE = 50
@@ -72,7 +72,12 @@ def within_ceiling(fees: Fees, next_base_wei: int, gas_limit: int, ceiling_wei: 
 
 
 def gas_limit_for(estimate: int) -> int:
-    """Return the estimate and a fifth more; a plain transfer's gas is exact and stays."""
+    """Return the estimate and a fifth more; a plain transfer's gas is exact and stays.
+
+    Raises `Incomplete` where a node says that it takes none.
+    """
+    if estimate <= 0:
+        raise Incomplete(f"the node estimates {estimate} gas")
     return estimate if estimate == PLAIN_TRANSFER_GAS else -(-estimate * 6 // 5)
 
 

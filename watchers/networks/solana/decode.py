@@ -37,7 +37,10 @@ def block_ref(document: BlockDocument, slot: int) -> BlockRef:
     # Only the genesis block, in slot 0, is its own parent.
     if document.parentSlot is not None and document.parentSlot >= max(1, slot):
         raise Incomplete(f"slot {slot}: its parent's slot is {document.parentSlot}")
-    time = datetime.fromtimestamp(document.blockTime, UTC)
+    try:
+        time = datetime.fromtimestamp(document.blockTime, UTC)
+    except (ValueError, OverflowError, OSError) as trouble:
+        raise Incomplete(f"slot {slot}: block time {document.blockTime}") from trouble
     return BlockRef(slot, document.blockhash, document.previousBlockhash, time)
 
 

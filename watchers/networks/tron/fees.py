@@ -30,7 +30,7 @@ class Prices:
 def prices_of(parameters: Mapping[str, int]) -> Prices:
     """Pick the prices out of the chain parameters; a price that is absent is not zero."""
     try:
-        return Prices(
+        prices = Prices(
             energy=parameters["getEnergyFee"],
             byte=parameters["getTransactionFee"],
             activation=parameters["getCreateNewAccountFeeInSystemContract"]
@@ -38,6 +38,9 @@ def prices_of(parameters: Mapping[str, int]) -> Prices:
         )
     except KeyError as missing:
         raise Incomplete(f"the node does not state {missing}") from missing
+    if prices.energy <= 0 or prices.byte <= 0 or prices.activation < 0:
+        raise Incomplete(f"the node states {prices}")
+    return prices
 
 
 def bandwidth_burn(size: int, resources: Resources, prices: Prices) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from watchers.network import Incomplete
 from watchers.networks.tron.address import to_base58, to_hex
 from watchers.networks.tron.answers import Borrowers, Delegatable, Loans
 from watchers.networks.tron.node import TronNode
@@ -31,7 +32,10 @@ class Lending:
         query = {"value": to_hex(gas)}
         path = "/wallet/getdelegatedresourceaccountindexv2"
         found = await self.node.ask(path, query, Borrowers)
-        return [to_base58(bytes.fromhex(each)) for each in found.to_accounts]
+        try:
+            return [to_base58(bytes.fromhex(each)) for each in found.to_accounts]
+        except ValueError as trouble:
+            raise Incomplete(f"borrowers of {gas}: {trouble}") from trouble
 
     async def lent(self, gas: str, address: str) -> int:
         """Return the staked sun whose energy one address borrows from the gas wallet."""

@@ -5,6 +5,7 @@ asset names) into its JSON, and an unlucky or hostile one makes the whole answer
 hex nobody's text can.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from watchers.networks.tron.decode import decode_header
 from watchers.rpc import Endpoints
 
 A = TypeVar("A", bound=Answer)
+_WORD = re.compile("[0-9a-fA-F]{64}")
 
 
 def address_word(address: str) -> str:
@@ -101,10 +103,10 @@ class TronNode:
         words = address_word(address)
         answer = await self.call(address, contract, "balanceOf(address)", words)
         word = answer.constant_result[0] if answer.constant_result else ""
-        if call_failure(answer) or len(word) != 64:
+        if call_failure(answer) or not _WORD.fullmatch(word):
             reason = call_failure(answer) or "no 32-byte result"
             raise Incomplete(f"balanceOf on {contract}: {reason}")
-        return int.from_bytes(bytes.fromhex(word), "big")
+        return int(word, 16)
 
     async def broadcast(self, raw: bytes) -> BroadcastAnswer:
         """Hand over a serialized, signed transaction."""
