@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
+import uvloop
 
 from benchmarks.timing import table
 from keystore import api
@@ -56,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gw-") as folder:
         home = Path(folder)
         with serving(home) as process:
-            asyncio.run(_measured(home, process))
+            uvloop.run(_measured(home, process))  # as watchers do
 
 
 @contextmanager

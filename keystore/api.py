@@ -153,7 +153,7 @@ class Status(Wire, frozen=True):
     policy: str = ""
     """SHA-256 of the policy file; empty without one: test networks only."""
     refused: dict[str, int] = msgspec.field(default_factory=dict)
-    """Requests refused since the process started, by code."""
+    """Requests refused since the process started, by code; `shortage` counts lost connections."""
 
 
 class ApplicationWallet(Wire, frozen=True):

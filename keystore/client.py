@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from keystore import api, wire
+from keystore.conversation import Conversation
 
 T = TypeVar("T")
 
@@ -43,8 +44,7 @@ class KeystoreClient:
         self._path = Path(socket_path)
         self._timeout_s = timeout_s
         self._turn = asyncio.Lock()
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._conversation: Conversation | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,12 +122,9 @@ class KeystoreClient:
 
     async def aclose(self) -> None:
         """Hang up; the next call would connect again."""
-        writer = self._drop()
-        if writer is not None:
-            try:
-                await writer.wait_closed()
-            except ConnectionError:
-                return
+        conversation = self._drop()
+        if conversation is not None:
+            await conversation.closed()
 
     async def _ask(self, request: api.Request, kind: type[T]) -> T:
         line = wire.request_line(request)
@@ -147,7 +144,7 @@ class KeystoreClient:
 
     async def _exchange(self, line: bytes) -> api.Reply:
         """Send and receive once; once more if the connection had died since the last call."""
-        reused = self._writer is not None
+        reused = self._conversation is not None
         try:
             return await self._attempt(line)
         except KeystoreUnavailable:
@@ -158,14 +155,12 @@ class KeystoreClient:
     async def _attempt(self, line: bytes) -> api.Reply:
         try:
             async with asyncio.timeout(self._timeout_s):
-                reader, writer = await self._connected()
-                writer.write(line)
-                await writer.drain()
-                return msgspec.json.decode(await reader.readuntil(b"\n"), type=api.Reply)
+                conversation = self._conversation or await self._connected()
+                return msgspec.json.decode(await conversation.ask(line), type=api.Reply)
         except TimeoutError as trouble:
             self._drop()
             raise KeystoreUnavailable(f"no answer in {self._timeout_s} s") from trouble
-        except (OSError, EOFError, asyncio.LimitOverrunError, msgspec.DecodeError) as trouble:
+        except (OSError, msgspec.DecodeError) as trouble:
             self._drop()
             raise KeystoreUnavailable(f"{self._path}: {type(trouble).__name__}") from trouble
         except BaseException:
@@ -173,18 +168,17 @@ class KeystoreClient:
             self._drop()
             raise
 
-    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._reader is None or self._writer is None:
-            self._reader, self._writer = await asyncio.open_unix_connection(
-                os.fspath(self._path), limit=api.LINE_BYTES_MAX
-            )
-        return self._reader, self._writer
+    async def _connected(self) -> Conversation:
+        loop = asyncio.get_running_loop()
+        path = os.fspath(self._path)
+        _, self._conversation = await loop.create_unix_connection(Conversation, path)
+        return self._conversation
 
-    def _drop(self) -> asyncio.StreamWriter | None:
-        writer, self._reader, self._writer = self._writer, None, None
-        if writer is not None:
-            writer.close()
-        return writer
+    def _drop(self) -> Conversation | None:
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            conversation.close()
+        return conversation
 
 
 def _intent(fields: Mapping[str, Any]) -> api.Intent:

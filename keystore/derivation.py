@@ -2,8 +2,11 @@
 
 Private derivation only, along three fixed paths, in as few steps as they have. What rests is the
 node above a family's leaves: a leaf's key is derived for every signature and dropped at once. Tests
-hold it to the published vectors, to bip-utils and to two more libraries. Python cannot overwrite
-`bytes`: what rests are bytearrays.
+hold it to the published vectors, to bip-utils and to two more libraries.
+
+What rests are bytearrays, and so are the nodes on the way down, which are overwritten as soon as the
+next one is there. Python cannot overwrite `bytes` and `int`: an HMAC's result, the sum of key and
+tweak and a leaf's key stay in freed memory until something else is put there.
 """
 
 import hmac
@@ -56,6 +59,11 @@ class _Node:
     def __repr__(self) -> str:
         return "_Node(***)"
 
+    def wipe(self) -> None:
+        """Overwrite it."""
+        wipe(self.key)
+        wipe(self.chain)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Branch:
@@ -76,8 +84,12 @@ class Branch:
         if not 0 <= index < INDEX_END:
             raise ValueError(f"leaves have child numbers, and {index} is none")
         if self.family == "solana":
-            return bytes(_replaced(_replaced(self.node, index), 0).key)
-        return bytes(_tweaked(self.node, self.point, index).key)
+            last = _below(_replaced(self.node, index), 0)
+        else:
+            last = _tweaked(self.node, self.point, index)
+        key = bytes(last.key)
+        last.wipe()
+        return key
 
     def leaf(self, index: int) -> Leaf:
         """Derive one leaf."""
@@ -86,8 +98,7 @@ class Branch:
 
     def wipe(self) -> None:
         """Overwrite it."""
-        wipe(self.node.key)
-        wipe(self.node.chain)
+        self.node.wipe()
 
 
 def seed_of(entropy: bytes | bytearray) -> bytearray:
@@ -117,17 +128,20 @@ def leaves(seed: bytearray, family: Family, first: int, count: int) -> Iterator[
 
 
 def branch(seed: bytearray, family: Family) -> Branch:
-    """Return `m/44'/coin'/0'/0` on secp256k1 (BIP-32), `m/44'/501'` on ed25519 (SLIP-0010)."""
+    """Return `m/44'/coin'/0'/0` on secp256k1 (BIP-32), `m/44'/501'` on ed25519 (SLIP-0010).
+
+    The nodes above it are overwritten.
+    """
     coin = _COINS[family]
     if family == "solana":
         above, point = _root(b"ed25519 seed", seed), b""
         for number in (44, coin):
-            above = _replaced(above, number)
+            above = _below(above, number)
     else:
         above = _root(b"Bitcoin seed", seed)
         for number in (44, coin, 0):
-            above = _tweaked(above, b"\0" + above.key, number + INDEX_END)
-        above = _tweaked(above, _point(above), 0)
+            above = _left(above, _tweaked(above, b"\0" + above.key, number + INDEX_END))
+        above = _left(above, _tweaked(above, _point(above), 0))
         point = _point(above)
     return Branch(family, above, point)
 
@@ -159,6 +173,17 @@ def _tweaked(parent: _Node, public: bytes, number: int) -> _Node:
     if tweak >= _ORDER or total == 0:
         raise ValueError("BIP-32 has no key at this place")
     return _Node(bytearray(total.to_bytes(32, "big")), digest[32:])
+
+
+def _below(parent: _Node, number: int) -> _Node:
+    """Return a hardened child on ed25519; the parent is overwritten."""
+    return _left(parent, _replaced(parent, number))
+
+
+def _left(parent: _Node, child: _Node) -> _Node:
+    """Overwrite the node that a step leaves behind."""
+    parent.wipe()
+    return child
 
 
 def _replaced(parent: _Node, number: int) -> _Node:

@@ -16,12 +16,23 @@ _UCRED = struct.Struct("3i")
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_SOCKET = 0o600
 BACKLOG = 64
+VISITORS_MAX = 16
+"""Who comes in between two groups: a crowd at the door does not hold up those inside."""
 
 
 def peer_uid(connection: socket.socket) -> int:
     """Return the user of the process at the other end, as the kernel knows it."""
     packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     return int(_UCRED.unpack(packed)[1])
+
+
+def visitors(door: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections of who knocks, not more than may come in at once."""
+    try:
+        for _ in range(VISITORS_MAX):
+            yield door.accept()[0]
+    except (BlockingIOError, ConnectionError):
+        return  # it went away before we came to the door
 
 
 @contextmanager

@@ -10,12 +10,18 @@ class Group:
 
     A row needs no savepoint: each is one statement, and whatever refuses an intent does so before
     its row. So a refusal leaves the rows before it alone, and any other exception undoes them all.
+
+    `forget` is called when what was read may be true no longer: something was undone, or another
+    process wrote before the lock was taken.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, forget: Callable[[], None]) -> None:
         self._db = db
+        self._forget = forget
+        self._version: int | None = None
         self._open = False
-        self._locked = False
+        self.locked = False
+        """Nobody else writes until this transaction ends."""
         self._afterwards: list[Callable[[], None]] = []
 
     @contextmanager
@@ -27,16 +33,17 @@ class Group:
         self._open = True
         try:
             yield
-            if self._locked:
+            if self.locked:
                 self._db.execute("commit")
             for tell in self._afterwards:
                 tell()
         except BaseException:
+            self._forget()
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise
         finally:
-            self._open = self._locked = False
+            self._open = self.locked = False
             self._afterwards.clear()
 
     @contextmanager
@@ -46,10 +53,17 @@ class Group:
             with self.together(), self.writing():
                 yield
             return
-        if not self._locked:
-            self._db.execute("begin immediate")
-            self._locked = True
+        if not self.locked:
+            self._lock()
         yield
+
+    def _lock(self) -> None:
+        self._db.execute("begin immediate")
+        self.locked = True
+        version: int = self._db.execute("pragma data_version").fetchone()[0]
+        if version != self._version:
+            self._forget()
+            self._version = version
 
     def afterwards(self, tell: Callable[[], None]) -> None:
         """Call `tell` when everything written so far is on disk; never if it is undone."""

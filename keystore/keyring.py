@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keystore import imported, sealing
 from keystore.api import ApplicationWallet, Family, PoolRow, Purpose, pool_message
 from keystore.derivation import FAMILIES, Branch, Leaf, address_of, branch, seed_of
+from keystore.networks.scheme import Key
 from keystore.networks.solana import lane_account
 from keystore.vault import Secrets
 
@@ -14,7 +15,8 @@ from keystore.vault import Secrets
 class Keyring:
     """The unlocked keys: for each purpose and family the node above its leaves, never a seed.
 
-    They are bytearrays and `wipe` overwrites them.
+    They are bytearrays and `wipe` overwrites them. Ed25519 keys that sign often rest in OpenSSL's
+    own objects, which overwrite them when they go: the pool's signer, hot and gas on Solana.
     """
 
     def __init__(self, secrets: Secrets) -> None:
@@ -28,6 +30,11 @@ class Keyring:
             "gas": bytearray(secrets.gas_key),
         }
         self._pool_signer = Ed25519PrivateKey.from_private_bytes(bytes(secrets.pool_signing))
+        self._solana: dict[Purpose, Ed25519PrivateKey] = {
+            purpose: Ed25519PrivateKey.from_private_bytes(families["solana"].key(0))
+            for purpose, families in self._branches.items()
+            if purpose != "pool"
+        }
 
     def __repr__(self) -> str:
         return "Keyring(***)"
@@ -37,18 +44,20 @@ class Keyring:
         """The Ed25519 key that verifies pool rows, 64 hex digits."""
         return self._pool_signer.public_key().public_bytes_raw().hex()
 
-    def key(self, purpose: Purpose, family: Family, index: int = 0) -> bytes:
-        """Derive the key of a wallet of ours for one signature; the caller drops it at once.
+    def key(self, purpose: Purpose, family: Family, index: int = 0) -> Key:
+        """Return the key of a wallet of ours for one signature; the caller drops it at once.
 
         `index` counts in the pool alone.
         """
+        if family == "solana" and purpose != "pool":
+            return self._solana[purpose]
         if imported_key := self._imported_for(purpose, family):
             return bytes(imported_key)
         return self._branches[purpose][family].key(index if purpose == "pool" else 0)
 
     def pool_address(self, family: Family, index: int) -> str:
         """Return the address at a place of the pool."""
-        return address_of(self.key("pool", family, index), family)
+        return address_of(self._branches["pool"][family].key(index), family)
 
     def wallets(self, family: Family, lanes: int = 1) -> list[ApplicationWallet]:
         """Return the public half of hot and gas, and of the first nonce lanes on Solana."""
@@ -80,7 +89,8 @@ class Keyring:
             )
 
     def wipe(self) -> None:
-        """Overwrite the nodes and imported keys."""
+        """Overwrite the nodes and imported keys; what OpenSSL holds goes with this object."""
+        self._solana.clear()
         for families in self._branches.values():
             for each in families.values():
                 each.wipe()

@@ -5,6 +5,7 @@ request, an intent, signed bytes or anything of the vault, so there is nothing t
 """
 
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,12 @@ Field = str | int | bool | None
 def utc_now() -> datetime:
     """Return the wall clock in UTC; only the command module hands it out."""
     return datetime.now(UTC)
+
+
+def place_of(bug: BaseException) -> str:
+    """Return file and line where it happened, never what it said: messages may quote values."""
+    last = traceback.extract_tb(bug.__traceback__)[-1]
+    return f"{last.filename.rpartition('/')[2]}:{last.lineno}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +51,5 @@ class Log:
         else:
             head = {"at": at, "level": level, "service": "keystore", "event": event}
             line = msgspec.json.encode({**head, **fields}).decode()
-        stream.write(line + "\n")
+        stream.write(f"{line}\n")
         stream.flush()

@@ -1,18 +1,31 @@
 """One connection to the door: whole lines in, whole lines out, never waiting for the other side."""
 
+import errno
 import socket
 
 from keystore.api import LINE_BYTES_MAX
 from keystore.refusal import Refused
 
 _RECEIVED_BYTES = 65_536
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
+"""No descriptor, no memory, no watch (epoll): the machine's trouble, and neither ours nor the disk's."""
+
+
+def is_shortage(trouble: OSError) -> bool:
+    """Tell whether the kernel had no room for a connection."""
+    return trouble.errno in _SHORTAGES
+
+
+def name_of(trouble: OSError) -> str:
+    """Return the symbol of an error, `EMFILE` and the like."""
+    return errno.errorcode.get(trouble.errno or 0, type(trouble).__name__)
 
 
 class Peer:
     """A peer's socket, and what is on its way in and out.
 
     `asking` stands while a request of it is being answered: the next line waits for that. `ended`
-    says that nothing more will come.
+    says that nothing more will come. `shortage` is what the kernel had no room for.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -20,6 +33,7 @@ class Peer:
         self.connection = connection
         self.asking = False
         self.ended = False
+        self.shortage: OSError | None = None
         self._incoming = bytearray()
         self._outgoing = b""
 
@@ -39,9 +53,9 @@ class Peer:
             found = self.connection.recv(_RECEIVED_BYTES)
         except BlockingIOError:
             return
-        except ConnectionError:
-            self._incoming.clear()
-            found = b""
+        except OSError as loss:
+            self._lose(loss)
+            return
         self._incoming += found
         self.ended = not found
 
@@ -69,10 +83,23 @@ class Peer:
             sent = self.connection.send(self._outgoing)
         except BlockingIOError:
             return
-        except ConnectionError:
-            self._incoming.clear()  # nobody is there for the answers
-            self.ended, sent = True, len(self._outgoing)
+        except OSError as loss:
+            self._lose(loss)
+            return
         self._outgoing = self._outgoing[sent:]
+
+    def _lose(self, loss: OSError) -> None:
+        """Give the connection up: the peer went away, or the kernel has no memory for it.
+
+        Nobody is there for answers; what was signed is remembered and may be asked for again.
+        """
+        if is_shortage(loss):
+            self.shortage = loss
+        elif not isinstance(loss, ConnectionError):
+            raise loss
+        self._incoming.clear()
+        self._outgoing = b""
+        self.ended = True
 
     def close(self) -> None:
         """Hang up."""

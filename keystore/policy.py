@@ -107,9 +107,8 @@ def _require_fee(rule: Rule, payment: Payment) -> None:
 def _fees_fit(rule: Rule, payment: Payment, past: Past) -> bool:
     if rule.fee_window is None:
         return True
-    fees = past.fees(rule.name, rule.fee_window.length)
-    counted = fees.get(payment.slot, 0)
-    return sum(fees.values()) - counted + max(counted, payment.fee) <= rule.fee_window.units
+    fees, counted = past.fees(rule.name, rule.fee_window.length, payment.slot)
+    return fees - counted + max(counted, payment.fee) <= rule.fee_window.units
 
 
 def _fees_used_up(rule: Rule) -> Refused:

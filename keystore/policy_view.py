@@ -45,9 +45,7 @@ def _published(rule: Rule, policy: Policy, past: Past) -> PublishedRule:
         units_max=_spelled(rule.units_max),
         window=_window(rule.window, lambda time: past.units(rule.name, time)),
         fee_max=_spelled(rule.fee_max),
-        fee_window=_window(
-            rule.fee_window, lambda time: sum(past.fees(rule.name, time).values())
-        ),
+        fee_window=_window(rule.fee_window, lambda time: past.fees(rule.name, time)[0]),
         approvals=rule.approvals,
         approvers=[_person(policy.approvers[name]) for name in sorted(rule.approvers)],
     )

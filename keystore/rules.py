@@ -92,6 +92,6 @@ class Past(Protocol):
         """Return the base units that left."""
         ...
 
-    def fees(self, rule: str, time: timedelta) -> Mapping[str, int]:
-        """Return the most that the network could take for each slot."""
+    def fees(self, rule: str, time: timedelta, slot: str = "") -> tuple[int, int]:
+        """Return the most that the network could take for all slots, and for this one of them."""
         ...

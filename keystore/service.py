@@ -6,8 +6,9 @@ from typing import assert_never
 
 from keystore import api, policy_view
 from keystore.derivation import INDEX_END
+from keystore.entries import Answer
 from keystore.facts import Facts
-from keystore.journal import Answer, Journal
+from keystore.journal import Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
 from keystore.networks import solana
@@ -38,7 +39,14 @@ class Keystore:
         self._journal = journal
         self._log = log
         self._facts = {name: self._facts_from(name) for name in settings}
-        self._signer = Signer(keyring=keyring, journal=journal, log=log, rulebook=rulebook)
+        self._spending = Spending(journal)
+        self._signer = Signer(
+            keyring=keyring,
+            journal=journal,
+            log=log,
+            rulebook=rulebook,
+            spending=self._spending,
+        )
 
     def together(self) -> AbstractContextManager[None]:
         """Answer a group: what it writes is on disk, with one fsync, when the block has ended.
@@ -133,7 +141,7 @@ class Keystore:
         self._facts_of(request.network)
         if request.after < 0:
             raise Refused("bad_range", "after: must not be below 0")
-        past = Spending(self._journal, self._journal.now())
+        past = self._spending.until_now()
         return policy_view.shown(self._rulebook, request.network, request.after, past)
 
     def _facts_of(self, network: str) -> Facts:

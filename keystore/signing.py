@@ -7,12 +7,14 @@ import msgspec
 
 from keystore import api, crash, movement, networks, policy
 from keystore.approvals import approved_by
+from keystore.entries import Answer, Ground
 from keystore.facts import Facts, require_payee, require_right_chain, require_test_network
-from keystore.journal import Answer, Ground, Journal, Replaces
+from keystore.journal import Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
 from keystore.movement import House, Movement
 from keystore.networks import solana
+from keystore.once import Replaces
 from keystore.refusal import Refused
 from keystore.rules import Payment, Policy, Proof
 from keystore.spending import INTENT_MARK, NONCE_MARK, Spending, fee_most, read_intent
@@ -32,11 +34,13 @@ class Signer:
         journal: Journal,
         log: Log,
         rulebook: Policy | None,
+        spending: Spending,
     ) -> None:
         self._keyring = keyring
         self._journal = journal
         self._log = log
         self._rulebook = rulebook
+        self._spending = spending
 
     def sign(self, request: api.SignRequest, facts: Facts) -> Answer:
         """Recall, else check and sign; every refusal of a well-formed intent is remembered."""
@@ -146,7 +150,7 @@ class Signer:
             slot=slot,
         )
         if held is not None:
-            order, past = _order_of(held), self._past()
+            order, past = _order_of(held), self._spending.until_now()
             rule = policy.decide_again(self._rulebook, payment, held.rule, order, past)
             return Ground(rule.name, 0)
         return self._decided(self._rulebook, intent.withdrawal_id, payment, request)
@@ -155,7 +159,7 @@ class Signer:
         self, rulebook: Policy, withdrawal_id: str, payment: Payment, request: api.SignRequest
     ) -> Ground:
         """Prove the approvals of a payout, and ask the rules; others need no approval."""
-        past = self._past()
+        past = self._spending.until_now()
         proof, told = None, None
         if request.order is not None and payment.kind == "payout":
             order = request.order
@@ -173,15 +177,18 @@ class Signer:
         if self._rulebook is None:
             require_test_network(facts)
         draft = solana.nonce_setup(request, facts.hot)
-        signed = draft.sign(self._keyring.key("hot", "solana"))
-        answer = Answer(signed.raw, signed.tx_hash, facts.hot)
         canonical = NONCE_MARK + msgspec.json.encode(request, order="sorted")
-        self._journal.record_setup(
+
+        def sign() -> Answer:
+            signed = draft.sign(self._keyring.key("hot", "solana"))
+            return Answer(signed.raw, signed.tx_hash, facts.hot)
+
+        answer = self._journal.setup_once(
             draft.slot,
             request.network,
             intent=canonical,
-            answer=answer,
-            allow=lambda: self._setup_allowed(draft.slot, canonical, request, answer),
+            allow=lambda: self._setup_allowed(draft.slot, canonical, request, facts.hot),
+            sign=sign,
         )
         network, tx_hash = request.network, answer.tx_hash
         self._journal.afterwards(
@@ -190,27 +197,23 @@ class Signer:
         return answer
 
     def _setup_allowed(
-        self, lane: str, canonical: bytes, request: api.SignNonceSetupRequest, answer: Answer
+        self, lane: str, canonical: bytes, request: api.SignNonceSetupRequest, hot: str
     ) -> Ground:
         if self._rulebook is None:
             return Ground("", 0)
-        past = self._past()
+        past = self._spending.until_now()
         if self._journal.setups(lane, past.moment - timedelta(days=1)) >= SETUPS_MAX:
             raise Refused("too_many_setups", f"lane: {SETUPS_MAX} were signed within a day")
         payment = Payment(
             network=request.network,
             asset="native",
-            to=solana.lane_account(answer.sender, request.lane),
+            to=solana.lane_account(hot, request.lane),
             units=0,
             fee=fee_most(canonical),
             counted=0,
             kind="nonce",
-            slot=answer.tx_hash,
         )
         return Ground(policy.decide(self._rulebook, payment, None, past).name, 0)
-
-    def _past(self) -> Spending:
-        return Spending(self._journal, self._journal.now())
 
 
 def _order_of(held: Ground) -> api.Order | None:

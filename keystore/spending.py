@@ -1,41 +1,108 @@
 """What the journal says about the time before a moment: the units and fees that rules let go."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import msgspec
 
 from keystore import api, networks
+from keystore.entries import LetGo
 from keystore.journal import Journal
 from keystore.networks import solana
 
 INTENT_MARK = b"gw/withdrawal/v1\n"
 NONCE_MARK = b"gw/nonce/v1\n"
-FEES_REMEMBERED = 2**16
+
+
+@dataclass(slots=True)
+class Sums:
+    """What one rule let go since a moment that moves on: running sums, one look at each row.
+
+    Of the transactions in one slot the dearest counts.
+    """
+
+    epoch: int
+    since: datetime
+    units: int = 0
+    fees: int = 0
+    _rows: deque[tuple[datetime, str, int, int]] = field(default_factory=deque)
+    """Time, slot, units and fee of every row within, oldest first."""
+    _slots: dict[str, list[int]] = field(default_factory=dict)
+    """The fees of each slot, oldest first."""
+    _newest: tuple[datetime | None, int] = (None, 0)
+
+    def move(self, journal: Journal, rule: str, since: datetime) -> None:
+        """Take in what came, and leave out what is not after `since` any more."""
+        at, after = self._newest
+        for row in journal.let_go(rule, at or since, after):
+            self._take_in(row)
+        self.since = since
+        while self._rows and self._rows[0][0] <= since:
+            self._leave_out(*self._rows.popleft()[1:])
+
+    def highest(self, slot: str) -> int:
+        """Return the dearest fee of a slot; 0 where nothing is in it."""
+        return max(self._slots.get(slot, ()), default=0)
+
+    def _take_in(self, row: LetGo) -> None:
+        at = datetime.fromisoformat(row.at)
+        units = int(row.units or 0) if row.kind == "signed" else 0
+        fee, before = fee_most(row.intent), self.highest(row.slot)
+        self._newest = at, row.seq
+        self._rows.append((at, row.slot, units, fee))
+        self._slots.setdefault(row.slot, []).append(fee)
+        self.units += units
+        self.fees += max(before, fee) - before
+
+    def _leave_out(self, slot: str, units: int, fee: int) -> None:
+        before = self.highest(slot)
+        fees = self._slots[slot]
+        fees.remove(fee)
+        if not fees:
+            del self._slots[slot]
+        self.units -= units
+        self.fees -= before - self.highest(slot)
+
+
+class Spending:
+    """The journal as the rules see it; rows that were counted once are remembered."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._sums: dict[tuple[str, timedelta], Sums] = {}
+
+    def until_now(self) -> "Spent":
+        """Return it as it stands, from the journal's own time back."""
+        return Spent(self, self._journal.now())
+
+    def let_go(self, rule: str, time: timedelta, moment: datetime) -> Sums:
+        """Return what a rule let go in the `time` before a moment."""
+        since, epoch = moment - time, self._journal.epoch
+        found = self._sums.get((rule, time))
+        if found is None or found.epoch != epoch or since < found.since:
+            found = self._sums[rule, time] = Sums(epoch, since)
+        found.move(self._journal, rule, since)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
-    """The journal as the rules see it, from one moment back."""
+class Spent:
+    """Everything that rules let go before a moment."""
 
-    journal: Journal
+    spending: Spending
     moment: datetime
 
     def units(self, rule: str, time: timedelta) -> int:
         """Return the base units that left under a rule."""
-        return self.journal.spent(rule, self.moment - time)
+        return self.spending.let_go(rule, time, self.moment).units
 
-    def fees(self, rule: str, time: timedelta) -> Mapping[str, int]:
-        """Return the highest fee of each slot that a rule let go."""
-        found: dict[str, int] = {}
-        for slot, asked in self.journal.let_go(rule, self.moment - time):
-            found[slot] = max(found.get(slot, 0), fee_most(asked))
-        return found
+    def fees(self, rule: str, time: timedelta, slot: str = "") -> tuple[int, int]:
+        """Return the most that the network could take under a rule, and in one slot of it."""
+        sums = self.spending.let_go(rule, time, self.moment)
+        return sums.fees, sums.highest(slot)
 
 
-@lru_cache(FEES_REMEMBERED)
 def fee_most(asked: bytes) -> int:
     """Return the most that the network could take for what the journal keeps."""
     if asked.startswith(NONCE_MARK):

@@ -12,7 +12,7 @@ from bip_utils import EthAddrDecoder
 from bip_utils.utils.crypto import Kekkak256
 
 from keystore.intents import EthereumIntent
-from keystore.networks.scheme import SignedBytes, whole, within
+from keystore.networks.scheme import Key, SignedBytes, whole, within
 from keystore.networks.secp256k1 import recoverable
 from keystore.refusal import Refused
 
@@ -29,6 +29,8 @@ NONCE_MAX = 2**64 - 2
 """EIP-2681."""
 
 Item = bytes | list["Item"]
+_SHORT = tuple(bytes([0x80 + size]) for size in range(56))
+"""The headers of strings of up to 55 bytes."""
 
 
 def normal(intent: EthereumIntent) -> EthereumIntent:
@@ -78,7 +80,7 @@ class EthereumDraft:
     slot: str
     fields: tuple[Item, ...]
 
-    def sign(self, *keys: bytes) -> SignedBytes:
+    def sign(self, *keys: Key) -> SignedBytes:
         """Sign keccak of the unsigned envelope (RFC 6979, low s)."""
         (key,) = keys
         body = b"".join(map(rlp, self.fields))
@@ -150,6 +152,8 @@ def rlp(item: Item) -> bytes:
     if isinstance(item, bytes):
         if len(item) == 1 and item[0] < 0x80:
             return item
+        if len(item) < len(_SHORT):
+            return _SHORT[len(item)] + item
         return _length(len(item), 0x80) + item
     return _listed(b"".join(map(rlp, item)))
 

@@ -4,8 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from keystore.refusal import Refused
 
+Key = bytes | Ed25519PrivateKey
+"""A signer's 32 bytes, or, on ed25519, OpenSSL's own object, which overwrites them when it goes."""
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
 
 
@@ -25,8 +29,8 @@ class Draft(Protocol):
         """The place on the chain that only one withdrawal may take."""
         ...
 
-    def sign(self, *keys: bytes) -> SignedBytes:
-        """Sign with the 32-byte private keys of the signers, the sender's first.
+    def sign(self, *keys: Key) -> SignedBytes:
+        """Sign with the private keys of the signers, the sender's first.
 
         The same keys give the same bytes.
         """

@@ -29,7 +29,7 @@ from solders.transaction import Transaction
 from keystore.api import SignNonceSetupRequest
 from keystore.intents import SolanaIntent, SolanaSweepIntent
 from keystore.networks.ed25519 import signed
-from keystore.networks.scheme import SignedBytes, whole, within
+from keystore.networks.scheme import Key, SignedBytes, whole, within
 from keystore.refusal import Refused
 
 TOKEN_PROGRAMS = (
@@ -59,8 +59,8 @@ class SolanaDraft:
     slot: str
     message: Message
 
-    def sign(self, *keys: bytes) -> SignedBytes:
-        """Sign with the 32-byte Ed25519 seeds of all signers, the fee payer's first."""
+    def sign(self, *keys: Key) -> SignedBytes:
+        """Sign with the Ed25519 keys of all signers, the fee payer's first."""
         signatures = signed(self.message, keys)
         raw = bytes(Transaction.populate(self.message, signatures))
         return SignedBytes(raw, str(signatures[0]))

@@ -47,9 +47,9 @@ class Spent:
         """Return them."""
         return SPENT
 
-    def fees(self, _rule: str, _time: timedelta) -> dict[str, int]:
+    def fees(self, _rule: str, _time: timedelta, _slot: str = "") -> tuple[int, int]:
         """Return none."""
-        return {}
+        return 0, 0
 
 
 def published(policy: Policy) -> list[Any]:

@@ -1,7 +1,9 @@
 """Addresses and pool rows agree with published vectors and with other libraries."""
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +14,7 @@ from eth_account import Account
 from solders.keypair import Keypair
 
 from keystore.api import Family, PoolRow, pool_message
-from keystore.derivation import leaf, leaves, seed_of
+from keystore.derivation import FAMILIES, branch, leaf, leaves, seed_of
 from keystore.keyring import Keyring
 from keystore.vault import Secrets
 
@@ -120,12 +122,33 @@ def test_a_pool_row_is_bound_to_each_of_its_fields() -> None:
             key.verify(signature, pool_message(*changed))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nodes_on_the_way_down_are_overwritten(family: Family) -> None:
+    """Of every node that a branch or a leaf passes, only the one that rests is left."""
+    passed: list[Any] = []
+
+    def seen(_frame: object, event: str, value: object) -> None:
+        if event == "return" and type(value).__name__ == "_Node":
+            passed.append(value)
+
+    sys.setprofile(seen)
+    try:
+        above = branch(bytearray(range(64)), family)
+        above.key(5)
+    finally:
+        sys.setprofile(None)
+
+    left = {id(node): node for node in passed if any(node.key) or any(node.chain)}
+    assert len({id(node) for node in passed}) >= 4
+    assert list(left.values()) == [above.node]
+
+
 def test_wiping_overwrites_what_rests() -> None:
     """Nodes of every purpose and family, and imported keys."""
     pool, hot, gas, signing, key = (bytearray([n] * 32) for n in range(1, 6))
     secrets = Secrets(pool, hot, gas, pool_signing=signing, hot_key=key)
     keyring = Keyring(secrets)
-    before = keyring.key("hot", "solana")
+    before = keyring.key("gas", "tron")
     rested = [
         buffer
         for families in keyring._branches.values()
@@ -138,4 +161,6 @@ def test_wiping_overwrites_what_rests() -> None:
     keyring.wipe()
 
     assert not any(any(buffer) for buffer in rested)
-    assert keyring.key("hot", "solana") != before
+    assert keyring.key("gas", "tron") != before
+    with pytest.raises(KeyError):
+        keyring.key("hot", "solana")

@@ -157,12 +157,13 @@ def test_one_nonce_twice_in_a_group_pays_once(unlocked: Unlocked) -> None:
 
 
 def test_repeats_take_no_lock_and_commit_nothing(unlocked: Unlocked) -> None:
-    """A group of them leaves SQLite with questions only."""
-    answer = unlocked.ask(payment(0))
+    """A group of them leaves SQLite with questions only, refusals that are known too."""
+    answer, refused = unlocked.ask(payment(0)), unlocked.ask(payment(1, units="0"))
     unlocked.statements.clear()
 
     with unlocked.keystore.together():
         assert [unlocked.ask(payment(0)) for _ in range(3)] == [answer] * 3
+        assert unlocked.ask(payment(1, units="0")) == refused == "bad_amount"
 
     assert {statement.split()[0] for statement in unlocked.statements} == {"select"}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keystore.journal import Answer, Ground, Journal
+from keystore.entries import Answer, Ground
+from keystore.journal import Journal
 from keystore.refusal import Refused, Unfit
 
 VAULT_ID = "ab" * 16
@@ -143,19 +144,76 @@ def test_a_refusal_is_remembered_once(path: Path, journal: Journal) -> None:
     assert sign(journal) == ANSWER
 
 
-def test_a_nonce_setup_is_remembered_once_per_transaction(path: Path, journal: Journal) -> None:
-    """The same bytes again add nothing."""
-    for tx_hash in ("s1", "s1", "s2"):
-        journal.record_setup(
+def test_a_nonce_setup_is_signed_once_per_question(path: Path, journal: Journal) -> None:
+    """The same question again adds nothing, and nobody decides about it twice."""
+    asked: list[bytes] = []
+
+    def ask(intent: bytes) -> Answer:
+        def allow() -> Ground:
+            asked.append(intent)
+            return Ground("r", 0)
+
+        return journal.setup_once(
             "lane",
             "net",
-            intent=b"ask",
-            answer=Answer(tx_hash.encode(), tx_hash, "hot"),
-            allow=lambda: Ground("r", 0),
+            intent=intent,
+            allow=allow,
+            sign=lambda: Answer(intent, f"hash of {intent!r}", "hot"),
         )
 
+    assert ask(b"1") == ask(b"1") != ask(b"2")
+    assert asked == [b"1", b"2"]
     assert rows(path) == [("setup", "lane", None), ("setup", "lane", None)]
     assert journal.signatures == 0
+
+
+def test_no_setup_is_signed_that_nobody_allowed(path: Path, journal: Journal) -> None:
+    """The decision comes first, and a refusal leaves nothing."""
+
+    def refuse() -> Ground:
+        raise Refused("blocked", "no")
+
+    with pytest.raises(Refused):
+        journal.setup_once("lane", "net", intent=b"1", allow=refuse, sign=never)
+    assert rows(path) == []
+
+
+OLDER = """
+drop index one_setup; drop index by_subject; drop index by_rule;
+create unique index one_transaction on entry (tx_hash) where raw is not null;
+create index by_subject on entry (subject);
+create index by_rule on entry (rule, at) where kind = 'signed';
+create index by_time on entry (at);
+"""
+"""What journals of two older versions have, and what they have not."""
+
+
+def test_a_journal_of_an_older_version_is_opened(path: Path, journal: Journal) -> None:
+    """Its rows stay as they are, it gets today's indexes once, and it goes on."""
+
+    def indexes() -> list[tuple[str, str]]:
+        db = sqlite3.connect(path)
+        query = "select name, sql from sqlite_master where type = 'index' order by name"
+        found = db.execute(query).fetchall()
+        db.close()
+        return found
+
+    today = indexes()
+    sign(journal)
+    journal.record_refusal("wdr_1", "net", b"intent", "bad_amount")
+    journal.close()
+    before = rows(path)
+    db = sqlite3.connect(path)
+    db.executescript(OLDER)
+    db.close()
+    assert indexes() != today
+
+    again = Journal.open(path, VAULT_ID, clock)
+    assert (indexes(), rows(path)) == (today, before)
+    assert sign(again, make=never) == ANSWER
+    sign(again, "wdr_2", intent=b"b", slot="b", make=lambda: Answer(b"b", "0xb", "s"))
+    again.close()
+    Journal.open(path, VAULT_ID, clock).close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from keystore.client import KeystoreClient
-from keystore.journal import Answer, Ground, Journal
+from keystore.entries import Answer, Ground
+from keystore.journal import Journal
 from tests.keystore.house import House, ethereum_intent, serving
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -33,8 +34,7 @@ def sign(journal: Journal, number: int) -> Answer:
 
     def allow(_: object) -> Ground:
         journal.now()
-        journal.spent("a rule that is never used", MOMENT)
-        journal.let_go("a rule that is never used", MOMENT)
+        journal.let_go("a rule that is never used", MOMENT, 0)
         journal.setups("a lane that is never made", MOMENT)
         return Ground("everyday", 1)
 

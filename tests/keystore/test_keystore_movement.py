@@ -11,7 +11,8 @@ from eth_account import Account
 from msgspec import structs
 
 from keystore import api
-from keystore.journal import Answer, Ground, Journal
+from keystore.entries import Answer, Ground
+from keystore.journal import Journal
 from keystore.movement import GAS, HOT, Source, source_of
 from keystore.refusal import Refused
 from tests.keystore.house import ethereum_intent, tron_intent

@@ -479,9 +479,9 @@ class Gone:
         """Return them."""
         return self.counted
 
-    def fees(self, _rule: str, _time: timedelta) -> dict[str, int]:
+    def fees(self, _rule: str, _time: timedelta, _slot: str = "") -> tuple[int, int]:
         """Return none."""
-        return {}
+        return 0, 0
 
 
 @given(amounts=st.lists(st.integers(1, 50), max_size=40))

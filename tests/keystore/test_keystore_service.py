@@ -365,7 +365,8 @@ def test_logs_carry_ids_and_hashes_and_no_secret(keystore: Keystore) -> None:
     assert lines[0]["tx_hash"] == signed.tx_hash
     nodes = [each.node for families in keyring._branches.values() for each in families.values()]
     rested = [secret for node in nodes for secret in (node.key, node.chain)]
-    secrets = [*SECRETS, *map(seed_of, SECRETS), *rested, keyring.key("hot", "ethereum")]
+    leaf = keyring._branches["hot"]["ethereum"].key(0)
+    secrets = [*SECRETS, *map(seed_of, SECRETS), *rested, leaf]
     for secret in (*(bytes(s).hex() for s in secrets), signed.raw):
         assert secret not in LOG.getvalue()
 

@@ -485,9 +485,9 @@ class _Nothing:
         """Return no units."""
         return 0
 
-    def fees(self, _rule: str, _time: timedelta) -> dict[str, int]:
+    def fees(self, _rule: str, _time: timedelta, _slot: str = "") -> tuple[int, int]:
         """Return no fees."""
-        return {}
+        return 0, 0
 
 
 NOTHING = _Nothing()

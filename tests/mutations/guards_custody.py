@@ -55,7 +55,7 @@ CUSTODY = (
     ),
     Mutation(
         "custody: the newest number is found by its index",
-        "keystore/journal.py",
+        "keystore/entries.py",
         "where network = ? and number is not null",
         "where network = ?",
         (f"{_TESTS}journal_cost.py::test_a_signature_costs_the_same_in_a_long_journal",),

@@ -50,8 +50,8 @@ GROUPS = (
     Mutation(
         "group: a peer that takes no answers is not waited for",
         "keystore/server.py",
-        "        while not (peer.asking or peer.sending):\n",
-        "        while not peer.asking:\n",
+        "        if peer.asking or peer.sending:\n",
+        "        if peer.asking:\n",
         (f"{_TESTS}a_peer_that_does_not_take_its_answers_holds_up_nobody",),
     ),
     Mutation(

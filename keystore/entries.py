@@ -1,0 +1,152 @@
+"""Rows of the journal: what they say, and the questions that have an index."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Signed bytes, their hash as the chain writes it, and the paying address.
+
+    `number` counts the payments of a network from 1; the journal gives it.
+    """
+
+    raw: bytes
+    tx_hash: str
+    sender: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Why something was signed: the rule, its base units, and the approvals as they came.
+
+    `rule` is empty on a test network without a policy.
+    """
+
+    rule: str
+    units: int
+    proof: bytes | None = None
+
+
+class Taken(NamedTuple):
+    """One transaction that was signed for a withdrawal, in the slot that is the withdrawal's."""
+
+    seq: int
+    intent: bytes
+    slot: str
+    rule: str | None
+    units: str
+    proof: bytes | None
+    raw: bytes
+    tx_hash: str
+    sender: str
+    number: int
+
+    @property
+    def answer(self) -> Answer:
+        """What was given for it."""
+        return Answer(self.raw, self.tx_hash, self.sender, self.number)
+
+    @property
+    def ground(self) -> Ground:
+        """Why it was signed."""
+        return Ground(self.rule or "", int(self.units), self.proof)
+
+
+class LetGo(NamedTuple):
+    """What a rule let go: `slot` is a transaction's hash for what is in no slot.
+
+    `units` is empty for what takes nothing from a window: a nonce account's creation.
+    """
+
+    seq: int
+    at: str
+    kind: str
+    slot: str
+    units: str | None
+    intent: bytes
+
+
+_TAKEN = (
+    "select seq, intent, slot, rule, units, grounds, raw, tx_hash, sender, number from entry"
+)
+_SIGNED_FOR = (
+    f"{_TAKEN} where kind = 'signed' and subject = ? "
+    f"union all {_TAKEN} where kind <> 'signed' and subject = ? and number is not null "
+    "order by seq"
+)
+_LET_GO = (
+    "select seq, at, kind, coalesce(slot, tx_hash), units, intent from entry "
+    "where rule <> '' and rule = ? and at >= ? and seq > ? order by seq"
+)
+
+
+def signed_for(db: sqlite3.Connection, withdrawal_id: str) -> list[Taken]:
+    """Return every transaction of a withdrawal: the payment, then what replaces it."""
+    rows = db.execute(_SIGNED_FOR, (withdrawal_id, withdrawal_id))
+    return [Taken(*row) for row in rows]
+
+
+def holder(db: sqlite3.Connection, slot: str) -> str | None:
+    """Return the withdrawal whose slot this is."""
+    row = db.execute(
+        "select subject from entry where kind = 'signed' and slot = ?", (slot,)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def newest_number(db: sqlite3.Connection, network: str) -> int:
+    """Return how many payments of a network were signed."""
+    row = db.execute(
+        "select max(number) from entry where network = ? and number is not null", (network,)
+    ).fetchone()
+    return row[0] or 0
+
+
+def history(
+    db: sqlite3.Connection, network: str, after: int, count: int
+) -> list[tuple[bytes, Answer]]:
+    """Return intents and answers of payments numbered above `after`, oldest first."""
+    rows = db.execute(
+        "select intent, raw, tx_hash, sender, number from entry "
+        "where network = ? and number > ? order by number limit ?",
+        (network, after, count),
+    )
+    return [(row[0], Answer(*row[1:])) for row in rows]
+
+
+def let_go(db: sqlite3.Connection, rule: str, at: str, after: int) -> list[LetGo]:
+    """Return what a rule let go at that time or later, in rows numbered above `after`."""
+    return [LetGo(*row) for row in db.execute(_LET_GO, (rule, at, after))]
+
+
+def setups(db: sqlite3.Connection, subject: str, at: str) -> int:
+    """Return how often a nonce account's creation was signed after that time."""
+    row = db.execute(
+        "select count(*) from entry where subject = ? and kind <> 'signed' and kind = 'setup' "
+        "and at > ?",
+        (subject, at),
+    ).fetchone()
+    return int(row[0])
+
+
+def setup_for(db: sqlite3.Connection, subject: str, intent: bytes) -> Answer | None:
+    """Return what was signed for this very creation of a nonce account."""
+    row = db.execute(
+        "select raw, tx_hash, sender from entry "
+        "where subject = ? and kind <> 'signed' and kind = 'setup' and intent = ?",
+        (subject, intent),
+    ).fetchone()
+    return None if row is None else Answer(*row)
+
+
+def refused(db: sqlite3.Connection, withdrawal_id: str, intent: bytes, code: str) -> bool:
+    """Tell whether this refusal is remembered."""
+    row = db.execute(
+        "select 1 from entry where subject = ? and kind <> 'signed' and kind = 'refused' "
+        "and code = ? and intent = ?",
+        (withdrawal_id, code, intent),
+    ).fetchone()
+    return row is not None
