@@ -43,8 +43,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--slot",
         type=int,
-        help="Solana: the block's slot, which getBlock does not say; else the number that the "
-        "file's name begins with, where it fits the parent's, else parentSlot + 1",
+        help="Solana: the block's slot, which getBlock does not say; else the first number in the "
+        "file's name that fits the parent's, else parentSlot + 1",
     )
 
 

@@ -23,8 +23,8 @@ DECODING = (
     Mutation(
         guard="ethereum: allow-list",
         path=f"{ETHEREUM}/transfers.py",
-        old="            asset = asset.lower()\n            if asset not in tokens:\n                continue\n",
-        new="            asset = asset.lower()\n",
+        old="    return {each: lower for each in spelled if (lower := each.lower()) in listed}\n",
+        new="    return {each: each.lower() for each in spelled}\n",
         tests=(
             f"{DECODED}::test_case_04_a_perfect_log_of_another_contract_is_a_stray",
             f"{DECODED}::test_case_05_a_contract_is_its_address_whatever_it_calls_itself",
@@ -33,8 +33,8 @@ DECODING = (
     Mutation(
         guard="ethereum: tokenId is no amount",
         path=f"{ETHEREUM}/erc20.py",
-        old="len(topics) != TRANSFER_TOPICS",
-        new="len(topics) < TRANSFER_TOPICS",
+        old="len(data) != WORD_HEX or len(topics) != TRANSFER_TOPICS:",
+        new="len(data) != WORD_HEX or len(topics) < TRANSFER_TOPICS:",
         tests=(f"{DECODED}::test_case_06_four_topics_are_a_collectible",),
     ),
     Mutation(
@@ -129,8 +129,8 @@ DECODING = (
     Mutation(
         guard="tron: allow-list",
         path=f"{TRON}/transfers.py",
-        old="                    token = tokens.get(log.address)\n",
-        new="                    token = canonical(log.address)\n",
+        old="        token = tokens.get(log.address)\n",
+        new="        token = canonical(log.address)\n",
         tests=(f"{ATTACKS}::test_case_52_only_the_contract_that_speaks_counts",),
     ),
     Mutation(
@@ -169,29 +169,29 @@ DECODING = (
     Mutation(
         guard="solana: success",
         path=f"{SOLANA}/document.py",
-        old="        if self.err is not None:\n",
-        new="        if False:\n",
+        old="            if meta.err is not None:\n",
+        new="            if False:\n",
         tests=(f"{BALANCES}::test_case_55_a_failed_transaction_pays_nobody",),
     ),
     Mutation(
         guard="solana: allow-list",
         path=f"{SOLANA}/decode.py",
-        old="        if not any(mint in after for mint in self._texts):\n            return\n        for gain in gains(transaction, ownerless=self._ownerless):\n            if gain.mint in self._mints and (units := self._counted(gain)):\n",
-        new="        for gain in gains(transaction):\n            if units := gain.units:\n",
-        tests=(f"{BALANCES}::test_case_65_another_mint_is_another_asset",),
+        old="            if gain.mint not in self._mints:\n",
+        new="            if False:\n",
+        tests=(f"{BALANCES}::test_unlisted_tokens_are_strays",),
     ),
     Mutation(
         guard="solana: programId",
         path=f"{SOLANA}/gains.py",
-        old="            if held.programId not in {program, None}:\n",
-        new="            if False:\n",
+        old='                if held.programId not in {program, None, ""}:\n',
+        new="                if False:\n",
         tests=(f"{BALANCES}::test_case_65_a_listed_mint_under_another_program_does_not_count",),
     ),
     Mutation(
         guard="solana: canonical account",
         path=f"{SOLANA}/gains.py",
-        old="            if self.transaction.key(held.accountIndex) == account:\n",
-        new="            if True:\n",
+        old="                if self.transaction.key(held.accountIndex) == account:\n",
+        new="                if True:\n",
         tests=(
             f"{BALANCES}::test_case_62_an_account_made_over_by_set_authority_is_no_payment",
         ),
@@ -213,7 +213,7 @@ DECODING = (
     Mutation(
         guard="solana: no transaction twice",
         path=f"{SOLANA}/decode.py",
-        old="        if name in moved:\n",
+        old="        if name in names:\n",
         new="        if False:\n",
         tests=("tests/networks/solana/test_solana_torn.py::test_a_torn_answer_is_incomplete",),
     ),

@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 
 LEAN = "watchers/networks/ethereum/lean.py"
+PLACED = "watchers/networks/ethereum/placed.py"
 FAULTS = "tests/networks/ethereum/test_ethereum_lean_faults.py"
 SAME = "tests/networks/ethereum/test_ethereum_lean.py"
 LATE = "tests/watchers/test_scan_lean.py"
@@ -14,28 +15,28 @@ BLOCKS = f"{FAULTS}::test_blocks_that_contradict_their_logs_are_refused"
 LEANING = (
     Mutation(
         guard="lean: logs are numbered without a gap",
-        path=LEAN,
-        old="        if log.removed or log.log_index != hex(position):",
-        new="        if log.removed:",
+        path=PLACED,
+        old="    if [log.log_index for log in logs] != numbered(len(logs)):",
+        new="    if False:",
         tests=(REPEATED,),
     ),
     Mutation(
         guard="lean: logs are of this block",
-        path=LEAN,
-        old="    for named in {log.block_hash for log in logs}:",
-        new="    for named in ():",
+        path=PLACED,
+        old="    if named.count(block.hash) != len(logs):",
+        new="    if False:",
         tests=(LOGS,),
     ),
     Mutation(
         guard="lean: no log was taken back",
-        path=LEAN,
-        old="        if log.removed or log.log_index != hex(position):",
-        new="        if log.log_index != hex(position):",
+        path=PLACED,
+        old="    if True in [log.removed for log in logs]:",
+        new="    if False:",
         tests=(LOGS,),
     ),
     Mutation(
         guard="lean: logs make up the header's bloom",
-        path=LEAN,
+        path=PLACED,
         old="    if block.logs_bloom is None or bloom_of(block.logs_bloom) != _bloom(logs):",
         new="    if False:",
         tests=(LOGS, BLOCKS),
@@ -43,7 +44,7 @@ LEANING = (
     Mutation(
         guard="lean: no log follows the last one",
         path=LEAN,
-        old="    return range(max(logs), count) if logs else (count - 1,)",
+        old="    return range(places[-1], count) if places else (count - 1,)",
         new="    return (count - 1,)",
         tests=(REPEATED,),
     ),
@@ -71,8 +72,8 @@ LEANING = (
     Mutation(
         guard="lean: receipts of our own transactions",
         path=LEAN,
-        old="    wanted.update(places[name] for name in interest.own if name in places)\n",
-        new="",
+        old="        wanted.update(place for place, name in enumerate(names) if name in interest.own)\n",
+        new="        pass\n",
         tests=(f"{SAME}::test_what_concerns_us_is_the_same_both_ways",),
     ),
     Mutation(

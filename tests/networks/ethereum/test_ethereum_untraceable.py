@@ -18,8 +18,8 @@ pytestmark = pytest.mark.anyio
 
 INNER = payment(1, value=5, to=CONTRACT)
 BLOCK, RECEIPTS = assembled(INNER)
-WHOLE = [{"result": call_of(INNER, frame(value=3))}]
-TOO_SLOW = [{"error": "execution timeout"}]
+WHOLE: list[dict[str, Any]] = [{"result": call_of(INNER, frame(value=3))}]
+TOO_SLOW: list[dict[str, Any]] = [{"error": "execution timeout"}]
 
 
 def node(traces: list[Any], depth: int) -> Answer:
@@ -76,7 +76,7 @@ async def test_a_deep_block_that_nobody_can_trace_is_read_without_traces() -> No
 
 async def test_near_the_head_traces_are_waited_for() -> None:
     """A node that is late with them has them a moment later."""
-    traces = [TOO_SLOW]
+    traces: list[Any] = [TOO_SLOW]
     async with watching(node(traces, STATE_BLOCKS_MIN - 1)) as chain:
         for _try in range(2 * TRACE_FAILURES_MAX):
             with pytest.raises(Incomplete, match="could not be traced"):
@@ -87,7 +87,7 @@ async def test_near_the_head_traces_are_waited_for() -> None:
 
 async def test_traces_that_come_after_all_are_taken() -> None:
     """Failures of one block are forgotten when it was read whole."""
-    traces = [TOO_SLOW]
+    traces: list[Any] = [TOO_SLOW]
     async with watching(node(traces, STATE_BLOCKS_MIN)) as chain:
         for _round in range(2):
             traces[0] = TOO_SLOW

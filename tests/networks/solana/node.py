@@ -57,6 +57,8 @@ class Node:
     version_max: int = 255
     version_needed: int = 0
     genesis: str = GENESIS
+    played: Any = None
+    """What a simulation fails with."""
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
     def times_asked(self, method: str) -> int:
@@ -108,6 +110,10 @@ class Node:
 
     def _getLatestBlockhash(self, _config: Any) -> Any:  # noqa: N802
         value = {"blockhash": GENESIS, "lastValidBlockHeight": 7}
+        return {"context": {"slot": 1}, "value": value}
+
+    def _simulateTransaction(self, _raw: str, _config: Any) -> Any:  # noqa: N802
+        value = {"err": self.played, "logs": ["Program log: Error: as told"]}
         return {"context": {"slot": 1}, "value": value}
 
     def _sendTransaction(self, _raw: str, _config: Any) -> str:  # noqa: N802

@@ -13,6 +13,12 @@ def token_account(mint: str, owner: str, units: int, state: int = INITIALIZED) -
     return head + struct.pack("<Q36xB", units, state) + bytes(56)
 
 
+def wanting_memos(mint: str, owner: str, units: int, *, wanted: bool = True) -> bytes:
+    """Return a Token-2022 account with two extensions, the second about memos."""
+    immutable, memos = struct.pack("<HH", 7, 0), struct.pack("<HHB", 8, 1, wanted)
+    return token_account(mint, owner, units) + b"\x02" + immutable + memos
+
+
 def mint(decimals: int) -> bytes:
     """Return the 82 bytes of an initialised SPL mint without authorities."""
     return bytes(36) + struct.pack("<QBB", 10**15, decimals, INITIALIZED) + bytes(36)

@@ -103,6 +103,8 @@ async def test_a_token_account_is_made_where_there_is_none() -> None:
         (held, None),
         (frozen, "token_account_frozen"),
         (strange, "token_account_not_owned"),
+        (states.wanting_memos(MINT, TO, 3), "memo_required"),
+        (states.wanting_memos(MINT, TO, 3, wanted=False), None),
     ):
         node = state(**{TO: WALLET, TO_TOKENS: account(TOKEN_PROGRAM, content)})
         finding = await found(node, MINT)

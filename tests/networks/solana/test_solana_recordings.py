@@ -168,6 +168,13 @@ def test_a_file_that_is_no_whole_block_is_refused(case: str) -> None:
         decode_recorded(Recorded(body, height=height))
 
 
+@pytest.mark.parametrize("case", ["null", "an envelope of null"])
+def test_a_block_that_the_node_does_not_have_is_called_that(case: str) -> None:
+    """The reason is for a person, whether an envelope is around it or not."""
+    with pytest.raises(Incomplete, match="this node does not have it"):
+        decode_recorded(Recorded(TORN[case][0]))
+
+
 def test_a_block_from_before_blocks_had_a_time_is_read() -> None:
     """A recording needs no clock; only the head of the chain waits for one."""
     body = b'{"blockhash":"a","previousBlockhash":"b","parentSlot":4,"blockTime":null,"transactions":[]}'
@@ -193,7 +200,8 @@ def hand_made(**changes: Any) -> dict[str, Any]:
         ("103.block.json", None, 103),
         ("103.block.json", 105, 105),
         ("7.json", None, 101),
-        ("block-103.json", None, 101),
+        ("block-103.json", None, 103),
+        ("mainnet-2.slot_103.json", None, 103),
         ("20261121.json", None, 101),
     ],
 )
@@ -213,18 +221,51 @@ def test_a_transaction_without_its_result_counts_nothing() -> None:
     assert [each.units for each in decoded.transfers] == [5]
 
 
-def test_accounts_of_old_blocks_without_an_owner_are_nobodys() -> None:
-    """Blocks from before 2022 do not name owners; the rest of the block is read."""
-    mint = str(Pubkey([9] * 32))
+OLD_MINT = str(Pubkey([9] * 32))
+
+
+def holding(*owners: str | None) -> bytes:
+    """Return a block whose transaction gains tokens in accounts of these owners."""
     block = hand_made()
-    block["transactions"][0]["meta"] |= {
-        "preTokenBalances": [],
-        "postTokenBalances": [
-            {"accountIndex": 1, "mint": mint, "uiTokenAmount": {"amount": "7"}}
-        ],
-    }
-    files = Recorded(json.dumps(block).encode(), assets=frozenset({mint}))
+    entry = {"accountIndex": 1, "mint": OLD_MINT, "uiTokenAmount": {"amount": "7"}}
+    held = [entry if owner is None else {**entry, "owner": owner} for owner in owners]
+    block["transactions"][0]["meta"] |= {"preTokenBalances": [], "postTokenBalances": held}
+    return json.dumps(block).encode()
+
+
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_accounts_of_old_blocks_without_an_owner_are_nobodys(nobody: str | None) -> None:
+    """Blocks from before 2022 do not name owners; the rest of the block is read."""
+    files = Recorded(holding(nobody, nobody), assets=frozenset({OLD_MINT}))
     assert [each.kind for each in decode_recorded(files).transfers] == ["native"]
+
+
+def test_a_transaction_that_names_some_owners_names_all() -> None:
+    """What an account without an owner held before might be what another holds now."""
+    files = Recorded(holding("somebody", None), assets=frozenset({OLD_MINT}))
+    with pytest.raises(Incomplete, match="has no owner"):
+        decode_recorded(files)
+
+
+def test_space_between_the_words_of_a_file_changes_nothing() -> None:
+    """What a person has indented is compared as numbers, not as text."""
+    block = hand_made()
+    rise, fee = {"preBalances": [100, 0]}, {"postBalances": [95, 0]}
+    for number, changes in enumerate((fee, {"postBalances": [105, 0]}, {**rise, **fee})):
+        [first, *_] = block["transactions"]
+        body = {**first["transaction"], "signatures": [f"more{number}"]}
+        block["transactions"].append(
+            {"transaction": body, "meta": {**first["meta"], **rise, **changes}}
+        )
+    plain, spread = (
+        decode_recorded(Recorded(json.dumps(block, indent=indent).encode()))
+        for indent in (None, 2)
+    )
+    assert [(each.tx_hash, each.units) for each in plain.transfers] == [
+        ("s1", 5),
+        ("more1", 5),
+    ]
+    assert contents(spread) == contents(plain)
 
 
 def test_an_asset_that_is_no_mint_is_named() -> None:

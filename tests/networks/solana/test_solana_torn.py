@@ -64,6 +64,10 @@ TORN = {
     "unknown account": broken(postTokenBalances=token_balance(accountIndex=99)),
     "its parent above it": block(parentSlot=SLOT),
     "no owner": broken(postTokenBalances=token_balance(owner=None)),
+    "an empty owner": broken(postTokenBalances=token_balance(owner="")),
+    "more balances than keys where no lamports rose": block(
+        Tx(FEE_ONLY, [ata(POOL, 0, 5)], extra={"preBalances": [9] * 5, "postBalances": [8] * 5})
+    ),
     "owner that is no key": broken(postTokenBalances=token_balance(owner="nobody")),
     "no signature": with_body({"signatures": [], "accountKeys": [{"pubkey": PAYER}]}),
     "no keys": with_body({"signatures": [tx_hash(1)]}),

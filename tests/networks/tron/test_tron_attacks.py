@@ -205,6 +205,14 @@ def test_an_event_of_another_shape_is_no_transfer(broken: dict[str, object]) -> 
     assert seen.transfers == ()
 
 
+@pytest.mark.parametrize("data", [" " * 62 + "05", "5_0" + "0" * 61, "\u0665" * 64])
+def test_an_amount_that_is_no_hex_is_refused(data: str) -> None:
+    """Blanks, underscores and digits of other scripts are no amount, though Python reads some."""
+    bent = transfer_log(5) | {"data": data}
+    with pytest.raises(Incomplete):
+        decode(block(contract_call("a")), [call_info("a", log=[bent])])
+
+
 def test_a_sender_that_is_no_address_hides_no_payment() -> None:
     """Who paid decides nothing; the listed contract says that it arrived."""
     log = transfer_log(5) | {"topics": [TRANSFER_TOPIC, "ff" * 32, word(POOL)]}

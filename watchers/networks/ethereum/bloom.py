@@ -4,32 +4,45 @@ A bloom never hides what was logged, so it shows logs that a node left out. It m
 was not logged, so only the exact bloom of a receipt's own logs proves anything against it.
 """
 
-from collections.abc import Iterable
+from binascii import unhexlify
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from eth_utils.crypto import keccak
+from Crypto.Hash import keccak
 
+from watchers.networks.ethereum.erc20 import TRANSFER_TOPIC
 from watchers.networks.ethereum.wire import RawLog
 
 BITS_MASK = 2047
 WORDS_REMEMBERED = 16_384
 """Some 8 MB; the words of one busy block are a few thousand, most of them in the next one too."""
+LISTS_REMEMBERED = 16
 NOTHING = "0x" + "00" * 256
 
 
 def bloom_of(text: str) -> int:
     """Return the bits of a bloom; `ValueError` where it is no hex."""
-    return 0 if text == NOTHING else int.from_bytes(bytes.fromhex(text.removeprefix("0x")))
+    return 0 if text == NOTHING else int.from_bytes(unhexlify(text.removeprefix("0x")))
 
 
 @lru_cache(maxsize=WORDS_REMEMBERED)
 def bits_of(word: str) -> int:
     """Return the three bits of one address or topic (hex)."""
-    digest = keccak(bytes.fromhex(word.removeprefix("0x")))
+    octets = unhexlify(word.removeprefix("0x"))
+    digest = keccak.new(digest_bytes=32, data=octets).digest()
     bits = 0
     for at in (0, 2, 4):
         bits |= 1 << (int.from_bytes(digest[at : at + 2]) & BITS_MASK)
     return bits
+
+
+TRANSFER_BITS = bits_of(TRANSFER_TOPIC)
+
+
+@lru_cache(maxsize=LISTS_REMEMBERED)
+def bits_of_listed(tokens: frozenset[str]) -> Sequence[tuple[str, int]]:
+    """Return each contract of a configured list with its bits."""
+    return tuple((token, bits_of(token)) for token in tokens)
 
 
 def bloom_of_logs(logs: Iterable[RawLog]) -> int:
@@ -38,5 +51,5 @@ def bloom_of_logs(logs: Iterable[RawLog]) -> int:
     for log in logs:
         bloom |= bits_of(log.address)
         for topic in log.topics:
-            bloom |= bits_of(topic)
+            bloom |= TRANSFER_BITS if topic == TRANSFER_TOPIC else bits_of(topic)
     return bloom

@@ -6,7 +6,7 @@ block before one unit is believed. Attack cases: a failed transaction with value
 unlisted contract, an ERC-721 log (four topics) and zero amounts never count.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from watchers.network import Block, BlockRef, Incomplete, Transfer
@@ -22,8 +22,9 @@ from watchers.networks.ethereum.traces import (
 from watchers.networks.ethereum.transfers import (
     Strays,
     internal,
+    listed_in,
     native,
-    tokens_in,
+    token,
     withdrawals,
 )
 from watchers.networks.ethereum.wire import (
@@ -90,7 +91,7 @@ def decode_block(
             prove_executions(block.transactions, receipts, traced)
         settled = zip(places, block.transactions, receipts, strict=True)
         moves = None if logged else _moves(len(receipts), traced)
-        transfers = list(transfers_of(settled, tokens, moves))
+        transfers = list(transfers_of(settled, listed_in(receipts, tokens), moves))
         transfers.extend(withdrawals(block.withdrawals or ()))
     except ValueError as trouble:
         raise Incomplete(f"block {height}: {trouble}") from trouble
@@ -106,10 +107,13 @@ def _moves(count: int, traced: Sequence[Execution] | None) -> list[Sequence[Move
 
 def transfers_of(
     settled: Iterable[tuple[str, RawTransaction, RawReceipt]],
-    tokens: frozenset[str],
+    listed: Mapping[str, str],
     moves: Sequence[Sequence[Move]] | None,
 ) -> Iterator[Transfer]:
-    """Yield what successful transactions moved; `moves` is None where the chain logs value."""
+    """Yield what successful transactions moved; `moves` is None where the chain logs value.
+
+    `listed` is what `listed_in` found in the logs of these receipts.
+    """
     for place, (tx_hash, sent, receipt) in enumerate(settled):
         if receipt.status != SUCCEEDED:
             continue
@@ -120,7 +124,10 @@ def transfers_of(
         value = native(tx_hash, sent) if own else None
         if value is not None:
             yield value
-        if receipt.logs:
-            yield from tokens_in(tx_hash, receipt.logs, tokens)
+        for ordinal, log in enumerate(receipt.logs):
+            asset = listed.get(log.address)
+            paid = None if asset is None else token(tx_hash, ordinal, asset, log)
+            if paid is not None:
+                yield paid
         if inner:
             yield from internal(tx_hash, inner)

@@ -14,6 +14,7 @@ TRANSFER_TOPICS = 3
 """ERC-20 has topic, from and to; a fourth topic is an ERC-721 token id."""
 WORD_HEX = 66
 """Length of one 32-byte word in hex with its `0x`."""
+NO_UNITS = "0x" + "00" * 32
 ADDRESS_PADDING = "0x" + "00" * 12
 PADDING_HEX = len(ADDRESS_PADDING)
 TRANSFER_CALL_BYTES = 4 + 32 + 32
@@ -45,11 +46,17 @@ def transfer_in(topics: Sequence[str], data: str) -> tuple[str, str, int] | None
     Exactly three topics, a recipient padded to a word and one word of data above zero. An
     unusual sender is empty. `ValueError` where the amount is no hex.
     """
-    recipient = recipient_in(topics) if len(data) == WORD_HEX else None
-    if recipient is None:
+    # Zero first: most transfers of some tokens are nothing but bait (address poisoning).
+    if data == NO_UNITS or len(data) != WORD_HEX or len(topics) != TRANSFER_TOPICS:
+        return None
+    kind, sender, recipient = topics
+    if kind != TRANSFER_TOPIC and kind.lower() != TRANSFER_TOPIC:
+        return None
+    if len(recipient) != WORD_HEX or not recipient.startswith(ADDRESS_PADDING):
         return None
     units = amount(data)
-    return (address_in_topic(topics[1]) or "", recipient, units) if units else None
+    payer = address_in_topic(sender) or ""
+    return (payer, "0x" + recipient[PADDING_HEX:].lower(), units) if units else None
 
 
 def recipient_in(topics: Sequence[str]) -> str | None:
@@ -64,7 +71,7 @@ def recipient_in(topics: Sequence[str]) -> str | None:
 
 def address_in_topic(topic: str) -> str | None:
     """Return the lower-case address in an indexed topic; None where it is no padded address."""
-    if len(topic) != WORD_HEX or topic[:PADDING_HEX] != ADDRESS_PADDING:
+    if len(topic) != WORD_HEX or not topic.startswith(ADDRESS_PADDING):
         return None
     return "0x" + topic[PADDING_HEX:].lower()
 

@@ -6,17 +6,19 @@ the last one, and that the block's gas is used up by the last transaction there 
 concerns us is then read from receipts, which have to repeat the logs word for word.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchers.interest import Interest, Overtaken
 from watchers.network import Block, BlockRef, Incomplete
-from watchers.networks.ethereum.bloom import bits_of, bloom_of
+from watchers.networks.ethereum.bloom import bloom_of, bloom_of_logs
 from watchers.networks.ethereum.decode import decode_header, transfers_of
 from watchers.networks.ethereum.erc20 import recipient_in
 from watchers.networks.ethereum.outcomes import SomeOutcomes, prove_outcomes
+from watchers.networks.ethereum.placed import prove_block, prove_logs
 from watchers.networks.ethereum.proof import prove_root
-from watchers.networks.ethereum.transfers import Strays, withdrawals
+from watchers.networks.ethereum.transfers import Strays, listed_in, withdrawals
 from watchers.networks.ethereum.wire import RawBlock, RawLog, RawPlacedLog, RawPlacedReceipt
 
 RECEIPTS_MAX = 64
@@ -31,14 +33,16 @@ class TooMuch(Exception):
 class Survey:
     """A block whose logs are proved, and which of its receipts are still needed.
 
-    `wanted` are places of transactions, ascending; `logs` are those of each place.
+    `wanted` are places of transactions, ascending; `places` are those of the `logs`. `names` are
+    the transactions, in lower case.
     """
 
     ref: BlockRef
     block: RawBlock
-    logs: Mapping[int, Sequence[RawLog]]
+    logs: Sequence[RawLog]
+    places: Sequence[int]
     wanted: Sequence[int]
-    places: Mapping[str, int]
+    names: Sequence[str]
     overtaken: Overtaken
 
     @property
@@ -63,15 +67,16 @@ class Survey:
             prove_outcomes(sent, receipts)
             names = [each.hash.lower() for each in sent]
             settled = zip(names, sent, receipts, strict=True)
-            transfers = list(transfers_of(settled, tokens, [()] * len(sent)))
+            listed = listed_in(receipts, tokens)
+            transfers = list(transfers_of(settled, listed, [()] * len(sent)))
             transfers.extend(withdrawals(self.block.withdrawals or ()))
         except ValueError as trouble:
             raise Incomplete(f"block {self.ref.height}: {trouble}") from trouble
-        known = dict(zip(self.wanted, receipts, strict=True))
+        known = dict(zip(names, zip(sent, receipts, strict=True), strict=True))
         return Block(
             self.ref,
             tuple(transfers),
-            SomeOutcomes(self.places, self.block.transactions, known),
+            SomeOutcomes(self.names, known),
             Strays(receipts, tokens),
             overtaken=self.overtaken,
         )
@@ -84,10 +89,13 @@ class Survey:
             raise Incomplete(f"receipt of {name} is of block {receipt.block_hash}")
         if receipt.transaction_index != hex(place):
             raise Incomplete(f"receipt of {name} is at {receipt.transaction_index}")
-        logs = self.logs.get(place, ())
+        first, behind = bisect_left(self.places, place), bisect_right(self.places, place)
+        logs = self.logs[first:behind]
         if [_told(log) for log in receipt.logs] != [_told(log) for log in logs]:
             raise Incomplete(f"receipt of {name} tells of other logs than its block")
-        if receipt.logs_bloom is not None and bloom_of(receipt.logs_bloom) != _bloom(logs):
+        if receipt.logs_bloom is not None and bloom_of(receipt.logs_bloom) != bloom_of_logs(
+            logs
+        ):
             raise Incomplete(f"receipt of {name} lost some of its logs")
 
     def _prove_end(self, last: RawPlacedReceipt) -> None:
@@ -108,95 +116,60 @@ def survey(
     ref = decode_header(block)
     if ref.height != height:
         raise Incomplete(f"asked for block {height}, got {ref.height}")
-    places = _placed(ref, block)
+    names = _named(ref, block)
     version = interest.version()
     try:
-        of_place = _proved(ref, block, logs)
+        places = prove_logs(ref, block, logs)
     except ValueError as trouble:
         raise Incomplete(f"block {height}: {trouble}") from trouble
-    paid = _paid(block, of_place)
+    paid = _paid(block, logs, places)
     recipients = frozenset([recipient for recipient, _ in paid])
     ours = interest.perhaps(recipients)
     wanted = {place for recipient, place in paid if recipient in ours} if ours else set()
-    wanted.update(places[name] for name in interest.own if name in places)
-    wanted.update(_end(len(block.transactions), of_place))
+    if interest.own:
+        wanted.update(place for place, name in enumerate(names) if name in interest.own)
+    wanted.update(_end(len(names), places))
     if len(wanted) > RECEIPTS_MAX:
         raise TooMuch(f"block {height}: {len(wanted)} receipts matter")
     left_out = Overtaken(interest, version, recipients - ours)
-    return Survey(ref, block, of_place, sorted(wanted), places, left_out)
+    return Survey(ref, block, logs, places, sorted(wanted), names, left_out)
 
 
-def _end(count: int, logs: Mapping[int, Sequence[RawLog]]) -> Sequence[int]:
+def _end(count: int, places: Sequence[int]) -> Sequence[int]:
     """Return whose receipts show that no log follows the last one, and no transaction."""
     if not count:
         return ()
-    return range(max(logs), count) if logs else (count - 1,)
+    return range(places[-1], count) if places else (count - 1,)
 
 
-def _paid(block: RawBlock, logs: Mapping[int, Sequence[RawLog]]) -> list[tuple[str, int]]:
+def _paid(
+    block: RawBlock, logs: Sequence[RawPlacedLog], places: Sequence[int]
+) -> list[tuple[str, int]]:
     """Return who may have been paid, and by the transaction at which place."""
     paid = [
         (each.to.lower(), place)
         for place, each in enumerate(block.transactions)
         if each.value != "0x0" and each.to is not None
     ]
-    for place, mine in logs.items():
-        for log in mine:
-            recipient = recipient_in(log.topics)
-            if recipient is not None:
-                paid.append((recipient, place))
+    for log, place in zip(logs, places, strict=True):
+        recipient = recipient_in(log.topics)
+        if recipient is not None:
+            paid.append((recipient, place))
     return paid
 
 
-def _placed(ref: BlockRef, block: RawBlock) -> dict[str, int]:
-    """Return the place of each transaction, all of this block and none twice."""
+def _named(ref: BlockRef, block: RawBlock) -> list[str]:
+    """Return the name of each transaction, all of this block and none twice."""
     sent = block.transactions
     if block.transactions_root is not None:
         prove_root(block.transactions_root, len(sent))
-    for named in {each.block_hash for each in sent}:
-        if (named or "").lower() != ref.hash:
-            raise Incomplete(f"block {ref.height}: a transaction is of block {named}")
-    places = {each.hash.lower(): place for place, each in enumerate(sent)}
-    if len(places) != len(sent):
+    named = [each.block_hash for each in sent]
+    if named.count(block.hash) != len(sent):
+        prove_block(ref, named, "a transaction")
+    names = [each.hash.lower() for each in sent]
+    if len(set(names)) != len(sent):
         raise Incomplete(f"block {ref.height}: a transaction is listed twice")
-    return places
-
-
-def _proved(
-    ref: BlockRef, block: RawBlock, logs: Sequence[RawPlacedLog]
-) -> dict[int, list[RawLog]]:
-    """Return the logs by place of their transaction; nothing is missing among them."""
-    of_place: dict[int, list[RawLog]] = {}
-    mine: list[RawLog] = []
-    sent, last = block.transactions, -1
-    for named in {log.block_hash for log in logs}:
-        if (named or "").lower() != ref.hash:
-            raise Incomplete(f"block {ref.height}: a log is of block {named}")
-    for position, log in enumerate(logs):
-        if log.removed or log.log_index != hex(position):
-            raise Incomplete(f"log {log.log_index} stands at position {position}")
-        place = int(log.transaction_index, 16)
-        if place != last:
-            if not max(last, 0) <= place < len(sent):
-                raise Incomplete(f"log {log.log_index} is at transaction {place}")
-            of_place[place] = mine = []
-            last = place
-        if log.transaction_hash != sent[place].hash:
-            raise Incomplete(f"log {log.log_index} is of {log.transaction_hash}")
-        mine.append(log)
-    if block.logs_bloom is None or bloom_of(block.logs_bloom) != _bloom(logs):
-        raise Incomplete("the logs do not add up to the header's bloom")
-    return of_place
-
-
-def _bloom(logs: Sequence[RawLog]) -> int:
-    """Return the exact bloom of these logs; most words of a block are in many of them."""
-    words = {log.address for log in logs}
-    words.update(*[log.topics for log in logs])
-    bloom = 0
-    for word in words:
-        bloom |= bits_of(word)
-    return bloom
+    return names
 
 
 def _told(log: RawLog) -> tuple[str, list[str], str, str]:

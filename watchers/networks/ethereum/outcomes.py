@@ -40,36 +40,38 @@ class Outcomes(Mapping[str, Outcome]):
 
 
 class SomeOutcomes(Mapping[str, Outcome]):
-    """Outcomes of a block of which some receipts are here, by place.
+    """Outcomes of a block of which some receipts are here, by the hash of the transaction.
 
     Every transaction is a key. `Incomplete` where one is asked for that nobody wanted to know.
+    Of the others their names are kept, as one text: many blocks wait for their turn.
     """
 
     def __init__(
         self,
-        places: Mapping[str, int],
-        transactions: Sequence[RawTransaction],
-        receipts: Mapping[int, RawReceipt],
+        names: Sequence[str],
+        known: Mapping[str, tuple[RawTransaction, RawReceipt]],
     ) -> None:
-        self._places = places
-        self._transactions = transactions
-        self._receipts = receipts
+        self._names = " ".join(names)
+        self._count = len(names)
+        self._known = known
 
     def __getitem__(self, tx_hash: str) -> Outcome:
-        place = self._places[tx_hash]
-        receipt = self._receipts.get(place)
-        if receipt is None:
+        known = self._known.get(tx_hash)
+        if known is None and tx_hash in self:
             raise Incomplete(f"the receipt of {tx_hash} was not read")
-        return outcome_of(self._transactions[place], receipt)
+        if known is None:
+            raise KeyError(tx_hash)
+        return outcome_of(*known)
 
     def __contains__(self, tx_hash: object) -> bool:
-        return tx_hash in self._places
+        # Nearly always it is not there, and one look at the text says so.
+        return isinstance(tx_hash, str) and tx_hash in self._names and tx_hash in list(self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._names.split(" ") if self._count else ())
 
     def __len__(self) -> int:
-        return len(self._places)
+        return self._count
 
 
 def outcome_of(sent: RawTransaction, receipt: RawReceipt) -> Outcome:
@@ -87,7 +89,7 @@ def prove_outcomes(
     transactions: Sequence[RawTransaction], receipts: Sequence[RawReceipt]
 ) -> None:
     """Raise `Incomplete` where a status, a price or an amount of gas is missing or malformed."""
-    texts: list[str] = []
+    texts = [receipt.gas_used for receipt in receipts]
     for sent, receipt in zip(transactions, receipts, strict=True):
         status = receipt.status
         if status != SUCCEEDED and status != FAILED:  # noqa: PLR1714 - a set takes twice as long
@@ -96,10 +98,13 @@ def prove_outcomes(
         price = receipt.effective_gas_price or sent.gas_price
         if price is None:
             raise Incomplete(f"no gas price of {sent.hash}")
-        texts += (receipt.gas_used, price)
-        for extra in (receipt.blob_gas_used, receipt.blob_gas_price, receipt.l1_fee):
-            if extra is not None:
-                texts.append(extra)
+        texts.append(price)
+        if receipt.blob_gas_used is not None:
+            texts.append(receipt.blob_gas_used)
+        if receipt.blob_gas_price is not None:
+            texts.append(receipt.blob_gas_price)
+        if receipt.l1_fee is not None:
+            texts.append(receipt.l1_fee)
     # One look at all of them together; what they come to is worked out for those asked about.
     together = " ".join(texts)
     if QUANTITIES.fullmatch(together) is None or together.count(" ") >= len(texts) > 0:

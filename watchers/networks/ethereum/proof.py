@@ -4,10 +4,19 @@ Faults show, a careful lie need not: amounts are in no bloom, and words that ano
 leave no trace. Against a node that lies there is the word of a second one.
 """
 
+from binascii import unhexlify
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from watchers.network import Incomplete
-from watchers.networks.ethereum.bloom import NOTHING, bits_of, bloom_of, bloom_of_logs
+from watchers.networks.ethereum.bloom import (
+    NOTHING,
+    bits_of,
+    bits_of_listed,
+    bloom_of,
+    bloom_of_logs,
+)
 from watchers.networks.ethereum.outcomes import SUCCEEDED
 from watchers.networks.ethereum.wire import (
     RawBlock,
@@ -122,21 +131,34 @@ def _prove_log(block_hash: str, log: RawLog, position: int) -> None:
 def _prove_blooms(
     block: RawBlock, receipts: Sequence[RawReceipt], tokens: frozenset[str]
 ) -> None:
-    blooms = [_bloom(receipt) for receipt in receipts]
-    union = 0
-    for bloom in blooms:
-        union |= bloom
+    logged = [each for each in receipts if each.logs]
+    if [each for each in receipts if each.logs_bloom != NOTHING] != logged:
+        for each in receipts:
+            _bloom(each)
+    blooms = _blooms(logged)
+    union = reduce(or_, blooms, 0)
     # The header's bloom is the union of the receipts' blooms: it shows logs that were left out.
     if block.logs_bloom is not None and bloom_of(block.logs_bloom) != union:
         raise Incomplete("the blooms of the receipts do not add up to the header's")
-    _prove_last(receipts, blooms)
-    claimed = {token for token in tokens if _claims(union, bits_of(token))}
+    # The last logs of the block: no later log's place shows that they were cut. Only one loss
+    # stays hidden: that of a last log whose words another log of its receipt has.
+    for receipt, bloom in zip(logged[-1:], blooms[-1:], strict=True):
+        _prove_exact(receipt, bloom)
+    claimed = {token for token, bits in bits_of_listed(tokens) if _claims(union, bits)}
     if claimed:
-        claimed.difference_update([log.address for each in receipts for log in each.logs])
+        claimed.difference_update([log.address for each in logged for log in each.logs])
     for token in claimed:
-        for receipt, bloom in zip(receipts, blooms, strict=True):
+        for receipt, bloom in zip(logged, blooms, strict=True):
             if _claims(bloom, bits_of(token)):
                 _prove_exact(receipt, bloom)
+
+
+def _blooms(receipts: Sequence[RawReceipt]) -> list[int]:
+    texts = [each.logs_bloom for each in receipts if each.logs_bloom is not None]
+    blooms = [int.from_bytes(unhexlify(text.removeprefix("0x"))) for text in texts]
+    if len(blooms) != len(receipts) or not all(blooms):
+        return [_bloom(each) for each in receipts]
+    return blooms
 
 
 def _bloom(receipt: RawReceipt) -> int:
@@ -151,17 +173,6 @@ def _bloom(receipt: RawReceipt) -> int:
 
 def _claims(bloom: int, bits: int) -> bool:
     return bloom & bits == bits
-
-
-def _prove_last(receipts: Sequence[RawReceipt], blooms: Sequence[int]) -> None:
-    """Prove the last logs of the block: no later log's place shows that they were cut.
-
-    Only one loss stays hidden: that of a last log whose words another log of its receipt has.
-    """
-    for receipt, bloom in zip(reversed(receipts), reversed(blooms), strict=True):
-        if receipt.logs:
-            return _prove_exact(receipt, bloom)
-    return None
 
 
 def _prove_exact(receipt: RawReceipt, bloom: int) -> None:

@@ -6,7 +6,7 @@ in order of execution, which every kind of trace tells alike; a `withdrawal` is 
 own index.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from watchers.network import NATIVE, Transfer
@@ -59,23 +59,23 @@ def native(tx_hash: str, sent: RawTransaction) -> Transfer | None:
     return Transfer(tx_hash, "native", 0, NATIVE, sent.from_.lower(), sent.to.lower(), units)
 
 
-def tokens_in(
-    tx_hash: str, logs: Sequence[RawLog], tokens: frozenset[str]
-) -> Iterator[Transfer]:
-    """Yield the transfers of listed contracts; what EIP-7708 logs is no token.
+def listed_in(receipts: Iterable[RawReceipt], tokens: frozenset[str]) -> Mapping[str, str]:
+    """Map every spelling of a listed contract that these logs have to its lower case.
+
+    What EIP-7708 logs is no token.
+    """
+    spelled = {log.address for receipt in receipts for log in receipt.logs}
+    listed = tokens - {SYSTEM}
+    return {each: lower for each in spelled if (lower := each.lower()) in listed}
+
+
+def token(tx_hash: str, ordinal: int, asset: str, log: RawLog) -> Transfer | None:
+    """Return what a log of a listed contract moved; None where it is no transfer.
 
     Only a recorded block may have logs that its node took back: they move nothing.
     """
-    for ordinal, log in enumerate(logs):
-        asset = log.address
-        if asset not in tokens:
-            asset = asset.lower()
-            if asset not in tokens:
-                continue
-        no_token = asset == SYSTEM or log.removed
-        found = None if no_token else _token(tx_hash, ordinal, asset, log)
-        if found is not None:
-            yield found
+    found = None if log.removed else transfer_in(log.topics, log.data)
+    return None if found is None else Transfer(tx_hash, "token", ordinal, asset, *found)
 
 
 def internal(tx_hash: str, moves: Sequence[Move]) -> Iterator[Transfer]:
@@ -98,12 +98,7 @@ def withdrawals(each: Iterable[RawWithdrawal]) -> Iterator[Transfer]:
 
 def _stray(tx_hash: str, ordinal: int, asset: str, log: RawLog) -> Transfer | None:
     try:
-        return _token(tx_hash, ordinal, asset, log)
+        return token(tx_hash, ordinal, asset, log)
     except ValueError:
         # An amount that is no hex spoils a block only where the token is listed.
         return None
-
-
-def _token(tx_hash: str, ordinal: int, asset: str, log: RawLog) -> Transfer | None:
-    found = transfer_in(log.topics, log.data)
-    return None if found is None else Transfer(tx_hash, "token", ordinal, asset, *found)

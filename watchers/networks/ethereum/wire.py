@@ -147,7 +147,7 @@ class RawFlatTrace(msgspec.Struct, rename="camel", kw_only=True, gc=False):
 def amount(text: str) -> int:
     """Return a JSON-RPC quantity; `ValueError` for anything but `0x` and ASCII hex digits."""
     # `int` alone would also take signs, underscores, blanks and digits of other scripts.
-    if text[:2] != "0x" or not text.isalnum() or not text.isascii():
+    if text[:2] != "0x" or not text.isascii() or "_" in text or not text[-1].isalnum():
         raise ValueError(f"not a hex quantity: {text[:80]!r}")
     if len(text) > QUANTITY_DIGITS_MAX + 2:
         raise ValueError(f"wider than 256 bits: {text[:80]!r}")

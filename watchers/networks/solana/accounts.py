@@ -31,6 +31,8 @@ _ACCOUNT_TYPE_HOLDING = 2
 
 _INITIALIZED = 1
 _FROZEN = 2
+_MEMO_TRANSFER = 8
+"""Token-2022's extension of accounts: whether transfers to it need a memo."""
 
 
 @lru_cache(maxsize=16_384)
@@ -88,12 +90,16 @@ def nonce_state(data: bytes) -> NonceState | None:
 
 @dataclass(frozen=True, slots=True)
 class TokenHolding:
-    """What a token account holds. `frozen` accounts neither send nor receive."""
+    """What a token account holds. `frozen` accounts neither send nor receive.
+
+    `wants_memo` accounts (Token-2022) take no transfer without a memo, and ours have none.
+    """
 
     mint: str
     owner: str
     units: int
     frozen: bool
+    wants_memo: bool = False
 
 
 def token_holding(data: bytes) -> TokenHolding | None:
@@ -104,7 +110,26 @@ def token_holding(data: bytes) -> TokenHolding | None:
     if state not in {_INITIALIZED, _FROZEN}:
         return None
     units = int.from_bytes(data[64:72], "little")
-    return TokenHolding(_key(data, 0), _key(data, 32), units, frozen=state == _FROZEN)
+    return TokenHolding(
+        _key(data, 0),
+        _key(data, 32),
+        units,
+        frozen=state == _FROZEN,
+        wants_memo=_extension(data, _MEMO_TRANSFER)[:1] == b"\x01",
+    )
+
+
+def _extension(data: bytes, wanted: int) -> bytes:
+    """Return what Token-2022 wrote of one kind behind an account; nothing where it did not."""
+    offset = _ACCOUNT_TYPE_OFFSET + 1
+    while offset + 4 <= len(data):
+        kind, length = struct.unpack_from("<HH", data, offset)
+        if kind == wanted:
+            return data[offset + 4 : offset + 4 + length]
+        if kind == 0:
+            break
+        offset += 4 + length
+    return b""
 
 
 def mint_decimals(data: bytes) -> int | None:

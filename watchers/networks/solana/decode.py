@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from watchers.network import Block, BlockRef, Incomplete, Transfer
-from watchers.networks.solana.document import BlockDocument
+from watchers.networks.solana.document import BlockDocument, moved
 from watchers.networks.solana.gains import Gain, gains
 from watchers.networks.solana.landed import TROUBLE, Landed, Outcomes, landed, torn
 
@@ -64,25 +64,29 @@ def _decoded(document: BlockDocument, slot: int, listing: "_Listing") -> Block:
     ref = block_ref(document, slot)
     if document.transactions is None:
         raise Incomplete(f"slot {slot}: no transactions in the answer")
-    moved: dict[int | str, Landed] = {}
+    names: set[str] = set()
     transfers: list[Transfer] = []
-    for position, entry in enumerate(document.transactions):
-        if entry.meta is not None and not entry.meta.moved:
-            continue
+    beside: list[Landed | list[Transfer]] = []
+    for position, entry in moved(document.transactions):
         name: int | str = position
         try:
             transaction = landed(entry)
             name = transaction.tx_hash
             transfers += transaction.rises()
-            transfers += listing.payments(transaction)
+            if transaction.meta.moved_tokens():
+                if listing.names(transaction):
+                    payments, strays = listing.parted(transaction)
+                    transfers += payments
+                    beside.append(strays)
+                else:
+                    beside.append(transaction)
         except TROUBLE as trouble:
             raise torn(slot, name, trouble) from trouble
-        if name in moved:
+        if name in names:
             raise Incomplete(f"slot {slot}: transaction {name} is listed twice")
-        moved[name] = transaction
+        names.add(transaction.tx_hash)
     outcomes = Outcomes(slot, document.transactions)
-    strays = _Strays(slot, [*moved.values()], listing)
-    return Block(ref, tuple(transfers), outcomes, strays, internal=True)
+    return Block(ref, tuple(transfers), outcomes, _Strays(slot, beside, listing), internal=True)
 
 
 class _Listing:
@@ -100,42 +104,47 @@ class _Listing:
         self._texts = [mint.encode() for mint in mints]
         self._counted = counted
 
-    def payments(self, transaction: Landed) -> Iterator[Transfer]:
-        """Yield what counts; look for the mints' text before anything is parsed."""
-        if not transaction.meta.moved_tokens():
-            return
-        after = bytes(transaction.meta.postTokenBalances)
-        if not any(mint in after for mint in self._texts):
-            return
-        for gain in gains(transaction, ownerless=self._ownerless):
-            if gain.mint in self._mints and (units := self._counted(gain)):
-                yield gain.transfer("token", units)
+    def names(self, transaction: Landed) -> bool:
+        """Tell whether a listed mint may have been gained: its text is looked for unparsed."""
+        after = b"" + transaction.meta.postTokenBalances
+        return any(mint in after for mint in self._texts)
 
-    def strays(self, transaction: Landed) -> Iterator[Transfer]:
-        """Yield what `payments` leaves."""
-        if not transaction.meta.moved_tokens():
-            return
+    def parted(self, transaction: Landed) -> tuple[list[Transfer], list[Transfer]]:
+        """Return what counts of every gain, and what is left of it."""
+        payments: list[Transfer] = []
+        strays: list[Transfer] = []
         for gain in gains(transaction, ownerless=self._ownerless):
             if gain.mint not in self._mints:
-                yield gain.transfer("token", gain.units)
-            elif rest := gain.units - self._counted(gain):
-                yield gain.transfer("account", rest)
+                strays.append(gain.transfer("token", gain.units))
+                continue
+            units = self._counted(gain)
+            if units:
+                payments.append(gain.transfer("token", units))
+            if rest := gain.units - units:
+                strays.append(gain.transfer("account", rest))
+        return payments, strays
 
 
 @dataclass(slots=True, eq=False)
 class _Strays:
-    """What arrived without being a payment, read when asked for; equal where that is equal."""
+    """What arrived without being a payment; equal where that is equal.
+
+    Where no listed mint is named it is read only when asked for.
+    """
 
     slot: int
-    moved: Sequence[Landed]
+    beside: Sequence[Landed | list[Transfer]]
     listing: _Listing
 
     def __call__(self) -> Iterator[Transfer]:
-        for transaction in self.moved:
+        for each in self.beside:
+            if not isinstance(each, Landed):
+                yield from each
+                continue
             try:
-                yield from self.listing.strays(transaction)
+                yield from self.listing.parted(each)[1]
             except TROUBLE as trouble:
-                raise torn(self.slot, transaction.tx_hash, trouble) from trouble
+                raise torn(self.slot, each.tx_hash, trouble) from trouble
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Strays) and [*self()] == [*other()]

@@ -121,4 +121,7 @@ def _holding(prospect: Prospect, kind: Kind, standing: AccountDocument) -> Findi
         return Finding(kind, "token_account_not_owned", words)
     if holding.frozen:
         return Finding(kind, "token_account_frozen", "its token account is frozen")
+    if holding.wants_memo:
+        words = "its token account takes nothing without a memo, and payouts carry none"
+        return Finding(kind, "memo_required", words)
     return Finding(kind)

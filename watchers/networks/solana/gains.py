@@ -6,20 +6,24 @@ mints scale at will; it is not read.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from watchers.network import Incomplete, Transfer
 from watchers.networks.solana.accounts import associated_token_account
 from watchers.networks.solana.document import TOKEN_BALANCES, TokenBalance
 from watchers.networks.solana.landed import Landed
 
+Pair = tuple[str, str]
+"""Owner and mint."""
 
-@dataclass(frozen=True, slots=True)
-class Gain:
+
+class Gain(msgspec.Struct, frozen=True, gc=False):
     """One (owner, mint) pair that gained `units` in total.
 
     `ordinal` is its rank among all pairs that gained in the transaction, listed or not, so that
-    listing a token later renames nothing.
+    listing a token later renames nothing. `before` and `after` are every token balance of the
+    transaction.
     """
 
     transaction: Landed
@@ -27,8 +31,8 @@ class Gain:
     owner: str
     mint: str
     units: int
-    read: Sequence[tuple[int, TokenBalance]]
-    """Every token balance of the transaction: those before it as -1, those after it as 1."""
+    before: Sequence[TokenBalance]
+    after: Sequence[TokenBalance]
 
     def transfer(self, kind: str, units: int) -> Transfer:
         """Return `units` of this gain as a transfer of one kind."""
@@ -46,13 +50,14 @@ class Gain:
         """
         account = associated_token_account(self.owner, self.mint, program)
         arrived = 0
-        for sign, held in self.read:
-            if held.owner != self.owner or held.mint != self.mint:
-                continue
-            if held.programId not in {program, None}:
-                return 0
-            if self.transaction.key(held.accountIndex) == account:
-                arrived += sign * int(held.uiTokenAmount.amount)
+        for sign, listed in ((-1, self.before), (1, self.after)):
+            for held in listed:
+                if held.owner != self.owner or held.mint != self.mint:
+                    continue
+                if held.programId not in {program, None, ""}:
+                    return 0
+                if self.transaction.key(held.accountIndex) == account:
+                    arrived += sign * int(held.uiTokenAmount.amount)
         return max(0, min(self.units, arrived))
 
 
@@ -60,24 +65,31 @@ def gains(transaction: Landed, *, ownerless: bool = False) -> Iterator[Gain]:
     """Yield every pair that gained, in the order of their ordinals.
 
     Raises `Incomplete` where a balance belongs to no account of the transaction or is no number,
-    or has no owner; with `ownerless` such accounts (blocks from before 2022) are nobody's.
+    or has no owner. With `ownerless` a transaction may name no owner at all, as those in blocks
+    from before 2022: its token accounts are nobody's.
     """
-    meta, count = transaction.meta, transaction.count()
-    read = [(-1, held) for held in TOKEN_BALANCES.decode(meta.preTokenBalances) or ()]
-    read += [(1, held) for held in TOKEN_BALANCES.decode(meta.postTokenBalances) or ()]
-    totals: dict[tuple[str, str], int] = {}
-    for sign, held in read:
+    before = TOKEN_BALANCES.decode(transaction.meta.preTokenBalances) or []
+    after = TOKEN_BALANCES.decode(transaction.meta.postTokenBalances) or []
+    totals: dict[Pair, int] = {}
+    if ownerless and not any(held.owner for held in (*before, *after)):
+        return
+    _add(totals, -1, before, len(transaction.keys))
+    _add(totals, 1, after, len(transaction.keys))
+    risen = sorted([pair for pair, units in totals.items() if units > 0])
+    for ordinal, pair in enumerate(risen):
+        yield Gain(transaction, ordinal, *pair, totals[pair], before, after)
+
+
+def _add(
+    totals: dict[Pair, int], sign: int, listed: Sequence[TokenBalance], count: int
+) -> None:
+    for held in listed:
         amount, owner = held.uiTokenAmount.amount, held.owner
         if not (amount.isascii() and amount.isdigit()):
             raise Incomplete(f"token amount {amount!r} is not a number")
         if not 0 <= held.accountIndex < count:
             raise Incomplete(f"token balance of unknown account {held.accountIndex}")
-        if owner is None and ownerless:
-            continue
-        if owner is None:
+        if not owner:
             raise Incomplete(f"token account {held.accountIndex} has no owner")
         pair = owner, held.mint
         totals[pair] = totals.get(pair, 0) + sign * int(amount)
-    risen = sorted(pair for pair, units in totals.items() if units > 0)
-    for ordinal, pair in enumerate(risen):
-        yield Gain(transaction, ordinal, *pair, totals[pair], read)

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, count
+from operator import gt
 
 import msgspec
 
 from watchers.network import NATIVE, Incomplete, Outcome, Transfer
 from watchers.networks.solana.document import (
     BODY,
-    KEYS,
     LAMPORTS,
     LOADED,
-    MESSAGE,
-    Body,
+    NAME,
     Key,
     Meta,
+    Packing,
     Parts,
+    Signed,
     TransactionDocument,
 )
 from watchers.networks.solana.packed import unpacked
@@ -29,52 +31,51 @@ def torn(slot: int, transaction: int | str, trouble: Exception) -> Incomplete:
     return Incomplete(f"slot {slot}, transaction {transaction}: {trouble}")
 
 
-def result_of(entry: TransactionDocument) -> Meta:
-    """Return how a transaction ended; raise `Incomplete` where the node does not know yet."""
-    if entry.meta is None:
-        raise Incomplete("its result is not known yet")
-    return entry.meta
-
-
-@dataclass(slots=True)
-class Landed:
-    """A transaction that is in a block."""
+class Landed(msgspec.Struct, gc=False):
+    """A transaction that is in a block. Its accounts are as many as its balances."""
 
     tx_hash: str
-    body: Body
+    body: Parts | Packing
     meta: Meta
-    _keys: Sequence[str | Key] = ()
+    keys: Sequence[str | Key] = ()
 
     def rises(self) -> list[Transfer]:
-        """Return one transfer for each account whose lamports rose."""
+        """Return one transfer for each account whose lamports rose. To be called first.
+
+        Raises `Incomplete` where accounts and balances do not pair up.
+        """
         before, after = _lamports(self.meta)
+        self.keys = _all_keys(self.body, self.meta, len(after))
         tx_hash, key = self.tx_hash, self.key
         return [
-            Transfer(tx_hash, "native", n, NATIVE, "", key(n), units - before[n])
-            for n, units in enumerate(after)
-            if units > before[n]
+            Transfer(tx_hash, "native", n, NATIVE, "", key(n), after[n] - before[n])
+            for n in compress(count(), map(gt, after, before))
         ]
 
-    def count(self) -> int:
-        """Return how many accounts it has: as many as balances."""
-        return bytes(self.meta.preBalances).count(b",") + 1
-
     def key(self, index: int) -> str:
-        """Return one of the `count` account keys, in the order of balances."""
-        if not self._keys:
-            self._keys = _all_keys(self.body, self.meta, self.count())
-        key = self._keys[index]
+        """Return one of the account keys, in the order of balances."""
+        key = self.keys[index]
         return key if isinstance(key, str) else key.pubkey
 
 
 def landed(entry: TransactionDocument) -> Landed:
     """Name a transaction by its first signature; raise `Incomplete` where there is none."""
-    body: Body = BODY.decode(entry.transaction)
-    if not isinstance(body, Parts):
-        return Landed(unpacked(body).tx_hash, body, result_of(entry))
+    body = BODY.decode(entry.transaction)
+    return Landed(_first_signature(body), body, _result(entry))
+
+
+def _first_signature(body: Signed | Packing) -> str:
+    if not isinstance(body, Signed):
+        return unpacked(body).tx_hash
     if not body.signatures or not body.signatures[0]:
         raise Incomplete("a transaction without a signature")
-    return Landed(body.signatures[0], body, result_of(entry))
+    return body.signatures[0]
+
+
+def _result(entry: TransactionDocument) -> Meta:
+    if entry.meta is None:
+        raise Incomplete("its result is not known yet")
+    return entry.meta
 
 
 def _lamports(meta: Meta) -> tuple[list[int], list[int]]:
@@ -84,18 +85,17 @@ def _lamports(meta: Meta) -> tuple[list[int], list[int]]:
     return before, after
 
 
-def _all_keys(body: Body, meta: Meta, count: int) -> Sequence[str | Key]:
+def _all_keys(body: Parts | Packing, meta: Meta, count: int) -> Sequence[str | Key]:
     """Return static, loaded writable and loaded readonly keys, `count` in all."""
+    keys: Sequence[str | Key]
     if not isinstance(body, Parts):
-        keys: list[str | Key] = [*unpacked(body).keys()]
-    elif len(body.accountKeys):
-        keys = [*KEYS.decode(body.accountKeys)]
+        keys = unpacked(body).keys()
     else:
-        keys = MESSAGE.decode(body.message).accountKeys
+        keys = body.accountKeys if body.message is None else body.message.accountKeys
     # `accounts` and jsonParsed already list the loaded keys among the rest.
     loaded = LOADED.decode(meta.loadedAddresses) if len(keys) < count else None
     if loaded is not None:
-        keys += loaded.writable + loaded.readonly
+        keys = [*keys, *loaded.writable, *loaded.readonly]
     if len(keys) != count:
         raise Incomplete(f"{len(keys)} accounts but {count} balances")
     return keys
@@ -111,17 +111,17 @@ class Outcomes(Mapping[str, Outcome]):
 
     slot: int
     entries: Sequence[TransactionDocument]
-    _by_hash: dict[str, Landed] = field(default_factory=dict)
+    _by_hash: dict[str, Meta] = field(default_factory=dict)
 
     def __getitem__(self, tx_hash: str) -> Outcome:
-        found = self._index()[tx_hash]
+        meta = self._index()[tx_hash]
         try:
-            before, after = _lamports(found.meta)
+            before, after = _lamports(meta)
         except TROUBLE as trouble:
             raise torn(self.slot, tx_hash, trouble) from trouble
-        spent, fee = before[0] - after[0], found.meta.fee
+        spent, fee = before[0] - after[0], meta.fee
         told = None if fee is None or spent >= fee else fee
-        return Outcome(found.meta.err is None, max(0, spent), max(0, -spent), told)
+        return Outcome(meta.err is None, max(0, spent), max(0, -spent), told)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._index())
@@ -129,14 +129,14 @@ class Outcomes(Mapping[str, Outcome]):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def _index(self) -> Mapping[str, Landed]:
+    def _index(self) -> Mapping[str, Meta]:
         if len(self._by_hash) != len(self.entries):
             for position, entry in enumerate(self.entries):
                 try:
-                    found = landed(entry)
+                    tx_hash = _first_signature(NAME.decode(entry.transaction))
+                    self._by_hash[tx_hash] = _result(entry)
                 except TROUBLE as trouble:
                     raise torn(self.slot, position, trouble) from trouble
-                self._by_hash[found.tx_hash] = found
             if len(self._by_hash) != len(self.entries):
                 raise Incomplete(f"slot {self.slot}: a transaction is listed twice")
         return self._by_hash

@@ -25,8 +25,8 @@ class _Envelope(msgspec.Struct):
 def decode_recorded(files: Recorded) -> Block:
     """Read the block with every gain of the listed mints, whichever token program they have.
 
-    The answer does not name its slot: it is `height`, else what the file's name begins with
-    where that fits, else the one after the parent's. A transaction without its result is none.
+    The answer does not name its slot: it is `height`, else the first number in the file's name
+    that fits, else the one after the parent's. A transaction without its result is none.
     Raises `Incomplete` where the answer is short, an error, or for another slot, `ValueError`
     for an asset that is no mint.
     """
@@ -47,7 +47,7 @@ def _require_mint(text: str) -> None:
 
 
 def _document(content: bytes) -> BlockDocument:
-    envelope = msgspec.json.decode(content, type=_Envelope)
+    envelope = msgspec.json.decode(content, type=_Envelope | None) or _Envelope()
     if bytes(envelope.error) not in {b"", b"null"}:
         raise Incomplete(f"block: the node answered {bytes(envelope.error).decode()[:200]}")
     document = msgspec.json.decode(bytes(envelope.result) or content, type=BlockDocument | None)
@@ -68,8 +68,9 @@ def _slot(document: BlockDocument, files: Recorded) -> int:
         return files.height
     if document.blockHeight == 0:
         return 0
-    parent, number = document.parentSlot, _NUMBER.match(files.name)
-    named = int(number[0]) if number else 0
+    parent = document.parentSlot
     if parent is None:
         raise Incomplete("block: it does not name its parent's slot, and no --slot is given")
-    return named if 0 < named - parent <= SKIPPED_MAX else parent + 1
+    named = map(int, _NUMBER.findall(files.name))
+    fitting = (slot for slot in named if 0 < slot - parent <= SKIPPED_MAX)
+    return next(fitting, parent + 1)

@@ -104,4 +104,6 @@ def destination_account_stands(
         )
     if holding.frozen:
         raise Refused(f"the token account of {order.destination} is frozen")
+    if holding.wants_memo:
+        raise Refused(f"the token account of {order.destination} takes nothing without a memo")
     return True

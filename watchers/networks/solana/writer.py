@@ -14,6 +14,7 @@ from keystore.api import SolanaIntent, SolanaSweepIntent
 from watchers.network import (
     NATIVE,
     BroadcastRejected,
+    NodeUnavailable,
     PayoutOrder,
     Refused,
     Slot,
@@ -27,6 +28,7 @@ from watchers.networks.solana.accounts import (
     nonce_account_address,
     nonce_state,
 )
+from watchers.networks.solana.rehearsal import rehearse
 from watchers.networks.solana.wire import Valued, accounts, ask, recent_prices
 from watchers.rpc import JsonRpc, RpcError
 
@@ -102,7 +104,7 @@ class SolanaWriter:
         """Return the fields of `SolanaIntent`; the ceiling covers fee and account rent.
 
         Raises `Refused` naming what stands in the way: the nonce account, the destination, the
-        token account, the wallet's balance or the fee ceiling.
+        token account, the wallet's balance, the fee ceiling, or what a node's simulation says.
         """
         nonce_account = slot.nonce_account
         if nonce_account is None:
@@ -132,6 +134,7 @@ class SolanaWriter:
             compute_unit_limit=facts.unit_limit,
             compute_unit_price_micro_lamports=price,
         )
+        await rehearse(self.rpc, intent, order.source)
         return dict(msgspec.to_builtins(intent))
 
     def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:
@@ -145,12 +148,19 @@ class SolanaWriter:
         return payment.check(typed, raw)
 
     async def broadcast(self, raw: bytes) -> None:
-        """Send the bytes once, without the node's own simulation and retries."""
+        """Send the bytes to every node, without its own simulation and retries.
+
+        One that takes them is enough; else `BroadcastRejected` carries a node's words.
+        """
         config = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
-        try:
-            await self.rpc.call("sendTransaction", [b64encode(raw).decode(), config], str)
-        except RpcError as error:
-            raise BroadcastRejected(str(error)) from error
+        params = [b64encode(raw).decode(), config]
+        said = await self.rpc.call_everywhere("sendTransaction", params, str)
+        if any(isinstance(each, str) for each in said):
+            return
+        for each in said:
+            if isinstance(each, RpcError):
+                raise BroadcastRejected(str(each)) from each
+        raise NodeUnavailable("; ".join(map(str, said)))
 
     async def aclose(self) -> None:
         """Close the connections."""

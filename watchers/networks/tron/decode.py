@@ -96,8 +96,8 @@ def _failed(
         if transaction.ret != SUCCEEDED
         or info.result
         or (
-            info.receipt.result != SUCCESS
-            and (info.receipt.result or info.log or info.internal_transactions)
+            (said := info.receipt.result) != SUCCESS
+            and (said or info.log or info.internal_transactions)
         )
     ]
     return frozenset(

@@ -17,7 +17,6 @@ from watchers.networks.tron.address import from_base58, to_hex
 from watchers.networks.tron.answers import (
     Account,
     Answer,
-    BroadcastAnswer,
     CallAnswer,
     ChainParameters,
     Resources,
@@ -107,11 +106,6 @@ class TronNode:
             reason = call_failure(answer) or "no 32-byte result"
             raise Incomplete(f"balanceOf on {contract}: {reason}")
         return int(word, 16)
-
-    async def broadcast(self, raw: bytes) -> BroadcastAnswer:
-        """Hand over a serialized, signed transaction."""
-        query = {"transaction": raw.hex()}
-        return await self.ask("/wallet/broadcasthex", query, BroadcastAnswer)
 
     async def _header(self, path: str, height: int | None) -> BlockRef:
         asked = {} if height is None else {"id_or_num": str(height)}

@@ -6,6 +6,7 @@ move TRX and several TRC-10 assets at once: what comes after the first value tha
 (TRX, then the assets in the order named) is set apart by `NEXT_VALUE`.
 """
 
+from binascii import unhexlify
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ ADDRESS_PADDING = ("0" * 24, "0" * 22 + "41")  # some compilers keep the 41 of a
 VALUE_NOTES = ("call", "create", "suicide")
 MOVES_VALUE = frozenset((*VALUE_NOTES, *(note.encode().hex() for note in VALUE_NOTES)))
 """Other operations (`delegateResourceOfEnergy`, `freezeFor...`) state an amount that stays put."""
-SENDS = frozenset({"TransferContract", "TransferAssetContract"})
+SENDS_TRX, SENDS_ASSET = "TransferContract", "TransferAssetContract"
 NEXT_VALUE = 1 << 20
 """More than a transaction's energy buys of logs or internal transactions."""
 
@@ -80,14 +81,16 @@ def find_transfers(
         if failed and info.id in failed:
             continue
         try:
-            contract = transaction.raw_data.contract[0]
-            if contract.type in SENDS:
-                _add_sent(info.id, contract, tokens, found)
+            (contract,) = transaction.raw_data.contract
+            if contract.type == SENDS_TRX:
+                value = _parameter(contract.parameter).value
+                if value.amount > 0:
+                    ends = canonical(value.owner_address), canonical(value.to_address)
+                    found.append(Transfer(info.id, "native", 0, NATIVE, *ends, value.amount))
+            elif contract.type == SENDS_ASSET:
+                _add_asset(info.id, contract, tokens, found)
             if info.log:
-                for ordinal, log in enumerate(info.log):
-                    token = tokens.get(log.address)
-                    if token is not None:
-                        _add_logged(info.id, ordinal, token, log, found)
+                _add_logs(info, tokens, found)
             if info.internal_transactions:
                 _add_inner(info, tokens, found)
         except (ValueError, msgspec.DecodeError) as unreadable:
@@ -126,7 +129,7 @@ class Strays:
 
     def _assets(self, transaction: Transaction, info: Info) -> Iterator[Transfer]:
         contract = transaction.raw_data.contract[0]
-        if contract.type == "TransferAssetContract":
+        if contract.type == SENDS_ASSET:
             value = _parameter(contract.parameter).value
             asset = _asset_id(value)
             if asset and asset not in self.tokens and value.amount > 0:
@@ -140,18 +143,14 @@ class Strays:
                     yield Transfer(info.id, "token", place, asset, sender, recipient, units)
 
 
-def _add_sent(
+def _add_asset(
     tx_hash: str, contract: Contract, tokens: Mapping[str, str], found: list[Transfer]
 ) -> None:
     value = _parameter(contract.parameter).value
-    kind, asset = "native", NATIVE
-    if contract.type != "TransferContract":
-        kind, asset = "token", _asset_id(value)
-        if asset not in tokens:
-            return
-    if value.amount > 0:
-        sender, recipient = canonical(value.owner_address), canonical(value.to_address)
-        found.append(Transfer(tx_hash, kind, 0, asset, sender, recipient, value.amount))
+    asset = _asset_id(value)
+    if asset in tokens and value.amount > 0:
+        ends = canonical(value.owner_address), canonical(value.to_address)
+        found.append(Transfer(tx_hash, "token", 0, asset, *ends, value.amount))
 
 
 def _owner(contract: Contract) -> str:
@@ -175,12 +174,19 @@ def is_hex(text: str) -> bool:
     return len(text) % 2 == 0 and not text.strip("0123456789abcdefABCDEF")
 
 
+def _add_logs(info: Info, tokens: Mapping[str, str], found: list[Transfer]) -> None:
+    for ordinal, log in enumerate(info.log):
+        token = tokens.get(log.address)
+        if token is not None:
+            _add_logged(info.id, ordinal, token, log, found)
+
+
 def _add_logged(
     tx_hash: str, ordinal: int, token: str, log: Log, found: list[Transfer]
 ) -> None:
     topics = log.topics
     if len(topics) == 3 and topics[0] == TRANSFER_TOPIC and len(log.data) == WORD:
-        units = int.from_bytes(bytes.fromhex(log.data), "big")
+        units = int.from_bytes(unhexlify(log.data))
         sender, recipient = topic_address(topics[1]), topic_address(topics[2])
         if units > 0 and recipient:
             found.append(Transfer(tx_hash, "token", ordinal, token, sender, recipient, units))

@@ -13,15 +13,14 @@ import msgspec
 from keystore.api import TronIntent
 from watchers.network import (
     NATIVE,
-    BroadcastRejected,
     Incomplete,
-    NodeUnavailable,
     PayoutOrder,
     Refused,
     Slot,
 )
 from watchers.networks.tron import resource
 from watchers.networks.tron.address import from_base58
+from watchers.networks.tron.broadcast import broadcast
 from watchers.networks.tron.fees import (
     NATIVE_BYTES,
     TOKEN_BYTES,
@@ -31,7 +30,7 @@ from watchers.networks.tron.fees import (
     energy_limit,
     prices_of,
 )
-from watchers.networks.tron.node import TronNode, call_failure, words_of
+from watchers.networks.tron.node import TronNode, call_failure
 from watchers.networks.tron.transaction import decode_signed, transfer_words
 from watchers.rpc import Endpoints
 
@@ -122,13 +121,8 @@ class TronWriter:
         return signed.tx_hash
 
     async def broadcast(self, raw: bytes) -> None:
-        """Hand the bytes to the node once; any code but SUCCESS is `BroadcastRejected`."""
-        answer = await self._node.broadcast(raw)
-        code = answer.code or ("SUCCESS" if answer.result else "")
-        if not code:
-            raise NodeUnavailable("broadcasthex: neither result nor code")
-        if code != "SUCCESS":
-            raise BroadcastRejected(f"{code}: {words_of(answer.message)}")
+        """Hand the bytes to every node; one that takes them is enough."""
+        await broadcast(self.endpoints, raw)
 
     async def aclose(self) -> None:
         """Close the connections."""
