@@ -1,6 +1,6 @@
 """Composition root of the API: settings and database become one ASGI application."""
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Api:
 
 def now() -> Moment:
     """Return the real moment."""
-    return Moment(datetime.now(UTC), secrets.token_bytes)
+    return Moment(datetime.now(UTC), os.urandom)
 
 
 def create_api(settings: Settings, database: Database, clock: Clock = now) -> Api:

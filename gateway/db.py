@@ -1,21 +1,18 @@
 """Sessions and the one commit point of the house."""
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
-from sqlalchemy import URL, Connection, PoolProxiedConnection, event, text
+from sqlalchemy import URL, PoolProxiedConnection, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
@@ -23,7 +20,8 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gateway.driver import Driver, Rows, Statement
+from gateway.driver import Driver, Rows
+from gateway.line import Later, Line, line_on
 from gateway.measured import MeasuredPool, log_slow_statements
 
 SLOW_MILLISECONDS = 500
@@ -56,6 +54,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             connect_args={"async_creator_fn": Driver.connect},
+            json_deserializer=msgspec.json.decode,  # lists have hundreds of columns to read
             hide_parameters=True,  # faults are logged whole, and hashes and letters are parameters
         )
         _ping_the_idle(self.engine, idle_seconds)
@@ -72,7 +71,7 @@ class Database:
         next user of the pooled connection.
         """
         async with self._sessions() as session:
-            session.info[_LINE] = _line_on(await session.connection())
+            session.info[_LINE] = line_on(await session.connection())
             if merchant_id is not None:
                 await send_later(session, _SET_TENANT, {"merchant_id": merchant_id})
             yield session
@@ -81,7 +80,8 @@ class Database:
     async def ask(self, statement: LiteralString, values: Mapping[str, Any]) -> Rows:
         """Run one statement that is its own transaction, under no tenant; return its rows."""
         async with self.engine.connect() as connection:
-            [rows] = await _line_on(connection).run([(statement, values)], alone=True)
+            line = line_on(connection)
+            [rows] = await line.run([line.statement(statement, values)], alone=True)
             return rows
 
     @asynccontextmanager
@@ -128,48 +128,11 @@ def _ping_the_idle(engine: AsyncEngine, seconds: float) -> None:
 _CURRENT_TENANT = text("SELECT coalesce(current_setting('app.merchant_id', true), '')")
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """The driver's connection under a session's, and who listens to what is executed."""
-
-    driver: Driver
-    connection: Connection
-
-    def statement(self, text_: LiteralString, values: Mapping[str, Any]) -> Statement:
-        return Statement(text_, values, partial(self._tell, text_, values))
-
-    async def run(
-        self,
-        statements: Sequence[tuple[LiteralString, Mapping[str, Any]]],
-        *,
-        alone: bool = False,
-    ) -> list[Rows]:
-        sent = [self.statement(*each) for each in statements]
-        try:
-            await self.driver.run(sent, alone=alone)
-        except psycopg.Error as fault:
-            texts = ";".join(text_ for text_, _ in statements)
-            raise DBAPIError.instance(
-                texts, None, fault, psycopg.Error, hide_parameters=True
-            ) from fault
-        return [each.rows or () for each in sent]
-
-    def _tell(self, statement: str, values: Mapping[str, Any], name: str) -> None:
-        for hear in getattr(self.connection.dispatch, name):
-            hear(self.connection, None, statement, values, None, False)  # noqa: FBT003 - SQLAlchemy's
-
-
-def _line_on(connection: AsyncConnection) -> _Line:
-    assert connection.sync_connection is not None  # noqa: S101 it is connected
-    raw = connection.sync_connection.connection
-    return _Line(cast("Driver", raw.driver_connection), connection.sync_connection)
-
-
-async def _line_of(session: AsyncSession) -> _Line:
-    line: _Line | None = session.info.get(_LINE)
+async def _line_of(session: AsyncSession) -> Line:
+    line: Line | None = session.info.get(_LINE)
     if line is None or session.in_nested_transaction():
         # SQLAlchemy sets a savepoint when the session first asks for its connection.
-        line = _line_on(await session.connection())
+        line = line_on(await session.connection())
     return line
 
 
@@ -193,23 +156,8 @@ async def send_all(
 
     Each sees what those before it did. The first fault is raised, and nothing behind it is run.
     """
-    return await (await _line_of(session)).run(statements)
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A statement that goes out with whatever comes next."""
-
-    line: _Line
-    statement: Statement
-
-    async def rows(self) -> Rows:
-        """Return its rows; where it was not sent yet it is now."""
-        if self.statement.rows is None:
-            await self.line.run(())
-        if self.statement.rows is None:
-            raise RuntimeError("the statement was forgotten: its transaction was undone")
-        return self.statement.rows
+    line = await _line_of(session)
+    return await line.run([line.statement(*each) for each in statements])
 
 
 async def send_later(
@@ -218,11 +166,16 @@ async def send_later(
     """Run one statement in the round trip of whatever comes next.
 
     That may be any statement of this session, or its commit; they raise its fault. The order is
-    kept, so all that follows sees what it did.
+    kept, so all that follows sees what it did. Within a savepoint it is run now: its fault has
+    to be known before the savepoint is released.
     """
     line = await _line_of(session)
+    line.require_open()
     later = line.statement(statement, values)
-    line.driver.defer(later)
+    if session.in_nested_transaction():
+        await line.run([later])
+    else:
+        line.driver.defer(later)
     return Later(line, later)
 
 
@@ -230,12 +183,17 @@ async def send_later(
 async def acting_for(session: AsyncSession, merchant_id: str) -> AsyncIterator[None]:
     """Act inside one tenant for a part of this transaction, then return to where it was.
 
-    Only for operators. After a fault nothing is restored: the transaction is lost anyway.
+    Only for operators. A savepoint that is undone restores it too.
     """
     before = await session.scalar(_CURRENT_TENANT)
     await send_later(session, _SET_TENANT, {"merchant_id": merchant_id})
-    yield
-    await session.flush()
+    try:
+        yield
+        await session.flush()
+    except Exception:
+        if not session.in_nested_transaction():
+            await send_later(session, _SET_TENANT, {"merchant_id": before})
+        raise
     await send_later(session, _SET_TENANT, {"merchant_id": before})
 
 

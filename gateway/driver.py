@@ -15,7 +15,7 @@ from typing import Any, LiteralString, TypeAlias, cast
 
 import psycopg
 from psycopg import AsyncConnection, adapt, generators
-from psycopg._preparing import Prepare
+from psycopg._preparing import Prepare, PrepareManager
 from psycopg._queries import PostgresQuery
 from psycopg.abc import PQGen, Transformer
 from psycopg.adapt import PyFormat
@@ -23,6 +23,7 @@ from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
+Tell: TypeAlias = Callable[[LiteralString, Mapping[str, Any]], None]
 _PLACE = re.compile(r"%\((\w+)\)s")
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 
@@ -31,13 +32,13 @@ _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 class Statement:
     """One statement with psycopg's places, `%(name)s`, and their values; its rows, once answered.
 
-    `tell` hears "before_cursor_execute" when it is sent, "after_cursor_execute" when all of its
-    round trip was answered.
+    `before` hears of it when it is sent, `after` when all of its round trip was answered.
     """
 
     text: LiteralString
     values: Mapping[str, Any]
-    tell: Callable[[str], None]
+    before: Tell
+    after: Tell
     rows: Rows | None = None
 
 
@@ -101,7 +102,19 @@ class Driver(AsyncConnection[Any]):
 
     def _rollback_gen(self) -> PQGen[None]:
         self._deferred.clear()
-        yield from super()._rollback_gen()
+        yield from self._keeping_prepared(super()._rollback_gen())
+
+    def _keeping_prepared(self, rollback: PQGen[None]) -> PQGen[None]:
+        """Roll back without forgetting what is prepared: PostgreSQL keeps it, and we make no tables.
+
+        Else every refusal would leave the next one on this connection a round trip to drop it,
+        and its statements to prepare anew.
+        """
+        book, self._prepared = self._prepared, PrepareManager()
+        try:
+            yield from rollback
+        finally:
+            self._prepared = book
 
     def _trip(
         self,
@@ -115,7 +128,7 @@ class Driver(AsyncConnection[Any]):
             yield from self._pipeline._sync_gen()  # noqa: SLF001 - executemany has one of its own
         queue = [*self._deferred, *statements]
         for each in queue:
-            each.tell("before_cursor_execute")
+            each.before(each.text, each.values)
         adapting = adapt.Transformer(self)
         bound = [_bound(adapting, each) for each in queue]
         begin = self._begin() if opens else []
@@ -125,7 +138,7 @@ class Driver(AsyncConnection[Any]):
         yield from self._prepared.maintain_gen(self)
         for each, result in zip(queue, results[len(begin) :], strict=False):
             each.rows = _rows(adapting, result)
-            each.tell("after_cursor_execute")
+            each.after(each.text, each.values)
 
     def _exchange(self, bound: Sequence[_Bound]) -> PQGen[list[PGresult]]:
         """Send all, then read all: what follows a fault too, so that the connection stays usable."""
@@ -141,7 +154,10 @@ class Driver(AsyncConnection[Any]):
             if prepare is Prepare.SHOULD:
                 prepared = answers
                 answers = yield from generators.fetch_many(self.pgconn)
-                answers = answers if prepared[-1].status in _GOOD else prepared
+                answers = answers if prepared and prepared[-1].status in _GOOD else prepared
+            if not answers:
+                self.pgconn.finish()  # whose answer would come next nobody knows
+                raise fault or psycopg.OperationalError("a round trip lacks an answer")
             results.append(answers[-1])
             if fault is None and answers[-1].status not in _GOOD:
                 fault = psycopg.errors.error_from_result(answers[-1])

@@ -2,13 +2,15 @@
 
 Use `structlog.get_logger()` with an event in words and ids as fields;
 `structlog.contextvars.bound_contextvars(request_id=...)` adds fields to everything below it.
+Many events of one kind are one call: `each=[{...}, ...]` writes a line for every mapping in it.
 Libraries that log through the standard library come out in the same form.
 """
 
+import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -16,6 +18,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN = "***"
+EACH = "each"
 
 _SECRET_WORDS = frozenset(
     {
@@ -32,6 +35,8 @@ _SECRET_WORDS = frozenset(
 )
 _SECRET_PAIRS = ("private_key", "api_key")
 _WORD_BREAK = re.compile(r"[^a-z0-9]+")
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_JSON = json.JSONEncoder(default=str)
 
 
 def configure(level: str, *, stream: TextIO | None = None) -> None:
@@ -63,6 +68,8 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 def _redacted(name: str, value: Any) -> Any:
     if _is_secret(name):
         return HIDDEN
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Mapping):
         return {inner: _redacted(str(inner), each) for inner, each in value.items()}
     if isinstance(value, list | tuple):
@@ -81,8 +88,20 @@ def _is_secret(name: str) -> bool:
 
 def _renderer(target: TextIO) -> Processor:
     if target.isatty():
-        return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    return structlog.processors.JSONRenderer(default=str)
+        return _line_for_each(
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        )
+    return _line_for_each(lambda _logger, _method, event: _JSON.encode(event))
+
+
+def _line_for_each(render: Callable[[WrappedLogger, str, EventDict], str]) -> Processor:
+    """Render an event, or one line for every mapping that it brings, with what they share."""
+
+    def rendered(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        each = event.pop(EACH, ({},))
+        return "\n".join(render(logger, method, {**event, **fields}) for fields in each)
+
+    return rendered
 
 
 def _adopt_standard_logging(number: int, target: TextIO, shared: list[Processor]) -> None:

@@ -41,6 +41,7 @@ from gateway.http.paging import provide_page
 from gateway.http.reading import BODY_BYTES_MAX, JsonRequest
 from gateway.http.wiring import part, provide_moment
 from gateway.invoices.controller import InvoiceController
+from gateway.invoices.export_controller import InvoiceExportController
 from gateway.ledger.controller import ApplicationWalletController, LedgerController
 from gateway.ledger.export_controller import EntryExportController
 from gateway.merchant_settings.controller import (
@@ -104,6 +105,7 @@ V1: Sequence[ControllerRouterHandler] = (
     FactorController,
     FactorResetController,
     InvoiceController,
+    InvoiceExportController,
     KeyController,
     LedgerController,
     MerchantController,

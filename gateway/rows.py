@@ -19,7 +19,8 @@ Row = TypeVar("Row", bound=Table)
 class Plain(Generic[Row]):
     """Makes rows that read like `model` from tuples of its `columns`, in their order.
 
-    `select` names the columns for a statement; `width` is how many they are.
+    `select` names the columns for a statement, `keys` their names in Python; `width` is how many
+    they are.
     """
 
     def __init__(self, model: type[Row], alias: str) -> None:
@@ -27,9 +28,9 @@ class Plain(Generic[Row]):
         self.columns = [cast("Column[Any]", each.columns[0]) for each in attributes]
         self.select = ", ".join(f"{alias}.{column.name}" for column in self.columns)
         self.width = len(self.columns)
+        self.keys = [each.key for each in attributes]
         # The fields are the model's, which only the mapper knows.
-        shape: Any = namedtuple(model.__name__, [each.key for each in attributes])  # type: ignore[misc]  # noqa: PYI024
-        self._make = shape._make
+        self._shape: Any = namedtuple(model.__name__, self.keys)  # type: ignore[misc]  # noqa: PYI024
         self._units = [
             place for place, column in enumerate(self.columns) if isinstance(column.type, Units)
         ]
@@ -41,4 +42,12 @@ class Plain(Generic[Row]):
             for place in self._units:
                 if values[place] is not None:
                     values[place] = int(values[place])
-        return cast("Row", self._make(values))
+        return cast("Row", self._shape._make(values))
+
+    def new(self, **values: Any) -> Row:
+        """Return the row of these values, all that the model has, by its names in Python."""
+        return cast("Row", self._shape(**values))
+
+    def copy(self, entity: Row) -> Row:
+        """Return an entity as a row that no session holds."""
+        return cast("Row", self._shape(*[getattr(entity, key) for key in self.keys]))

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import delete
 
 from gateway.audit.chain import link
+from gateway.catalog.troubles import Troubles
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.invoices.expiry import close_round, expire_round
@@ -34,9 +35,10 @@ from gateway.webhooks.alerts import emit_alert
 from gateway.webhooks.dialling import open_session
 from gateway.webhooks.feed import place_events
 from gateway.webhooks.guard import Guard
+from gateway.webhooks.line import Line
 from gateway.webhooks.outbox import DELIVERIES_CHANNEL
 from gateway.webhooks.secrets import EndpointSecrets
-from gateway.webhooks.sender import Line, Sender
+from gateway.webhooks.sender import Sender
 
 CONNECTIONS_MIN = 4
 """One listens, one leases, one settles; the rest share what is left."""
@@ -55,6 +57,7 @@ TIDY_SECONDS = 60.0
 USAGE_SECONDS = 60.0
 SHARE_SECONDS = 2.0
 BILLING_SECONDS = 5.0
+WATCHED_SECONDS = 5.0
 GRACE_SECONDS = 5.0
 """Beyond the webhook timeout, for writing the last results after SIGTERM."""
 
@@ -82,6 +85,7 @@ async def run(
     guard = Guard(settings.webhooks.allow_private)
     registry = CollectorRegistry()
     measure(database.engine, registry)
+    troubles = Troubles(registry)
     try:
         async with (
             served(settings.worker.metrics_host, settings.worker.metrics_port, registry),
@@ -95,6 +99,7 @@ async def run(
                     *_sender_loops(settings, sender),
                     *_courier_loops(database, courier, clock),
                     *clock_loops,
+                    Loop("watched", lambda: troubles.round(database, clock()), WATCHED_SECONDS),
                 ]
                 listening = tasks.create_task(_listener(database, sender).run(stop))
                 log.info("working", networks=sorted(settings.networks))

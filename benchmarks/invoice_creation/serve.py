@@ -11,7 +11,7 @@ from benchmarks.invoice_creation import fastapi_orm
 from benchmarks.invoice_creation.shop import read_settings
 from gateway import logs
 from gateway.app import create_api
-from gateway.commands.api import IDLE_SECONDS
+from gateway.commands.api import COLLECT_AFTER, IDLE_SECONDS
 from gateway.db import Database
 from gateway.postgres.url import role_url
 
@@ -31,7 +31,8 @@ def main() -> None:
         app = create_api(settings, database).asgi
     else:
         app = fastapi_orm.create_app(settings)
-    gc.freeze()  # as `gateway api` does
+    gc.freeze()  # as `gateway api` does, for the peer too
+    gc.set_threshold(COLLECT_AFTER)
     uvicorn.run(
         app, host="127.0.0.1", port=port, log_level="warning", access_log=False, lifespan="off"
     )

@@ -105,13 +105,21 @@ class Shop:
 
 @asynccontextmanager
 async def opened(system: System, *, patience_seconds: float = 0.0) -> AsyncIterator[Shop]:
-    """Open a merchant's account as the operator, make its keys and its webhook endpoint."""
-    operator = system.client(system.operator_key)
+    """Open a merchant's account as the operator, make its keys and its webhook endpoint.
+
+    The approver's key is a colleague's to make: the operator would be one with both otherwise.
+    """
+    operator, colleague = (
+        system.client(key) for key in (system.operator_key, system.colleague_key)
+    )
     merchant_id = (await operator.post("/v1/merchants", {"name": "Demo shop"}))["id"]
     keys = []
-    for name, scopes in (("maker", MAKER_SCOPES), ("approver", APPROVER_SCOPES)):
+    for name, scopes, hand in (
+        ("maker", MAKER_SCOPES, operator),
+        ("approver", APPROVER_SCOPES, colleague),
+    ):
         body = {"name": name, "scopes": list(scopes)}
-        keys.append((await operator.post(f"/v1/merchants/{merchant_id}/api_keys", body))["key"])
+        keys.append((await hand.post(f"/v1/merchants/{merchant_id}/api_keys", body))["key"])
     maker, approver = (system.client(key, patience_seconds=patience_seconds) for key in keys)
     endpoint = await maker.post("/v1/webhook_endpoints", {"url": system.place.receiver_url})
     system.place.webhook_secret.touch(mode=0o600)
@@ -120,7 +128,7 @@ async def opened(system: System, *, patience_seconds: float = 0.0) -> AsyncItera
         await _fund(system, operator)
         yield Shop(system, merchant_id, maker, approver)
     finally:
-        for client in (operator, maker, approver):
+        for client in (operator, colleague, maker, approver):
             await client.aclose()
 
 

@@ -46,6 +46,8 @@ class System:
     chains: Mapping[str, LocalChain]
     inbox: Inbox
     operator_key: str
+    colleague_key: str
+    """Another operator's: nobody makes both keys of a merchant that ask and approve."""
 
     def client(self, key: str | None = None, *, patience_seconds: float = 0.0) -> Client:
         """Return a client of the API; whoever asked for it closes it."""
@@ -114,8 +116,8 @@ async def _started(
         _receiver(place, supervisor),
     )
     tell("starting the gateway's processes")
-    operator_key = await _gateway(place, supervisor)
-    system = System(place, supervisor, chains, Inbox(place.kept_webhooks), operator_key)
+    keys = await _gateway(place, supervisor)
+    system = System(place, supervisor, chains, Inbox(place.kept_webhooks), *keys)
     tell("waiting until every payment method is available")
     await _ready(system)
     return system
@@ -148,17 +150,17 @@ async def _receiver(place: Place, supervisor: Supervisor) -> None:
     await supervisor.said("receiver", "listening")
 
 
-async def _gateway(place: Place, supervisor: Supervisor) -> str:
-    """Start API, worker and watchers; make the operator's first key meanwhile."""
+async def _gateway(place: Place, supervisor: Supervisor) -> tuple[str, str]:
+    """Start API, worker and watchers; make the keys of two operators meanwhile."""
     config = ("--config", str(place.config))
     for name in ("api", "worker"):
         await supervisor.start(name, "gateway", name, *config)
     for process, network in zip(WATCHERS, NETWORKS, strict=True):
         await supervisor.start(process, "watchers", "run", network.name, *config)
-    printed = await supervisor.run(
-        "gateway", "admin", "create-operator-key", "--name", "local", *config
-    )
-    return printed.split()[-1]
+    create = ("gateway", "admin", "create-operator-key", *config, "--name")
+    first = await supervisor.run(*create, "local")
+    second = await supervisor.run(*create, "colleague")
+    return first.split()[-1], second.split()[-1]
 
 
 async def _ready(system: System) -> None:

@@ -14,14 +14,16 @@ from gateway.domain.roles import scopes_of
 from gateway.models import ApiKey, User
 
 Rights = Mapping[str, frozenset[str]]
-"""What each maker may do today; nothing, where it is gone, suspended or revoked."""
+"""What each maker of the merchant may do today; nothing, where it is gone, suspended or revoked."""
 
 
 def lacking(row: ApiKey, rights: Rights) -> frozenset[str]:
-    """Return the scopes of a key that its maker could not hand out today; pure."""
-    if row.created_by is None:
-        return frozenset()
-    return frozenset(row.scopes) - rights.get(row.created_by, frozenset())
+    """Return the scopes of a key that its maker could not hand out today; pure.
+
+    Makers that are not named are the house's: an operator hands out what it does not have itself.
+    """
+    own = rights.get(row.created_by or "")
+    return frozenset() if own is None else frozenset(row.scopes) - own
 
 
 def rights_of(maker: User | ApiKey) -> frozenset[str]:
@@ -54,7 +56,8 @@ async def maker_changed(
     rights = {maker.id: rights_of(maker)}
     for row in await keys_by(session, maker.id, moment.at):
         if revoke:
-            await end_key(session, actor, row, moment)
+            # What was made with it has the same maker, and is in this list.
+            await end_key(session, actor, row, moment, made=False)
         elif more := lacking(row, rights):
             await record(
                 session,

@@ -10,7 +10,7 @@ from gateway.accounts import keys
 from gateway.accounts.documents import KeyDocument, key_document
 from gateway.accounts.limits import check_end, check_networks, require_narrowing
 from gateway.accounts.repository import behind, key_of
-from gateway.accounts.standing import standing_count
+from gateway.accounts.standing import made_with, standing_count
 from gateway.audit.service import record
 from gateway.domain.actor import MERCHANT_SCOPES, OPERATOR_SCOPES, Actor
 from gateway.domain.errors import Conflict, Forbidden, Invalid, NotFound
@@ -18,7 +18,7 @@ from gateway.domain.moment import Moment
 from gateway.models import ApiKey
 
 KEYS_MAX = 200
-"""Of one merchant and both modes: each has a budget of requests of its own."""
+"""Of one merchant and mode: each has a budget of requests of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,12 @@ async def create_key(
     moment: Moment,
     *,
     maker: str | None = None,
+    made_with: str | None = None,
 ) -> KeyDocument:
     """Write a checked key and return it with its secret; the caller decides who may ask.
 
-    `maker` is the person or the first key behind it, None where the house makes it.
+    `maker` is the person or the first key behind it, None where the house makes it at the machine;
+    `made_with` is the key that asks, None where a person does.
     """
     _check_scopes(request)
     check_networks(request.allowed_ips)
@@ -64,6 +66,7 @@ async def create_key(
         requests_per_minute=request.requests_per_minute,
         public_key=request.public_key,
         created_by=maker,
+        made_with=made_with,
         created_at=moment.at,
         expires_at=request.expires_at,
         revoked_at=None,
@@ -80,11 +83,19 @@ async def grant_key(
     """Create a key for somebody who holds one: no more rights than theirs, and on record."""
     _check_grant(actor, request)
     request = await _within_own_limits(session, actor, request, moment.at)
-    if await standing_count(session, request.merchant_id, moment.at) >= KEYS_MAX:
+    mode = request.livemode
+    if await standing_count(session, request.merchant_id, moment.at, livemode=mode) >= KEYS_MAX:
         raise Conflict(f"at most {KEYS_MAX} keys are in force at once", code="too_many_keys")
-    # Keys that an operator makes for a merchant are the merchant's: nobody of it stands behind them.
-    maker = None if actor.merchant_id is None else await behind(session, actor.key_id)
-    document = await create_key(session, request, pepper, moment, maker=maker)
+    # An operator too: whoever has seen the secrets of two keys is one at the merchant's gate.
+    maker = await behind(session, actor.key_id)
+    document = await create_key(
+        session,
+        request,
+        pepper,
+        moment,
+        maker=maker,
+        made_with=None if actor.signed_in is not None else actor.key_id,
+    )
     await record(
         session,
         actor,
@@ -106,29 +117,43 @@ async def grant_key(
 async def revoke_key(
     session: AsyncSession, actor: Actor, key_id: str, moment: Moment
 ) -> KeyDocument:
-    """Revoke for good; a key that is revoked already stays as it is."""
+    """Revoke for good, with all that was made with it; one that is revoked already stays so."""
     row = await key_of(session, actor.tenant, key_id, livemode=actor.livemode, lock=True)
     if row is None:
         raise NotFound(f"there is no API key {key_id[:64]}")
-    if row.revoked_at is None:
-        await end_key(session, actor, row, moment)
-    return key_document(row)
+    if row.revoked_at is not None:
+        return key_document(row)
+    ended = await end_key(session, actor, row, moment)
+    return key_document(row, ended=[each.id for each in ended])
 
 
-async def end_key(session: AsyncSession, actor: Actor, row: ApiKey, moment: Moment) -> None:
-    """Revoke a key that is in force, on its merchant's record."""
+async def end_key(
+    session: AsyncSession, actor: Actor, row: ApiKey, moment: Moment, *, made: bool = True
+) -> list[ApiKey]:
+    """Revoke a key that is in force, on its merchant's record; return what ended with it.
+
+    Whoever held it may hold what was made with it, and with that: they end as well, unless not
+    `made`. A key that is being made with it waits for the row, and is refused.
+    """
     row.revoked_at = moment.at
     await session.flush()
-    await record(
-        session,
-        actor,
-        moment,
-        action="api_key.revoked",
-        subject=row.id,
-        merchant_id=row.merchant_id,
-        before={"revoked_at": None},
-        after={"revoked_at": moment.at.isoformat()},
-    )
+    ended = list(await made_with(session, row.id)) if made else []
+    for each in ended:
+        each.revoked_at = moment.at
+    await session.flush()
+    for each in (row, *ended):
+        with_it = {} if each is row else {"with": row.id}
+        await record(
+            session,
+            actor,
+            moment,
+            action="api_key.revoked",
+            subject=each.id,
+            merchant_id=each.merchant_id,
+            before={"revoked_at": None},
+            after={"revoked_at": moment.at.isoformat(), **with_it},
+        )
+    return ended
 
 
 async def _within_own_limits(

@@ -20,9 +20,26 @@ async def keys_by(session: AsyncSession, maker: str, at: datetime) -> Sequence[A
     return (await session.scalars(query)).all()
 
 
-async def standing_count(session: AsyncSession, merchant_id: str | None, at: datetime) -> int:
-    """Return how many keys of a merchant are in force, of both modes."""
-    query = select(func.count()).where(ApiKey.merchant_id == merchant_id, _in_force(at))
+async def made_with(session: AsyncSession, key_id: str) -> Sequence[ApiKey]:
+    """Lock and return what is not revoked of the keys that were made with this one, and with those."""
+    made = select(ApiKey.id).where(ApiKey.made_with == key_id).cte("made", recursive=True)
+    made = made.union(select(ApiKey.id).where(ApiKey.made_with == made.c.id))
+    query = (
+        select(ApiKey)
+        .where(ApiKey.id.in_(select(made.c.id)), ApiKey.revoked_at.is_(None))
+        .order_by(ApiKey.id)
+        .with_for_update()
+    )
+    return (await session.scalars(query)).all()
+
+
+async def standing_count(
+    session: AsyncSession, merchant_id: str | None, at: datetime, *, livemode: bool
+) -> int:
+    """Return how many keys of a merchant and mode are in force."""
+    query = select(func.count()).where(
+        ApiKey.merchant_id == merchant_id, ApiKey.livemode == livemode, _in_force(at)
+    )
     return await session.scalar(query) or 0
 
 

@@ -13,7 +13,10 @@ from gateway.catalog import repository
 from gateway.domain.moment import Moment
 from gateway.models import Currency, Network, NetworkHealth, PriceHistory
 from gateway.prices.service import newest_of
+from gateway.rows import Plain
 
+_CURRENCY, _NETWORK = Plain(Currency, "c"), Plain(Network, "n")
+_HEALTH, _PRICE = Plain(NetworkHealth, "h"), Plain(PriceHistory, "p")
 SHELF = "catalog"
 """Where `Database.info`, and so every session of it, carries the `Shelf`, if there is one."""
 
@@ -51,6 +54,12 @@ class Shelf:
         self._reading[test] = now
         return None
 
+    def network_of(self, method: str, *, test: bool) -> str | None:
+        """Return the network of a method by what was read last, however old: it never changes."""
+        kept = self._kept.get(test)
+        offered = () if kept is None else kept[1].offered
+        return next((network.id for coin, network in offered if coin.id == method), None)
+
     def keep(self, found: Published, *, test: bool) -> None:
         """Put what was just read in the place of what was there."""
         self._kept[test] = (self._clock(), found)
@@ -72,24 +81,13 @@ async def _read(session: AsyncSession, at: datetime, *, test: bool) -> Published
     health = await repository.health_of(session, test=test)
     networks = sorted({network.id for _, network in offered})
     prices = await newest_of(session, at)
-    # A rollback would take back what these rows hold: they leave the session as they are.
-    for row in {id(row): row for row in _rows(offered, health, prices)}.values():
-        session.expunge(row)
+    # A rollback would take back what entities hold.
     return Published(
-        offered=offered,
-        health={network.id: row for network, row in health},
+        offered=[(_CURRENCY.copy(coin), _NETWORK.copy(network)) for coin, network in offered],
+        health={
+            network.id: None if row is None else _HEALTH.copy(row) for network, row in health
+        },
         free=await repository.free_addresses(session, networks),
         held=await repository.causes_of_holds(session),
-        prices=prices,
+        prices={code: _PRICE.copy(row) for code, row in prices.items()},
     )
-
-
-def _rows(
-    offered: Sequence[tuple[Currency, Network]],
-    health: Sequence[tuple[Network, NetworkHealth | None]],
-    prices: Mapping[str, PriceHistory],
-) -> list[object]:
-    found: list[object] = [*prices.values()]
-    for pair in (*offered, *health):
-        found += [row for row in pair if row is not None]
-    return found

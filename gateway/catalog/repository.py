@@ -43,6 +43,12 @@ async def health_of(
     return [(network, health) for network, health in await session.execute(query)]
 
 
+async def published_health(session: AsyncSession) -> Sequence[NetworkHealth]:
+    """Return what every watcher published, by network."""
+    query = select(NetworkHealth).order_by(NetworkHealth.network_id)
+    return (await session.scalars(query)).all()
+
+
 async def free_addresses(session: AsyncSession, network_ids: Sequence[str]) -> dict[str, int]:
     """Return how many addresses nobody has been shown, per network, counted up to 1000."""
     query = select(Network.id, func.free_addresses(Network.id)).where(

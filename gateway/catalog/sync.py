@@ -83,6 +83,7 @@ def _sync_currency(
         column: _units(f"{key}.{name}", getattr(asset, name), asset.decimals)
         for name, column in _AMOUNTS.items()
     }
+    free["fee_on_transfer"] = asset.fee_on_transfer
     row = known.get(currency_id)
     if row is not None:
         _refuse_changes(key, row, fixed)

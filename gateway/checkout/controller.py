@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from http import HTTPStatus
@@ -18,16 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.service import AddressUnverified, alarm
 from gateway.checkout.branding import COLOR_PATH, color_sheet, image_sources
-from gateway.checkout.page import checkout_page, problem_page
+from gateway.checkout.documents import status_document
+from gateway.checkout.frame import problem_page
+from gateway.checkout.page import checkout_page
 from gateway.checkout.service import opened, payer_of, standing_of
-from gateway.checkout.words import State, state_of
 from gateway.db import Database
 from gateway.domain.actor import Actor
 from gateway.domain.errors import NotFound, Refusal
 from gateway.domain.moment import Moment
 from gateway.http.errors import REQUEST_ID
 from gateway.invoices.activation import choose
-from gateway.invoices.documents import InvoiceDocument
 from gateway.invoices.repository import locked
 from gateway.settings import Settings
 
@@ -51,22 +50,6 @@ class Choice(msgspec.Struct):
     """The form of the page; without a method it chooses one that no invoice has."""
 
     payment_method: str = ""
-
-
-class StatusDocument(msgspec.Struct, kw_only=True):
-    """Where an invoice stands; `state` is what the page tells the payer."""
-
-    id: str
-    object: str
-    state: State
-    status: str
-    exception: str
-    final: bool
-    amount: str | None
-    currency: str
-    amount_paid: str
-    amount_due: str | None
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,23 +192,6 @@ class CheckoutController(Controller):
             return await visit.page(refusal=refusal)
         there = {"Location": f"/i/{visit.invoice_id}?method={method}"}
         return Response("", status_code=HTTPStatus.SEE_OTHER, headers=there)
-
-
-def status_document(invoice: InvoiceDocument, now: datetime) -> StatusDocument:
-    """Shape where an invoice stands."""
-    return StatusDocument(
-        id=invoice.id,
-        object="invoice_status",
-        state=state_of(invoice, now),
-        status=invoice.status,
-        exception=invoice.exception,
-        final=invoice.final,
-        amount=invoice.amount,
-        currency=invoice.currency,
-        amount_paid=invoice.amount_paid,
-        amount_due=invoice.amount_due,
-        expires_at=invoice.expires_at,
-    )
 
 
 def _notice(refusal: Refusal) -> str:

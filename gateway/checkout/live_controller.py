@@ -16,10 +16,10 @@ from gateway.checkout.controller import (
     page_response,
     provide_visit,
     refused_page,
-    status_document,
 )
+from gateway.checkout.documents import status_document
+from gateway.checkout.frame import problem_page
 from gateway.checkout.listeners import Listeners
-from gateway.checkout.page import problem_page
 from gateway.checkout.receipt import receipt_page
 from gateway.checkout.service import opened, standing_of
 from gateway.domain.errors import Refusal

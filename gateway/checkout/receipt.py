@@ -1,7 +1,7 @@
 """The receipt of a settled invoice, to be printed. Pure: same checkout, same bytes."""
 
+from gateway.checkout.frame import frame
 from gateway.checkout.html import Child, Html, tag
-from gateway.checkout.page import frame
 from gateway.checkout.service import Checkout, Sighting
 from gateway.checkout.words import clean, trimmed
 from gateway.invoices.documents import InvoiceDocument, RefundDocument

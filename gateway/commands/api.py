@@ -27,6 +27,9 @@ GRACE_SECONDS = 20
 """How long answers in flight may take after SIGTERM."""
 BACKLOG = 2048
 IDLE_SECONDS = 1.0
+COLLECT_AFTER = 20_000
+"""So many new objects until the youngest are looked through for garbage; Python's own 700 is often
+within one list."""
 
 
 class _Server(uvicorn.Server):
@@ -90,6 +93,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     host, port = listener.getsockname()[:2]
     log.info("listening", host=host, port=port)
     stop = asyncio.Event()

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,15 +12,12 @@ from gateway.audit.service import record
 from gateway.customers.documents import CustomerDocument, customer_document
 from gateway.customers.repository import customer_of
 from gateway.domain.actor import Actor
-from gateway.domain.errors import Conflict, Invalid
+from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
+from gateway.merchants.referrers import attributed, require_referrer
 from gateway.models import Customer
 
 NAMED = ("reference", "email", "name")
-REFERRALS = {
-    "unknown_referral_code": "no such referral code is in force",
-    "self_referral": "nobody refers himself",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,9 @@ async def create_customer(counter: Counter, wanted: Mapping[str, Any]) -> Custom
     session, actor, at = counter.session, counter.actor, counter.moment.at
     code = wanted.get("referral_code")
     if code is not None:
-        await _require_referral(counter, code, wanted["email"])
+        await require_referrer(
+            session, code, wanted["email"], tenant=actor.tenant, livemode=actor.livemode
+        )
     values = {
         "id": counter.moment.id("cus"),
         "merchant_id": actor.tenant,
@@ -85,9 +83,10 @@ async def create_customer(counter: Counter, wanted: Mapping[str, Any]) -> Custom
         "created_at": at,
         "updated_at": at,
     }
-    added = await session.scalar(
-        insert(Customer).values(values).on_conflict_do_nothing().returning(Customer)
-    )
+    with attributed():
+        added = await session.scalar(
+            insert(Customer).values(values).on_conflict_do_nothing().returning(Customer)
+        )
     if added is None:
         raise _taken()
     after = {name: wanted[name] for name in NAMED} | {"referred_by": code}
@@ -126,14 +125,6 @@ async def delete_customer(counter: Counter, customer_id: str) -> CustomerDocumen
     after = {"deleted_at": counter.moment.at.isoformat()}
     await counter.note("customer.deleted", row.id, after, before={"deleted_at": None})
     return customer_document(row)
-
-
-async def _require_referral(counter: Counter, code: str, email: str | None) -> None:
-    actor = counter.actor
-    query = select(func.referral_refusal(code, actor.tenant, actor.livemode, email))
-    refusal = await counter.session.scalar(query)
-    if refusal is not None:
-        raise Invalid.field("/referral_code", refusal, REFERRALS[refusal])
 
 
 def _taken() -> Conflict:

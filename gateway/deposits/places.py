@@ -75,12 +75,12 @@ async def owners_at(
         .outerjoin(Invoice, Invoice.id == AddressPool.invoice_id)
         .where(
             AddressPool.network_id == network,
-            AddressPool.address.in_(addresses),
+            AddressPool.address == any_(bindparam("addresses", type_=ARRAY(Text))),
             AddressPool.merchant_id.is_not(None),
         )
     )
     found = {}
-    for row, invoice in await session.execute(query):
+    for row, invoice in await session.execute(query, {"addresses": list(addresses)}):
         owner = owner_of(row, {} if invoice is None else {invoice.id: invoice})
         if owner is not None:
             found[row.address] = owner

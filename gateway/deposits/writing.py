@@ -2,17 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from decimal import Decimal
 
-import msgspec
-from sqlalchemy import Select, any_, bindparam, select, text, update
+from sqlalchemy import Select, any_, bindparam, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.types import BigInteger, Text
+from sqlalchemy.types import Text
 
-from gateway.models import AddressPool, Deposit, DepositSighting
+from gateway.db import as_json, send
+from gateway.models import Deposit, DepositSighting
 
 Identity = tuple[str, str, int]
 """Hash, kind and ordinal: a deposit's name inside its network."""
@@ -45,16 +44,17 @@ async def add(session: AsyncSession, deposits: Sequence[Deposit]) -> set[str]:
     """
     if not deposits:
         return set()
+    loaded = [(deposit, vars(deposit)) for deposit in deposits]
     rows = [
-        {name: getattr(deposit, name) for name in NAMES}
+        {name: values.get(name) for name in NAMES}
         | {"units": str(deposit.units), "fee_units": str(deposit.fee_units)}
-        for deposit in deposits
+        for deposit, values in loaded
     ]
-    written = await session.execute(_ADD, {"rows": msgspec.json.encode(rows).decode()})
+    written = await send(session, _ADD, {"rows": as_json(rows)})
     for deposit in deposits:
         make_transient_to_detached(deposit)
         session.add(deposit)
-    return {row.id for row in written if row.status == "rejected"}
+    return {deposit_id for deposit_id, status in written if status == "rejected"}
 
 
 async def counted_elsewhere(session: AsyncSession, deposit_ids: Sequence[str]) -> set[str]:
@@ -70,18 +70,15 @@ async def add_sightings(
 ) -> None:
     """Note in which block (hash, height) each deposit stands."""
     places = {
-        (deposit.id, block_hash): (deposit, height) for deposit, block_hash, height in seen
+        (deposit.id, block_hash): {
+            "deposit": deposit.id,
+            "hash": block_hash,
+            "height": height,
+            "units": str(deposit.units),
+        }
+        for deposit, block_hash, height in seen
     }
-    await session.execute(
-        _ADD_SIGHTINGS,
-        {
-            "deposits": [deposit_id for deposit_id, _ in places],
-            "hashes": [block_hash for _, block_hash in places],
-            "heights": [height for _, height in places.values()],
-            "units": [Decimal(deposit.units) for deposit, _ in places.values()],
-            "at": at,
-        },
-    )
+    await send(session, _ADD_SIGHTINGS, {"rows": as_json(list(places.values())), "at": at})
 
 
 async def orphan_sightings(session: AsyncSession, deposit_ids: Sequence[str]) -> None:
@@ -97,11 +94,7 @@ async def mark_confirmed(
     session: AsyncSession, deposits: Sequence[Deposit], at: datetime
 ) -> None:
     """Write that these deposits are final."""
-    statement = update(Deposit).where(_OF_IDS).values(status="confirmed", confirmed_at=at)
-    await session.execute(
-        statement.execution_options(synchronize_session=False),
-        {"ids": [deposit.id for deposit in deposits]},
-    )
+    await send(session, _CONFIRM, {"ids": [deposit.id for deposit in deposits], "at": at})
     for deposit in deposits:
         set_committed_value(deposit, "status", "confirmed")
         set_committed_value(deposit, "confirmed_at", at)
@@ -109,49 +102,47 @@ async def mark_confirmed(
 
 async def use_addresses(session: AsyncSession, pool_ids: Collection[int]) -> None:
     """Mark assigned addresses as paid to."""
-    these = AddressPool.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))
-    statement = (
-        update(AddressPool).where(these, AddressPool.status == "ASSIGNED").values(status="USED")
-    )
-    await session.execute(
-        statement.execution_options(synchronize_session=False), {"ids": list(pool_ids)}
-    )
+    await send(session, _USE, {"ids": list(pool_ids)})
 
 
 async def supersede_strays(
     session: AsyncSession, network: str, identities: Collection[Identity]
 ) -> None:
     """Mark strays that are deposits now: their asset was listed and the block read again."""
-    await session.execute(
-        _SUPERSEDE,
-        {
-            "network": network,
-            "hashes": [tx_hash for tx_hash, _, _ in identities],
-            "kinds": [kind for _, kind, _ in identities],
-            "ordinals": [ordinal for _, _, ordinal in identities],
-        },
-    )
+    rows = [
+        {"tx_hash": tx_hash, "kind": kind, "ordinal": ordinal}
+        for tx_hash, kind, ordinal in identities
+    ]
+    await send(session, _SUPERSEDE, {"network": network, "rows": as_json(rows)})
 
 
-# As one text: the driver takes twenty arrays apart more slowly than the database reads JSON.
-_ADD = text(f"""
+# Rows are one value: the driver takes twenty arrays apart more slowly than the database reads JSON.
+_ADD = f"""
 INSERT INTO deposit ({", ".join(NAMES)})
-SELECT {", ".join(NAMES)} FROM json_populate_recordset(CAST(NULL AS deposit), CAST(:rows AS json))
+SELECT {", ".join(NAMES)}
+FROM jsonb_populate_recordset(CAST(NULL AS deposit), %(rows)s)
 RETURNING id, status
-""")  # noqa: S608 - the model's own column names
+"""  # noqa: S608 - the model's own column names
 
-_ADD_SIGHTINGS = text("""
+_ADD_SIGHTINGS = """
 INSERT INTO deposit_sighting (deposit_id, block_hash, block_height, units, orphaned, seen_at)
-SELECT deposit_id, block_hash, block_height, units, false, :at
-FROM unnest(CAST(:deposits AS text[]), CAST(:hashes AS text[]), CAST(:heights AS bigint[]),
-            CAST(:units AS numeric[])) AS seen (deposit_id, block_hash, block_height, units)
+SELECT deposit, hash, height, units, false, %(at)s
+FROM jsonb_to_recordset(%(rows)s)
+    AS seen (deposit text, hash text, height bigint, units numeric)
 ON CONFLICT (deposit_id, block_hash) DO UPDATE SET orphaned = false
-""")
+"""
 
-_SUPERSEDE = text("""
+_CONFIRM = """
+UPDATE deposit SET status = 'confirmed', confirmed_at = %(at)s WHERE id = ANY(%(ids)s)
+"""
+
+_USE = """
+UPDATE address_pool SET status = 'USED' WHERE id = ANY(%(ids)s) AND status = 'ASSIGNED'
+"""
+
+_SUPERSEDE = """
 UPDATE stray SET status = 'counted'
-FROM unnest(CAST(:hashes AS text[]), CAST(:kinds AS text[]), CAST(:ordinals AS integer[]))
-    AS now (tx_hash, kind, ordinal)
-WHERE stray.network_id = :network AND stray.tx_hash = now.tx_hash AND stray.kind = now.kind
+FROM jsonb_to_recordset(%(rows)s) AS now (tx_hash text, kind text, ordinal integer)
+WHERE stray.network_id = %(network)s AND stray.tx_hash = now.tx_hash AND stray.kind = now.kind
     AND stray.ordinal = now.ordinal
-""")
+"""

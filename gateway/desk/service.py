@@ -47,7 +47,9 @@ async def request_refund(
     case: Case, deposit_id: str, destination: str, reason: str
 ) -> ResolutionDocument:
     """Ask that the whole of a final deposit be paid out to an address that is not ours."""
-    deposit, _, network = await _resolvable(case, deposit_id)
+    deposit, currency, network = await _resolvable(case, deposit_id)
+    if currency.fee_on_transfer:
+        raise Conflict("the token keeps a part of every transfer", code="fee_on_transfer")
     address = await payable(case.session, network, destination)
     asked = {"kind": "refund", "destination": address, "reason": reason}
     return await _requested(case, deposit, network, asked)

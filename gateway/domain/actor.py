@@ -68,6 +68,8 @@ class SignedIn:
     role: str
     factor_pending: bool
     stepped_up_at: datetime | None
+    enrolled: bool = False
+    """The person has a second factor."""
 
 
 @dataclass(frozen=True, slots=True)

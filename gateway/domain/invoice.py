@@ -6,23 +6,51 @@ are sticky: `settled`, `canceled` and `invalid` were told to somebody who acted 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import NamedTuple
 
 BASIS_POINTS = 10_000
+RATE_GRACE = timedelta(minutes=15)
+"""How long a rate counts on after another was locked: what its payer saw is on its way."""
+
+
+class Lock(NamedTuple):
+    """What paid the whole invoice in one currency, in base units, until another rate was locked."""
+
+    units: int
+    until: datetime
+
+
+class Asked(NamedTuple):
+    """The least that is the whole invoice in one currency, and the most that is not more than it."""
+
+    least: int
+    most: int
+
+
+def asked(units: int, before: Sequence[Lock], first: datetime | None) -> Asked:
+    """Return what a currency asks for whose first payment came at `first`; None: nothing came.
+
+    Locks of before count for `RATE_GRACE` more. The payer may have seen any of them: enough by one
+    is enough, and too much is only what is too much by all.
+    """
+    shown = [lock.units for lock in before if first and first < lock.until + RATE_GRACE]
+    return Asked(min([units, *shown]), max([units, *shown]))
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
     """One standing (not orphaned) deposit to the invoice.
 
-    `due_units` is what would have paid the whole invoice in this currency: at the locked rate,
-    or at the price of its receipt where it is `late` (its block is younger than the expiry). An
-    invoice with an open amount asks for nothing in particular, so `due_units` is not looked at.
+    `asked` is what would have paid the whole invoice in this currency: at the locked rates, or at
+    the price of its receipt where it is `late` (its block is younger than the expiry). An invoice
+    with an open amount asks for nothing in particular, so `asked` is not looked at.
     `settles` means that the merchant's confirmation policy accepts it; `final` the chain's.
     """
 
     units: int
-    due_units: int
+    asked: Asked
     late: bool
     settles: bool
     final: bool
@@ -58,12 +86,17 @@ class Facts:
 
     def exceed(self, payments: Sequence[Payment]) -> bool:
         """Tell whether these payments are more than the invoice asks for."""
-        return not self.open_amount and share(payments) > 1
+        return not self.open_amount and over(payments)
 
 
 def share(payments: Sequence[Payment]) -> Fraction:
     """Return what part of the invoice the payments cover; 1 is the whole."""
-    return sum((Fraction(p.units, p.due_units) for p in payments), Fraction(0))
+    return sum((Fraction(p.units, p.asked.least) for p in payments), Fraction(0))
+
+
+def over(payments: Sequence[Payment]) -> bool:
+    """Tell whether the payments are more than the whole, whichever lock their payers saw."""
+    return sum((Fraction(p.units, p.asked.most) for p in payments), Fraction(0)) > 1
 
 
 def covers(payments: Sequence[Payment], tolerance_basis_points: int) -> bool:

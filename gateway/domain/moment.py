@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in CROCKFORD for second in CROCKFORD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +23,4 @@ class Moment:
 def ulid(at: datetime, randomness: bytes) -> str:
     """Return 26 lower-case Crockford digits: 48 bits of milliseconds, 80 bits of `randomness`."""
     number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(randomness, "big")
-    return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])

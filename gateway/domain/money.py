@@ -45,7 +45,10 @@ def to_units(text: str, decimals: int) -> int:
 
 def to_text(units: int, decimals: int) -> str:
     """Return base units as a decimal string with exactly `decimals` digits after the point."""
-    return f"{EXACT.scaleb(Decimal(units), -decimals):f}"
+    if not decimals:
+        return str(units)
+    digits = str(abs(units)).zfill(decimals + 1)
+    return f"{'-' if units < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def plain(value: Decimal) -> str:

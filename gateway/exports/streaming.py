@@ -1,11 +1,13 @@
 """An export: one statement behind a server-side cursor, one batch in memory, one file at the end.
 
 A reader who is slow or gone holds a database connection; so a merchant has one export at a time,
-a process a few, and none lasts longer than `SECONDS_MAX`. A file that breaks off ends without the
+a process a few, and none lasts longer than `SECONDS_MAX` or is read more slowly than
+`BYTES_PER_SECOND_MIN`. A file that breaks off ends without the
 last chunk of its transfer, which every client reports.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -35,7 +37,9 @@ BATCHES_AHEAD = 2
 AT_ONCE = 2
 SECONDS_MAX = 600.0
 STALL_SECONDS = 30.0
-"""How long a reader may take for a batch: who stalls gives its place away."""
+"""How long a reader may keep us waiting: who stalls gives its place away."""
+BYTES_PER_SECOND_MIN = 131_072
+"""What a reader takes at least, a megabit: who is slower uses up `STALL_SECONDS` little by little."""
 RETRY_SECONDS = 15
 
 
@@ -53,12 +57,30 @@ class Export:
 
 
 @dataclass(slots=True)
+class Patience:
+    """How long a reader may still keep us waiting; what it takes in time gives it that time back."""
+
+    seconds_max: float
+    bytes_per_second_min: int
+    seconds: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seconds = self.seconds_max
+
+    def taken(self, size: int, waited: float) -> None:
+        """Count a chunk of `size` bytes that was waited for."""
+        earned = size / self.bytes_per_second_min
+        self.seconds = min(self.seconds_max, self.seconds - waited + earned)
+
+
+@dataclass(slots=True)
 class Exports:
     """The exports of one process."""
 
     at_once: int = AT_ONCE
     seconds_max: float = SECONDS_MAX
     stall_seconds: float = STALL_SECONDS
+    bytes_per_second_min: int = BYTES_PER_SECOND_MIN
     _tenants: set[str] = field(default_factory=set)
 
     @property
@@ -89,6 +111,9 @@ class Exports:
             receiving.close()
             await work  # raises what ended it before anything was sent
             raise
+        except asyncio.CancelledError:
+            work.cancel()  # nobody is left to read it
+            raise
         return Stream(
             _chunks(first, receiving, work),
             media_type=MEDIA_TYPES[format_],
@@ -104,14 +129,17 @@ class Exports:
     ) -> None:
         """Send a batch after the other; the first goes out with the header, or not at all."""
         head: bytes | None = encode([])
+        patience = Patience(self.stall_seconds, self.bytes_per_second_min)
         async with sending, asyncio.timeout(self.seconds_max), call.transaction() as session:
             query = await export.select(session)
             async with aclosing(batches(session, query)) as found:
                 async for rows in found:
                     chunk = (head or b"") + encode(await export.shape(session, rows))
                     head = None
-                    async with asyncio.timeout(self.stall_seconds):
+                    began = time.monotonic()
+                    async with asyncio.timeout(patience.seconds):
                         await sending.send(chunk)
+                    patience.taken(len(chunk), time.monotonic() - began)
             if head is not None:
                 await sending.send(head)
 

@@ -19,6 +19,7 @@ from gateway.http.cookies import session_of_cookie
 from gateway.http.errors import BUDGET, CALLER, REQUEST_ID
 from gateway.http.request_signing import READING, Signed, presented, require_genuine
 from gateway.http.wiring import parts_of
+from gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Credentials:
 Identify = Callable[[Credentials], Awaitable[Actor | None]]
 """From what a request presents to the actor, or None if no such key or session is in force."""
 
+LIVE_KEY = "live_key_required"
 STEP_UP_LASTS = timedelta(minutes=5)
 _SCHEME = "bearer"
 
@@ -43,12 +45,14 @@ class requires:  # noqa: N801 - reads as a word in the decorator
     """Let pass a known key with this scope from an address that the key allows.
 
     Without a scope any key will do. With `step_up` a person must have shown a factor within five
-    minutes; keys are not asked. `unfinished` lets in a person whose second factor is still due.
+    minutes, and one of the house has a second one where money is real; keys are not asked. `unfinished` lets in a person whose second factor is still due.
+    `shared`: what is written counts for real money too, so a test key is refused.
     """
 
     scope: str | None = None
     step_up: bool = False
     unfinished: bool = False
+    shared: bool = False
 
     async def __call__(
         self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
@@ -65,9 +69,22 @@ class requires:  # noqa: N801 - reads as a word in the decorator
             _require_second_factor(actor.signed_in)
         if self.scope is not None and self.scope not in actor.scopes:
             raise Forbidden(f"this key lacks the scope {self.scope}")
+        if self.shared:
+            require_live_key(actor, parts_of(connection).settings)
         if actor.signed_in is not None and self.step_up:
+            if self.scope is not None:
+                _require_enrolled(actor, actor.signed_in, parts_of(connection).settings)
             _require_step_up(actor.signed_in, parts_of(connection).clock().at)
         connection.scope["user"] = replace(actor, signed=signed is not None)
+
+
+def require_live_key(actor: Actor, settings: Settings) -> None:
+    """Refuse a test key what real money goes by, where there is any.
+
+    A person chooses the mode of the session, which keeps nobody from anything.
+    """
+    if settings.real_money and not actor.livemode and actor.signed_in is None:
+        raise Forbidden("real money goes by this as well: use a live key", code=LIVE_KEY)
 
 
 async def _identified(
@@ -100,6 +117,19 @@ async def _identified(
 def _require_second_factor(signed_in: SignedIn) -> None:
     if signed_in.factor_pending:
         raise Forbidden("present your second factor first", code="second_factor_required")
+
+
+def _require_enrolled(actor: Actor, signed_in: SignedIn, settings: Settings) -> None:
+    """Refuse the house's own who have a password alone, where money is real.
+
+    It steps them up for their own factors only: that is how they set one up.
+    """
+    if actor.merchant_id is None and settings.real_money and not signed_in.enrolled:
+        raise Forbidden(
+            "where money is real a password is not enough: set up a second factor, by"
+            " POST /v1/factors/totp or /v1/factors/passkeys/options",
+            code="second_factor_missing",
+        )
 
 
 def _require_step_up(signed_in: SignedIn, at: datetime) -> None:

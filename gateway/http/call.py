@@ -66,7 +66,8 @@ class Call:
 
         A refusal rolls everything back and is not kept: the key may be used again. With `own` the
         answer is for this actor alone, such as a secret: a colleague's same key is another key.
-        What `ahead` sends later saves `work` a round trip: it goes with the key.
+        What `ahead` sends later saves `work` a round trip: it goes with the key, and is undone
+        where there is an answer already.
         """
         key = checked_key(self.idempotency_key, required=required)
         async with self.transaction() as session:
@@ -74,6 +75,8 @@ class Call:
                 await ahead(session)
             claim = self._claim(key, own=own) if key is not None else None
             if claim and (kept := await claimed(session, claim, self.seal, self.moment.at)):
+                if ahead is not None:
+                    await session.rollback()
                 return answer(kept, replayed=True)
             given = Kept(status, msgspec.json.encode(await work(session)))
             if claim:

@@ -31,6 +31,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "gateway_http_requests",
             "Requests answered.",
@@ -46,8 +47,14 @@ class Metrics:
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; an invented method must not make a new series."""
-        self._requests.labels(method if method in _METHODS else "OTHER", route, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        if method not in _METHODS:
+            method = "OTHER"
+        found = self._series.get((method, route, status))
+        if found is None:
+            found = self._requests.labels(method, route, status), self._seconds.labels(route)
+            self._series[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
 
 class Envelope:

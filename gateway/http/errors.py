@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.params import ParameterKwarg
 from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -124,15 +125,29 @@ def _parameters(request: Request[Any, Any, Any], fault: ValidationException) -> 
         return _response(request, Refusal("a JSON body is needed", code="malformed_json"))
     faults = [
         FieldFault(
-            pointer=f"/{message.get('key', '')}",
-            code="invalid_parameter",
-            detail=f"{message.get('key', '')}: {message['message']}",
+            pointer=f"/{name}", code="invalid_parameter", detail=f"{name}: {message['message']}"
         )
         for message in messages
+        for name in [_written(request, str(message.get("key", "")))]
     ]
     return _response(
         request, Invalid("a parameter cannot be accepted", code="invalid", faults=faults)
     )
+
+
+def _written(request: Request[Any, Any, Any], key: str) -> str:
+    """Return the name that callers write for a parameter: Python's may be another one."""
+    name, _, _ = key.partition(".")
+    handler = request.route_handler
+    signatures = [
+        handler.parsed_fn_signature,
+        *(each.parsed_fn_signature for each in handler.resolve_dependencies().values()),
+    ]
+    for signature in signatures:
+        field = signature.parameters.get(name)
+        if field is not None and isinstance(field.kwarg_definition, ParameterKwarg):
+            return field.kwarg_definition.query or key
+    return key
 
 
 def _odd_value(request: Request[Any, Any, Any], fault: ValueError) -> Response[bytes]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -91,7 +92,7 @@ class Seal:
         return base64.b64encode(nonce + sealed).decode()
 
     def open(self, text_: str, place: str) -> bytes:
-        """Return the body; a row that was altered or moved raises `InvalidTag`."""
+        """Return the body; a row that was altered or moved raises `InvalidTag` or `ValueError`."""
         raw = base64.b64decode(text_)
         return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode())
 
@@ -149,7 +150,19 @@ async def claimed(session: AsyncSession, claim: Claim, seal: Seal, at: datetime)
         )
     if row.response_status is None or row.response_body is None:
         raise RuntimeError(f"idempotency row without an answer: {claim.endpoint}")
-    return Kept(row.response_status, seal.open(row.response_body, claim.place))
+    return Kept(row.response_status, _opened(row.response_body, claim, seal))
+
+
+def _opened(sealed: str, claim: Claim, seal: Seal) -> bytes:
+    try:
+        return seal.open(sealed, claim.place)
+    except (InvalidTag, ValueError) as fault:
+        # Doing it again would do it twice.
+        raise Conflict(
+            "the first request with this Idempotency-Key was done, and its answer cannot be read "
+            "any more: look at what it made",
+            code="idempotency_answer_unreadable",
+        ) from fault
 
 
 async def keep(

@@ -91,6 +91,8 @@ def completed(document: dict[str, Any], app: Litestar) -> dict[str, Any]:
         if scopes := _scopes(handler):
             operation["security"] = [{"key": []}]
             operation["x-scope"] = scopes[0] or "any"
+            if _is_shared(handler):
+                operation["x-live-key"] = True
             if method == "post":
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     document["components"] = {
@@ -149,11 +151,12 @@ def _describe_bodies(
 
 
 def _describe_instants(operation: dict[str, Any]) -> None:
-    """Say that a time in a query may be seconds since 1970 as well: the framework reads both."""
+    """Say what a time in a query may be: with an offset, else in UTC, or seconds since 1970."""
     for parameter in operation.get("parameters", []):
         options = [parameter["schema"], *parameter["schema"].get("oneOf", [])]
         if any(each.get("format") == "date-time" for each in options):
             parameter["schema"] = {"anyOf": [parameter["schema"], {"type": "number"}]}
+            parameter.setdefault("description", "Without an offset it is UTC.")
 
 
 def _describe_refusals(
@@ -182,6 +185,12 @@ def _statuses(method: str, operation: dict[str, Any], handler: HTTPRouteHandler)
     if method in _CHANGES:
         statuses.add(409)
     return statuses
+
+
+def _is_shared(handler: HTTPRouteHandler) -> bool:
+    """Tell whether a test key is refused where a network is real."""
+    guards = handler.resolve_guards()
+    return any(guard.shared for guard in guards if isinstance(guard, requires))
 
 
 def _scopes(handler: HTTPRouteHandler) -> list[str | None]:

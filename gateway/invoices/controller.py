@@ -1,19 +1,15 @@
 """Invoices over HTTP, for the merchant's keys."""
 
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 
 from litestar import Controller, Response, get, patch, post
-from litestar.response import Stream
 from msgspec import UNSET
-from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.service import alarm
 from gateway.domain.errors import Invalid
-from gateway.exports.streaming import OPENAPI, Export, Exports, Format
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
@@ -29,29 +25,12 @@ from gateway.invoices.documents import InvoiceDocument
 from gateway.invoices.filters import FILTER, Expand
 from gateway.invoices.repository import documents_of, invoice_of
 from gateway.invoices.schemas import ChangeInvoice, CreateInvoice, MarkInvoice
-from gateway.invoices.search import INVOICE, InvoiceFilter, found_by, invoice_page
-from gateway.invoices.service import Desk, Order, create_invoice, shown
-from gateway.invoices.wishes import ask_wishes
+from gateway.invoices.search import InvoiceFilter, invoice_page
+from gateway.invoices.service import Desk, Order, ask_ahead, create_invoice, shown
 from gateway.merchants.service import basis_points
 from gateway.paging import PageRequest
 from gateway.settings import Settings
 
-COLUMNS = (
-    *(
-        "id",
-        "order_id",
-        "customer_id",
-        "description",
-        "livemode",
-        "status",
-        "exception",
-        "final",
-    ),
-    *("amount", "currency", "amount_paid", "amount_due", "amount_overpaid"),
-    *("tax.label", "tax.rate_percent", "tax.amount", "confirmations", "confirmation_policy"),
-    *("created_at", "expires_at", "paid_at", "settled_at", "metadata", "deposits", "refunds"),
-)
-"""The columns of an exported list."""
 _COLUMNS = {"order_id": "order_id", "description": "description", "metadata": "metadata_"}
 
 
@@ -64,13 +43,14 @@ class InvoiceController(Controller):
     @post("/", guards=[requires("invoices:write")])
     async def create(self, call: Call, data: CreateInvoice) -> Response[InvoiceDocument]:
         """Create an invoice; each rate is locked until it expires."""
-        order = _order(data)
+        order, invoice_id = _order(data), call.moment.id("inv")
 
         async def ahead(session: AsyncSession) -> None:
-            await ask_wishes(session, call.actor.tenant)
+            await ask_ahead(_desk(call, session, call.settings), order, invoice_id)
 
         async def work(session: AsyncSession) -> InvoiceDocument:
-            return await create_invoice(_desk(call, session, call.settings), order)
+            desk = _desk(call, session, call.settings)
+            return await create_invoice(desk, order, invoice_id)
 
         async with _watched(call):
             return await call.once(work, ahead=ahead)
@@ -79,7 +59,6 @@ class InvoiceController(Controller):
     async def index(
         self,
         call: Call,
-        settings: Settings,
         page: PageRequest,
         wanted: InvoiceFilter,
         expand: Expand = None,
@@ -93,43 +72,12 @@ class InvoiceController(Controller):
             documents = await documents_of(
                 session,
                 found.rows,
-                public_url=settings.api.public_url,
-                check=genuine(settings),
+                public_url=call.settings.api.public_url,
+                check=genuine(call.settings),
                 expanded=bool(expand),
             )
         by_id = {document.id: document for document in documents}
         return page_of(found, page, lambda row: by_id[row.id], lambda row: row.id)
-
-    @get("/export", guards=[requires("invoices:read")], opt=OPENAPI)
-    async def export(
-        self,
-        call: Call,
-        settings: Settings,
-        exports: Exports,
-        wanted: InvoiceFilter,
-        format_: Format = "csv",
-    ) -> Stream:
-        """Send every invoice that the filters let pass, newest first, as one file."""
-        actor = call.actor
-
-        async def select(session: AsyncSession) -> TextClause:
-            found = await found_by(session, actor.tenant, wanted, livemode=actor.livemode)
-            return found.every()
-
-        async def shape(
-            session: AsyncSession, rows: Sequence[Sequence[Any]]
-        ) -> Sequence[InvoiceDocument]:
-            async with _watched(call):
-                return await documents_of(
-                    session,
-                    [INVOICE.row(each) for each in rows],
-                    public_url=settings.api.public_url,
-                    check=genuine(settings),
-                    expanded=True,
-                )
-
-        export = Export(name="invoices", columns=COLUMNS, select=select, shape=shape)
-        return await exports.begin(call, export, format_)
 
     @get("/{invoice_id:str}", guards=[requires("invoices:read")])
     async def show(

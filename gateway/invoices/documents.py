@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 
-class TimelineDocument(msgspec.Struct, kw_only=True):
+class TimelineDocument(msgspec.Struct, kw_only=True, gc=False):
     """One step of the invoice and why it was taken."""
 
     status: str
@@ -70,7 +71,7 @@ class TaxDocument(msgspec.Struct, kw_only=True):
     amount: str | None
 
 
-class InvoiceDocument(msgspec.Struct, kw_only=True):
+class InvoiceDocument(msgspec.Struct, kw_only=True, gc=False):
     """An invoice; money fields are decimal strings in `currency` at the locked rates.
 
     An invoice without an `amount` takes whatever comes; it is counted at the price of its receipt.
@@ -130,7 +131,7 @@ def invoice_document(
 ) -> InvoiceDocument:
     """Shape one invoice from its rows."""
     standing = [d for d in history.deposits if d.status in STANDING]
-    paid = paid_of(invoice, options, standing, history.receipts)
+    paid = paid_of(invoice, options, standing, history.receipts, history.rates)
     return InvoiceDocument(
         id=invoice.id,
         object="invoice",
@@ -149,7 +150,7 @@ def invoice_document(
         amount_paid=paid.paid,
         amount_due=paid.due,
         amount_overpaid=paid.over,
-        payment_tolerance_percent=plain(Decimal(invoice.tolerance_basis_points) / 100),
+        payment_tolerance_percent=_percent(invoice.tolerance_basis_points),
         confirmations=invoice.confirmations,
         confirmation_policy=invoice.confirmation_policy,
         payment_options=[
@@ -175,6 +176,11 @@ def invoice_document(
         if history.expanded is None
         else [deposit_document(d, history.expanded[d.currency_id]) for d in history.deposits],
     )
+
+
+@lru_cache(maxsize=1024)
+def _percent(basis_points: int) -> str:
+    return plain(Decimal(basis_points) / 100)
 
 
 def _tax_document(invoice: Invoice, decimals: int) -> TaxDocument | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.domain.addresses import display
+from gateway.domain.invoice import Asked, Lock, asked
 from gateway.domain.money import plain, to_text
 from gateway.models import Currency, Deposit, Network, PaymentOption, PaymentOptionRate
 
@@ -25,7 +26,7 @@ class PastRateDocument(msgspec.Struct, kw_only=True):
     until: datetime
 
 
-class PaymentOptionDocument(msgspec.Struct, kw_only=True):
+class PaymentOptionDocument(msgspec.Struct, kw_only=True, gc=False):
     """One way to pay: amounts are decimal strings in whole coins, `*_atomic` in base units.
 
     Where the invoice's amount is open, `amount` and `amount_due` are null and the rate is a hint.
@@ -60,13 +61,33 @@ class Option(NamedTuple):
 
 def paid_units(option: Option, standing: Sequence[Deposit]) -> int:
     """Return the base units that standing deposits brought in this option's currency."""
+    if not standing:
+        return 0
     return sum(d.units for d in standing if d.currency_id == option.currency.id)
 
 
 def share(option: Option, standing: Sequence[Deposit]) -> Fraction:
-    """Return what part of the invoice this option's currency has paid, at the locked rate."""
+    """Return what part of the invoice this option's currency has paid, at the newest lock."""
     whole = option.row.amount_units
     return Fraction(0) if whole is None else Fraction(paid_units(option, standing), whole)
+
+
+def asked_of(
+    option: Option, standing: Sequence[Deposit], rates: Sequence[PaymentOptionRate]
+) -> Asked | None:
+    """Return what the option asks for, whose rates of before are among `rates`; None where open."""
+    if option.row.amount_units is None:
+        return None
+    if not rates:
+        return Asked(option.row.amount_units, option.row.amount_units)
+    name = option.currency.id
+    came = [d.block_time for d in standing if d.currency_id == name and not d.late]
+    before = [
+        Lock(past.amount_units, past.until)
+        for past in rates
+        if past.currency_id == name and past.amount_units is not None
+    ]
+    return asked(option.row.amount_units, before, min(came, default=None))
 
 
 def option_document(
@@ -80,6 +101,7 @@ def option_document(
     whole = row.amount_units
     part, of = remainder.numerator, remainder.denominator
     due = None if whole is None else -(-whole * part // of)  # up
+    amount = coins(whole, currency)
     # As people should see it; None before the option is chosen.
     address = None if row.address is None else display(row.address)
     uri = payment_uri(option, address, due)
@@ -91,10 +113,10 @@ def option_document(
         contract_address=currency.contract,
         decimals=currency.decimals,
         address=address,
-        amount=coins(whole, currency),
+        amount=amount,
         amount_atomic=None if whole is None else str(whole),
         amount_paid=to_text(paid_units(option, standing), currency.decimals),
-        amount_due=coins(due, currency),
+        amount_due=amount if due == whole else coins(due, currency),
         rate=plain(row.rate),
         rate_source=row.rate_source,
         rate_locked_at=row.rate_at,
@@ -108,7 +130,9 @@ def option_document(
             )
             for past in rates
             if past.currency_id == currency.id
-        ],
+        ]
+        if rates
+        else [],
         payment_uri=uri,
         qr_text=qr_text(option, address, uri),
     )

@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from gateway.domain.money import FIAT_DECIMALS, plain, to_text
-from gateway.invoices.option_documents import Option, share
-from gateway.models import Deposit, Invoice, ReceiptRate
+from gateway.invoices.option_documents import Option, asked_of, paid_units
+from gateway.models import Deposit, Invoice, PaymentOptionRate, ReceiptRate
 
 _NOTHING, _ALL = Fraction(0), Fraction(1)
 
@@ -32,6 +32,7 @@ def paid_of(
     options: Sequence[Option],
     standing: Sequence[Deposit],
     receipts: Sequence[ReceiptRate],
+    rates: Sequence[PaymentOptionRate],
 ) -> Paid:
     """Return what standing deposits have paid; what is due is rounded up, the others down."""
     decimals = amount_decimals(invoice.currency, invoice.amount)
@@ -40,11 +41,11 @@ def paid_of(
         worth = _worth(options, standing, receipts) if standing else _NOTHING
         shown = _rounded_down(worth.numerator, worth.denominator, decimals)
         return Paid(None, shown, None, zero, _ALL, decimals)
-    whole, parts = invoice.amount.as_integer_ratio()
-    amount = _rounded_up(whole, parts, decimals)
+    amount = f"{invoice.amount:.{decimals}f}"  # exactly: it is written with no more digits
     if not standing:
         return Paid(amount, zero, amount, zero, _ALL, decimals)
-    share_ = sum((share(option, standing) for option in options), _NOTHING)
+    whole, parts = invoice.amount.as_integer_ratio()
+    share_ = _share(options, standing, rates)
     # Whole numbers from here: a list has hundreds of these, and `Fraction` shortens each time.
     part, of = share_.numerator, share_.denominator
     return Paid(
@@ -55,6 +56,20 @@ def paid_of(
         remainder=max(_ALL - share_, _NOTHING),
         decimals=decimals,
     )
+
+
+def _share(
+    options: Sequence[Option], standing: Sequence[Deposit], rates: Sequence[PaymentOptionRate]
+) -> Fraction:
+    """Return what part of the invoice is paid: between enough by one lock and too much by all, 1."""
+    enough, much = _NOTHING, _NOTHING
+    for option in options:
+        units = paid_units(option, standing)
+        whole = asked_of(option, standing, rates)
+        if units and whole is not None:
+            enough += Fraction(units, whole.least)
+            much += Fraction(units, whole.most)
+    return enough if enough < 1 else max(_ALL, much)
 
 
 def amount_decimals(currency: str, amount: Decimal | None) -> int:

@@ -9,15 +9,22 @@ from gateway.domain.errors import NotFound
 from gateway.invoices.documents import History, InvoiceDocument, Option, invoice_document
 from gateway.invoices.rows import (
     DEPOSITS,
-    OPTIONS,
     RATES,
     RECEIPTS,
     REFUNDS,
     TIMELINE,
     currencies_of,
     read,
+    read_with_options,
 )
-from gateway.models import Currency, Deposit, Invoice, Network, PaymentOption
+from gateway.models import (
+    Currency,
+    Deposit,
+    Invoice,
+    Network,
+    PaymentOption,
+    PaymentOptionRate,
+)
 
 deposits_of = DEPOSITS.of
 receipts_of = RECEIPTS.of
@@ -105,9 +112,7 @@ async def documents_of(
     `expanded` shows their deposits, which are read anyway.
     """
     ids = [invoice.id for invoice in invoices]
-    options, deposits, timeline = await read(
-        session, (OPTIONS, ids), (DEPOSITS, ids), (TIMELINE, ids)
-    )
+    options, [deposits, timeline] = await read_with_options(session, ids, DEPOSITS, TIMELINE)
     if check is not None:
         for option in (option for found in options.values() for option in found):
             check(option)
@@ -134,6 +139,14 @@ async def documents_of(
         )
         for invoice in invoices
     ]
+
+
+async def rates_before(
+    session: AsyncSession, invoice: Invoice, options: Sequence[Option]
+) -> list[PaymentOptionRate]:
+    """Return the rates that were locked before today's, oldest first; mostly none, and unasked."""
+    ids = _refreshed([invoice], {invoice.id: options})
+    return (await RATES.of(session, ids))[invoice.id] if ids else []
 
 
 def _received(deposits: Mapping[str, Sequence[Deposit]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,13 +46,17 @@ async def read(
     session: AsyncSession, *wanted: tuple[Below[Any], Sequence[str]]
 ) -> list[dict[str, list[Any]]]:
     """Return the rows of each kind per invoice, all in one round trip."""
-    # An array would be a value of psycopg's to quote, one by one; ids have no commas.
-    asked = [(kind.statement, {"ids": ",".join(ids)}) for kind, ids in wanted if ids]
+    asked = [(kind.statement, _ids(ids)) for kind, ids in wanted if ids]
     answers: Iterator[Sequence[Sequence[Any]]] = iter(())
     if asked:
         await session.flush()
         answers = iter(await send_all(session, *asked))
     return [_per_invoice(kind, ids, next(answers) if ids else ()) for kind, ids in wanted]
+
+
+def _ids(ids: Collection[str]) -> dict[str, str]:
+    """Return ids as a value: an array would be psycopg's to quote, one by one; they have no commas."""
+    return {"ids": ",".join(ids)}
 
 
 def _per_invoice(
@@ -78,31 +81,52 @@ def _table(model: type[Row], order: str) -> Below[Row]:
 
 _OPTION, _REFUND = Plain(PaymentOption, "o"), Plain(Withdrawal, "w")
 _CURRENCY, _NETWORK = Plain(Currency, "c"), Plain(Network, "n")
-# The same few come with every row: one object for all that read alike.
-_currency = lru_cache(maxsize=256)(_CURRENCY.row)
-_network = lru_cache(maxsize=256)(_NETWORK.row)
+_OPTIONS = f"""
+SELECT {_OPTION.select} FROM payment_option o
+WHERE o.invoice_id = ANY(string_to_array(%(ids)s, ',')) ORDER BY o.currency_id
+"""  # noqa: S608 names of columns only
+# By themselves: with every option they would be most of what is read.
+_METHODS = f"""
+SELECT {_CURRENCY.select}, {_NETWORK.select} FROM currency c JOIN network n ON n.id = c.network_id
+WHERE c.id = ANY(ARRAY(
+    SELECT DISTINCT o.currency_id FROM payment_option o
+    WHERE o.invoice_id = ANY(string_to_array(%(ids)s, ','))))
+"""  # noqa: S608 names of columns only
 
 
-def _option(values: Sequence[Any]) -> Option:
-    first, second = _OPTION.width, _OPTION.width + _CURRENCY.width
-    return Option(
-        _OPTION.row(values[:first]), _currency(values[first:second]), _network(values[second:])
+async def read_with_options(
+    session: AsyncSession, invoice_ids: Sequence[str], *kinds: Below[Any]
+) -> tuple[dict[str, list[Option]], list[dict[str, list[Any]]]]:
+    """Return the options per invoice, in the order of their currencies' ids, and other rows.
+
+    All in one round trip.
+    """
+    found: dict[str, list[Option]] = {each: [] for each in invoice_ids}
+    if not invoice_ids:
+        return found, [{} for _ in kinds]
+    ids = _ids(invoice_ids)
+    await session.flush()
+    # The methods behind the options: what was offered meanwhile is known too.
+    options, methods, *others = await send_all(
+        session, (_OPTIONS, ids), (_METHODS, ids), *[(kind.statement, ids) for kind in kinds]
     )
+    known = {
+        row.id: (row, _NETWORK.row(values[_CURRENCY.width :]))
+        for values in methods
+        for row in [_CURRENCY.row(values[: _CURRENCY.width])]
+    }
+    for values in options:
+        row = _OPTION.row(values)
+        found[row.invoice_id].append(Option(row, *known[row.currency_id]))
+    return found, [
+        _per_invoice(kind, invoice_ids, rows) for kind, rows in zip(kinds, others, strict=True)
+    ]
 
 
 def _refund(values: Sequence[Any]) -> tuple[Withdrawal, Currency]:
-    return _REFUND.row(values[: _REFUND.width]), _currency(values[_REFUND.width :])
+    return _REFUND.row(values[: _REFUND.width]), _CURRENCY.row(values[_REFUND.width :])
 
 
-OPTIONS = Below(
-    f"""
-SELECT {_OPTION.select}, {_CURRENCY.select}, {_NETWORK.select}
-FROM payment_option o JOIN currency c ON c.id = o.currency_id JOIN network n ON n.id = o.network_id
-WHERE o.invoice_id = ANY(string_to_array(%(ids)s, ',')) ORDER BY o.currency_id
-""",  # noqa: S608 names of columns only
-    _option,
-)
-"""The payment options, in the order of their currencies' ids."""
 DEPOSITS = _table(Deposit, "r.id DESC")
 """Every deposit, newest first."""
 TIMELINE = _table(InvoiceTimeline, "r.id")
@@ -132,5 +156,5 @@ async def currencies_of(
     """Return these currencies by their ids."""
     if not currency_ids:
         return {}
-    rows = await send(session, _CURRENCIES, {"ids": ",".join(currency_ids)})
-    return {row.id: row for row in map(_currency, rows)}
+    rows = await send(session, _CURRENCIES, _ids(currency_ids))
+    return {row.id: row for row in map(_CURRENCY.row, rows)}

@@ -1,93 +1,59 @@
 """Creating an invoice: its rates locked, an address where the choice is made."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.audit.service import record
+from gateway.addresses.repository import claim_ahead
+from gateway.addresses.service import claim
+from gateway.addresses.signature import SignedAddress
+from gateway.catalog.published import SHELF, Shelf
 from gateway.customers.repository import require_customer
-from gateway.domain.actor import Actor
 from gateway.domain.errors import Invalid
-from gateway.domain.moment import Moment
-from gateway.domain.money import AmountError, parse_decimal, plain
-from gateway.domain.tax import with_tax
-from gateway.invoices.activation import assign, genuine
-from gateway.invoices.documents import (
-    History,
-    InvoiceDocument,
-    Option,
-    amount_decimals,
-    invoice_document,
-)
+from gateway.domain.money import plain
+from gateway.invoices.activation import genuine
+from gateway.invoices.documents import History, InvoiceDocument, Option, invoice_document
 from gateway.invoices.offers import Asked, Offer, offers_for
-from gateway.invoices.repository import documents_of, options_of
+from gateway.invoices.orders import Desk, Order
+from gateway.invoices.repository import documents_of
+from gateway.invoices.reuse import pending_like
+from gateway.invoices.search import INVOICE
 from gateway.invoices.standing import emit_document
-from gateway.invoices.wishes import Defaults, Wishes, wishes_of
+from gateway.invoices.wishes import Defaults, Wishes, ask_wishes, wishes_of
 from gateway.invoices.writing import write
 from gateway.models import Invoice, InvoiceTimeline, PaymentOption
+from gateway.rows import Plain
 from gateway.settings import Settings
 
+__all__ = ["Desk", "Order", "ask_ahead", "create_invoice", "shown"]
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A merchant's wish. None takes the merchant's default, or every available method.
+_OPTION, _STEP = Plain(PaymentOption, "o"), Plain(InvoiceTimeline, "t")
 
-    Without an amount the invoice takes whatever comes. `reuse_pending` answers the pending
-    invoice of the same `order_id` where it asks for the same.
+
+async def ask_ahead(desk: Desk, order: Order, invoice_id: str) -> None:
+    """Have what `create_invoice` asks first answered by the round trip of whatever comes next.
+
+    Where one method is named its address is taken, too: without an invoice the caller undoes it.
     """
-
-    amount: str | None
-    currency: str
-    payment_methods: Sequence[str] | None = None
-    activate: Sequence[str] = ()
-    order_id: str | None = None
-    description: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    expires_in: timedelta | None = None
-    tolerance_basis_points: int | None = None
-    confirmations: int | None = None
-    success_url: str | None = None
-    cancel_url: str | None = None
-    customer_id: str | None = None
-    reuse_pending: bool = False
+    session, actor = desk.session, desk.actor
+    await ask_wishes(session, actor.tenant)
+    shelf: Shelf | None = session.info.get(SHELF)
+    if shelf is None or order.reuse_pending or len(order.payment_methods or ()) != 1:
+        return
+    [method] = order.payment_methods or ()
+    network = shelf.network_of(method, test=not actor.livemode)
+    if network is not None:
+        await claim_ahead(session, network, invoice_id, desk.moment.at)
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every use case needs: the transaction, who asks, the rules, the moment."""
+async def create_invoice(
+    desk: Desk, order: Order, invoice_id: str | None = None
+) -> InvoiceDocument:
+    """Write the invoice with its rates locked; give it an address where the choice is made.
 
-    session: AsyncSession
-    actor: Actor
-    settings: Settings
-    moment: Moment
-
-    async def note(
-        self,
-        action: str,
-        subject: str,
-        after: Mapping[str, Any],
-        *,
-        before: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Write one row of the audit log."""
-        await record(
-            self.session,
-            self.actor,
-            self.moment,
-            action=action,
-            subject=subject,
-            before=before,
-            after=after,
-        )
-
-
-async def create_invoice(desk: Desk, order: Order) -> InvoiceDocument:
-    """Write the invoice with its rates locked; give it an address where the choice is made."""
+    `invoice_id` is the one that `ask_ahead` was told.
+    """
     session, actor, moment = desk.session, desk.actor, desk.moment
     defaults, usual = await wishes_of(session, actor.tenant)
     if order.customer_id is not None:
@@ -106,10 +72,10 @@ async def create_invoice(desk: Desk, order: Order) -> InvoiceDocument:
     amount, offers = await offers_for(
         session, desk.settings, asked, moment, livemode=actor.livemode
     )
-    invoice = _invoice(desk, order, amount, defaults, usual)
-    options = [_option(invoice, offer, moment) for offer in offers]
-    for option in _to_activate(order, options):
-        await assign(session, desk.settings, option, options, moment)
+    invoice_id = invoice_id or moment.id("inv")
+    invoice = _invoice(desk, order, amount, defaults, usual, invoice_id=invoice_id)
+    addresses = await _addresses(desk, invoice, _to_activate(order, offers))
+    options = [_option(invoice, offer, addresses.get(offer.currency.id)) for offer in offers]
     step = _first_step(invoice)
     await write(session, invoice, options, step)
     document = invoice_document(
@@ -131,65 +97,6 @@ async def create_invoice(desk: Desk, order: Order) -> InvoiceDocument:
     return document
 
 
-async def pending_like(desk: Desk, order: Order, usual: Wishes) -> Invoice | None:
-    """Return the newest open invoice of the same order that asks for the same.
-
-    Two requests at once are put in a row: the second one finds what the first has made.
-    """
-    if order.order_id is None:
-        raise Invalid.field("/order_id", "missing", "reuse_pending needs an order_id")
-    session, actor = desk.session, desk.actor
-    key = f"{actor.tenant} {actor.livemode} {order.order_id}"
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
-    query = (
-        select(Invoice)
-        .where(
-            Invoice.merchant_id == actor.tenant,
-            Invoice.livemode == actor.livemode,
-            Invoice.order_id == order.order_id,
-            Invoice.status == "pending",
-            Invoice.expires_at > desk.moment.at,
-        )
-        .order_by(Invoice.id.desc())
-    )
-    for invoice in await session.scalars(query):
-        options = (await options_of(session, [invoice.id]))[invoice.id]
-        if asks_the_same(invoice, {o.currency.id for o in options}, order, usual):
-            return invoice
-    return None
-
-
-def asks_the_same(
-    invoice: Invoice, methods: Collection[str], order: Order, usual: Wishes
-) -> bool:
-    """Tell whether an invoice asks for what this order asks: money, methods, conditions."""
-    try:
-        wanted = _wanted(order, usual)
-    except AmountError:
-        return False
-    _, confirmations = usual.settling(order.confirmations, wanted, order.currency)
-    tolerance = order.tolerance_basis_points
-    return (
-        invoice.amount == wanted
-        and invoice.currency == order.currency
-        and invoice.customer_id == order.customer_id
-        and invoice.confirmations == confirmations
-        and (invoice.tax_rate, invoice.tax_label) == (usual.tax_rate, usual.tax_label)
-        and (tolerance is None or invoice.tolerance_basis_points == tolerance)
-        and (order.payment_methods is None or set(order.payment_methods) == set(methods))
-        and set(order.activate) <= set(methods)
-    )
-
-
-def _wanted(order: Order, usual: Wishes) -> Decimal | None:
-    if order.amount is None:
-        return None
-    amount, tax = parse_decimal(order.amount), usual.tax_on_top
-    if tax is None:
-        return amount
-    return with_tax(amount, tax, amount_decimals(order.currency, amount))
-
-
 async def shown(
     session: AsyncSession, settings: Settings, invoice: Invoice, *, expanded: bool = False
 ) -> InvoiceDocument:
@@ -205,13 +112,19 @@ async def shown(
 
 
 def _invoice(
-    desk: Desk, order: Order, amount: Decimal | None, defaults: Defaults, usual: Wishes
+    desk: Desk,
+    order: Order,
+    amount: Decimal | None,
+    defaults: Defaults,
+    usual: Wishes,
+    *,
+    invoice_id: str,
 ) -> Invoice:
     moment, tolerance = desk.moment, order.tolerance_basis_points
     policy, confirmations = usual.settling(order.confirmations, amount, order.currency)
     expires_at = moment.at + (order.expires_in or defaults.expiry)
-    return Invoice(
-        id=moment.id("inv"),
+    return INVOICE.new(
+        id=invoice_id,
         merchant_id=desk.actor.tenant,
         livemode=desk.actor.livemode,
         order_id=order.order_id,
@@ -241,7 +154,8 @@ def _invoice(
 
 
 def _first_step(invoice: Invoice) -> InvoiceTimeline:
-    return InvoiceTimeline(
+    return _STEP.new(
+        id=None,  # the database counts
         invoice_id=invoice.id,
         merchant_id=invoice.merchant_id,
         status=invoice.status,
@@ -251,8 +165,26 @@ def _first_step(invoice: Invoice) -> InvoiceTimeline:
     )
 
 
-def _option(invoice: Invoice, offer: Offer, moment: Moment) -> PaymentOption:
-    return PaymentOption(
+async def _addresses(
+    desk: Desk, invoice: Invoice, offers: Sequence[Offer]
+) -> dict[str, SignedAddress]:
+    """Claim an address per network; return that of each of these offers, by its currency's id."""
+    claimed: dict[str, SignedAddress] = {}
+    for offer in offers:
+        network = offer.network.id
+        if network not in claimed:
+            claimed[network] = await claim(
+                desk.session,
+                network,
+                invoice.id,
+                desk.moment.at,
+                desk.settings.keystore.pool_public_key,
+            )
+    return {offer.currency.id: claimed[offer.network.id] for offer in offers}
+
+
+def _option(invoice: Invoice, offer: Offer, signed: SignedAddress | None) -> PaymentOption:
+    return _OPTION.new(
         invoice_id=invoice.id,
         currency_id=offer.currency.id,
         merchant_id=invoice.merchant_id,
@@ -260,19 +192,19 @@ def _option(invoice: Invoice, offer: Offer, moment: Moment) -> PaymentOption:
         amount_units=offer.units,
         rate=offer.rate.value,
         rate_source=offer.rate.source,
-        rate_at=moment.at,
-        address=None,
-        address_index=None,
-        address_path=None,
-        address_signature=None,
-        activated_at=None,
+        rate_at=invoice.created_at,
+        address=None if signed is None else signed.address,
+        address_index=None if signed is None else signed.index,
+        address_path=None if signed is None else signed.path,
+        address_signature=None if signed is None else signed.signature,
+        activated_at=None if signed is None else invoice.created_at,
     )
 
 
-def _to_activate(order: Order, options: Sequence[PaymentOption]) -> list[PaymentOption]:
-    if len(options) == 1 and not order.activate:
-        return list(options)
-    known = {option.currency_id: option for option in options}
+def _to_activate(order: Order, offers: Sequence[Offer]) -> list[Offer]:
+    if len(offers) == 1 and not order.activate:
+        return list(offers)
+    known = {offer.currency.id: offer for offer in offers}
     for index, name in enumerate(order.activate):
         if name not in known:
             raise Invalid.field(

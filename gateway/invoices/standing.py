@@ -7,11 +7,12 @@ from datetime import timedelta
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.invoice import Facts, Payment, Standing, events, judge
+from gateway.domain.invoice import Asked, Facts, Payment, Standing, events, judge
 from gateway.domain.moment import Moment
 from gateway.domain.money import units_due
 from gateway.invoices import repository
 from gateway.invoices.documents import STANDING, InvoiceDocument, Option
+from gateway.invoices.option_documents import asked_of
 from gateway.models import Deposit, Invoice, InvoiceTimeline, ReceiptRate
 from gateway.prices import service as prices
 from gateway.webhooks.outbox import emit
@@ -151,12 +152,18 @@ async def _payments(
     confirmations: Confirmations,
 ) -> list[Payment]:
     by_currency = {option.currency.id: option for option in options}
+    rates = await repository.rates_before(session, invoice, options)
+    standing = [deposit for deposit in deposits if deposit.status in STANDING]
     payments = []
-    for deposit in deposits:
+    for deposit in standing:
         option = by_currency.get(deposit.currency_id)
-        if option is None or deposit.status not in STANDING:
+        if option is None:
             continue
-        due = await _due_units(session, invoice, option, deposit)
+        due = (
+            await _late_due(session, invoice, option, deposit)
+            if deposit.late
+            else asked_of(option, standing, rates) or _anything(deposit)
+        )
         if due is None:
             continue
         final = deposit.status == "confirmed"
@@ -166,24 +173,25 @@ async def _payments(
     return payments
 
 
-async def _due_units(
+async def _late_due(
     session: AsyncSession, invoice: Invoice, option: Option, deposit: Deposit
-) -> int | None:
-    """Return what would pay the invoice: at the locked rate, or for a late payment at receipt.
+) -> Asked | None:
+    """Return what would pay the invoice at the price of a late payment's receipt.
 
-    Without a price for the time of receipt a late payment is credited and settles nothing. With
-    an open amount anything pays it.
+    Without a price for that time it is credited and settles nothing.
     """
     if invoice.amount is None:
-        return deposit.units
-    if not deposit.late:
-        return option.row.amount_units
+        return _anything(deposit)
     rate = await receipt_rate(session, invoice, option, deposit)
-    return (
-        None
-        if rate is None
-        else units_due(invoice.amount, rate.value, option.currency.decimals)
-    )
+    if rate is None:
+        return None
+    due = units_due(invoice.amount, rate.value, option.currency.decimals)
+    return Asked(due, due)
+
+
+def _anything(deposit: Deposit) -> Asked:
+    """Return what an open amount asks for: whatever comes."""
+    return Asked(deposit.units, deposit.units)
 
 
 async def receipt_rate(

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import Later, send_later
+from gateway.db import send_later
 from gateway.domain.confirmation import confirmations_for
 from gateway.domain.errors import NotFound
+from gateway.line import Later
 
 _ASKED = "wishes"
 _WISHES = """

@@ -4,15 +4,16 @@ Creating invoices is what the API does most, and each round trip costs as much a
 """
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import as_json, send_later
+from gateway.invoices.search import INVOICE
 from gateway.models import Invoice, InvoiceTimeline, PaymentOption
 
-_INVOICE = [column.name for column in Invoice.__table__.columns]
+_KEYS = [(column.name, key) for column, key in zip(INVOICE.columns, INVOICE.keys, strict=True)]
+_INVOICE = [name for name, _ in _KEYS]
 _OPTION = {
     "currency_id": "text",
     "network_id": "text",
@@ -47,21 +48,11 @@ async def write(
     step: InvoiceTimeline,
 ) -> None:
     """Write rows that no session knows; `step` is the invoice's first."""
-    values: dict[str, Any] = {column: getattr(invoice, key) for column, key in _keys()}
+    values = {column: getattr(invoice, key) for column, key in _KEYS}
     values["metadata"] = as_json(invoice.metadata_)
     values["reason"] = step.reason
     values["options"] = as_json([_written(option) for option in options])
     await send_later(session, _WRITE, values)
-
-
-@cache
-def _keys() -> list[tuple[str, str]]:
-    """Return each column of an invoice with its name in Python."""
-    return [
-        (column.name, attribute.key)
-        for attribute in Invoice.__mapper__.column_attrs
-        for column in attribute.columns
-    ]
 
 
 def _written(option: PaymentOption) -> dict[str, Any]:

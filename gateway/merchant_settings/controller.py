@@ -34,7 +34,7 @@ class SettingsController(Controller):
         async with call.transaction() as session:
             return settings_document(*await settings_of(session, call.actor.tenant))
 
-    @patch("/", guards=[requires("settings:write", step_up=True)])
+    @patch("/", guards=[requires("settings:write", step_up=True, shared=True)])
     async def change(self, call: Call, data: ChangeSettings) -> SettingsDocument:
         """Change the calling merchant's settings."""
         actor, wanted = call.actor, _columns(data)
@@ -53,7 +53,7 @@ class MerchantSettingsController(Controller):
         async with call.transaction() as session, acting_for(session, merchant_id):
             return settings_document(*await settings_of(session, merchant_id))
 
-    @patch("/", guards=[requires("merchants:write", step_up=True)])
+    @patch("/", guards=[requires("merchants:write", step_up=True, shared=True)])
     async def change(
         self, call: Call, merchant_id: str, data: ChangeSettings
     ) -> SettingsDocument:

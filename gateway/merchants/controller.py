@@ -47,7 +47,7 @@ class MerchantController(Controller):
 
     path = "/merchants"
 
-    @post("/", guards=[requires("merchants:write", step_up=True)])
+    @post("/", guards=[requires("merchants:write", step_up=True, shared=True)])
     async def create(self, call: Call, data: CreateMerchant) -> Response[MerchantDocument]:
         """Open a merchant's account."""
         profile = Profile(**_columns(data))
@@ -86,7 +86,9 @@ class MerchantController(Controller):
             row = await merchant_of(session, merchant_id, deleted=True)
         return merchant_document(row, for_operator=True)
 
-    @patch("/{merchant_id:str}", guards=[requires("merchants:write", step_up=True)])
+    @patch(
+        "/{merchant_id:str}", guards=[requires("merchants:write", step_up=True, shared=True)]
+    )
     async def change(
         self, call: Call, merchant_id: str, data: ChangeMerchant
     ) -> MerchantDocument:
@@ -128,7 +130,7 @@ class OwnMerchantController(Controller):
             row = await merchant_of(session, call.actor.tenant)
         return merchant_document(row, for_operator=False)
 
-    @patch("/", guards=[requires("settings:write", step_up=True)])
+    @patch("/", guards=[requires("settings:write", step_up=True, shared=True)])
     async def change(self, call: Call, data: ChangeMerchant) -> MerchantDocument:
         """Change the calling merchant's profile or settings."""
         actor, changes = call.actor, _columns(data)

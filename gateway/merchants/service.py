@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.audit.service import record
@@ -14,6 +13,7 @@ from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.moment import Moment
 from gateway.domain.money import to_units
 from gateway.merchants.documents import MerchantDocument, merchant_document
+from gateway.merchants.referrers import attributed, require_referrer
 from gateway.merchants.repository import merchant_of
 from gateway.models import Merchant
 from gateway.notifications.moved import alerts_moved
@@ -58,7 +58,9 @@ async def open_merchant(
 ) -> MerchantDocument:
     """Create a merchant, as an operator inside the tenant that begins with it."""
     if profile.referred_by is not None:
-        await _require_referrer(session, profile.referred_by, profile.email)
+        await require_referrer(
+            session, profile.referred_by, profile.email, tenant=None, livemode=False
+        )
     merchant_id = moment.id("mer")
     async with acting_for(session, merchant_id):
         row = Merchant(
@@ -69,7 +71,8 @@ async def open_merchant(
             deleted_at=None,
         )
         session.add(row)
-        await session.flush()
+        with attributed():
+            await session.flush()
         await record(
             session,
             actor,
@@ -80,14 +83,6 @@ async def open_merchant(
             after=asdict(profile),
         )
     return merchant_document(row, for_operator=True)
-
-
-async def _require_referrer(session: AsyncSession, code: str, email: str | None) -> None:
-    """Refuse a code that is not in force, or that is one's own."""
-    refusal = await session.scalar(select(func.referral_refusal(code, None, None, email)))
-    if refusal is not None:
-        words = "this code does not refer you"
-        raise Invalid.field("/referral_code", refusal, words)
 
 
 async def change_merchant(

@@ -11,7 +11,7 @@ from gateway.merchants import standing
 from gateway.merchants.documents import MerchantDocument
 from gateway.merchants.schemas import Suspend, Verify
 
-_OPERATOR = requires("merchants:write", step_up=True)
+_OPERATOR = requires("merchants:write", step_up=True, shared=True)
 
 
 class MerchantStandingController(Controller):

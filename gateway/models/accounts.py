@@ -130,6 +130,21 @@ class SignInAttempt(Table):
     at: Mapped[datetime]
 
 
+class RefusedSignIn(Table):
+    """A sign-in that was refused; forgotten after 90 days."""
+
+    __tablename__ = "refused_sign_in"
+    id: Mapped[SerialKey]
+    merchant_id: Mapped[str | None]
+    person: Mapped[str | None]
+    account: Mapped[str]
+    reason: Mapped[str]
+    address: Mapped[str | None]
+    endpoint: Mapped[str | None]
+    request_id: Mapped[str | None]
+    at: Mapped[datetime]
+
+
 class ApiKey(Table):
     """A key's hash and what it may do; `merchant_id` is null on an operator's key."""
 
@@ -143,7 +158,9 @@ class ApiKey(Table):
     livemode: Mapped[bool]
     allowed_ips: Mapped[list[str]]
     created_by: Mapped[str | None]
-    """The person or the first key behind it; null where the house made it."""
+    """The person or the first key behind it, an operator too; null where the house made it."""
+    made_with: Mapped[str | None] = mapped_column(default=None)
+    """The key that asked for it; null where a person did."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

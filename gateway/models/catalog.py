@@ -2,7 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.models.columns import Table, TextKey, UnitsColumn
@@ -35,11 +37,16 @@ class Currency(Table):
     minimum_deposit_units: Mapped[UnitsColumn]
     withdrawal_fee_units: Mapped[UnitsColumn]
     automatic_approval_below_units: Mapped[UnitsColumn]
+    fee_on_transfer: Mapped[bool] = mapped_column(default=False)
     enabled: Mapped[bool]
 
 
 class NetworkHealth(Table):
-    """How far a watcher has come, published every few seconds."""
+    """How far a watcher has come, published every few seconds.
+
+    `trouble` is the scan's, which payment methods hang on; `troubles` are those of other tasks:
+    {task: {"reason", "since"}}.
+    """
 
     __tablename__ = "network_health"
     network_id: Mapped[TextKey]
@@ -48,6 +55,7 @@ class NetworkHealth(Table):
     final_height: Mapped[int]
     head_time: Mapped[datetime | None]
     trouble: Mapped[str | None]
+    troubles: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     updated_at: Mapped[datetime]
 
 

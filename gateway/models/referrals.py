@@ -65,6 +65,17 @@ class CommissionPot(Table):
     reason: Mapped[str | None]
 
 
+class CustomerPaid(Table):
+    """What a referred customer paid its merchant, less what came back, and what of it was shared."""
+
+    __tablename__ = "customer_paid"
+    customer_id: Mapped[TextKey]
+    currency_id: Mapped[TextKey]
+    merchant_id: Mapped[str]
+    net_units: Mapped[UnitsColumn]
+    counted_units: Mapped[UnitsColumn]
+
+
 class Commission(Table):
     """One level's part of one pot, posted from `payer` to `account`."""
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped
 
-from gateway.models.columns import Table, TextKey, UnitsColumn
+from gateway.models.columns import Table, TextKey, UnitsColumn, UnitsOrNone
 
 
 class Unswept(Table):
@@ -31,7 +31,7 @@ class Sweep(Table):
 
     Each order is one transaction of ours, by its `attempt.order_id`: gas sent ahead, energy
     lent, the money itself, energy taken back. `order_id` is the one under way, `steps` counts those
-    that were begun. Costs are in the network's own coin.
+    that were begun. Costs are in the network's own coin; above `cost_limit_units` a step waits.
     """
 
     __tablename__ = "sweep"
@@ -51,6 +51,7 @@ class Sweep(Table):
     lending_order: Mapped[str | None]
     moving_order: Mapped[str | None]
     returning_order: Mapped[str | None]
+    cost_limit_units: Mapped[UnitsOrNone]
     cost_units: Mapped[UnitsColumn]
     returned_units: Mapped[UnitsColumn]
     blocked_reason: Mapped[str | None]

@@ -55,7 +55,7 @@ class NotificationTargetController(Controller):
 
     path = "/notification_targets"
 
-    @post("/", guards=[requires("settings:write", step_up=True)])
+    @post("/", guards=[requires("settings:write", step_up=True, shared=True)])
     async def create(self, call: Call, data: CreateTarget) -> Response[TargetDocument]:
         """Add a target; its address is shown to nobody again."""
 
@@ -79,7 +79,7 @@ class NotificationTargetController(Controller):
         async with call.transaction() as session:
             return target_document(await target_of(session, call.actor.tenant, target_id))
 
-    @delete("/{target_id:str}", guards=[requires("settings:write", step_up=True)])
+    @delete("/{target_id:str}", guards=[requires("settings:write", step_up=True, shared=True)])
     async def remove(self, call: Call, target_id: str) -> None:
         """Remove a target."""
         async with call.transaction() as session:
@@ -87,7 +87,7 @@ class NotificationTargetController(Controller):
 
     @post(
         "/{target_id:str}/test",
-        guards=[requires("settings:write", step_up=True)],
+        guards=[requires("settings:write", step_up=True, shared=True)],
         status_code=202,
     )
     async def test(self, call: Call, target_id: str) -> Response[TargetDocument]:

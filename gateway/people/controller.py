@@ -135,7 +135,9 @@ class MerchantUserController(Controller):
             found = await repository.people_page(session, merchant_id, page)
         return page_of(found, page, user_document, lambda row: row.id)
 
-    @patch("/users/{user_id:str}", guards=[requires("merchants:write", step_up=True)])
+    @patch(
+        "/users/{user_id:str}", guards=[requires("merchants:write", step_up=True, shared=True)]
+    )
     async def change(
         self,
         call: Call,
@@ -156,7 +158,7 @@ class MerchantUserController(Controller):
 
     @delete(
         "/users/{user_id:str}",
-        guards=[requires("merchants:write", step_up=True)],
+        guards=[requires("merchants:write", step_up=True, shared=True)],
         status_code=200,
     )
     async def remove(
@@ -175,7 +177,7 @@ class MerchantUserController(Controller):
                 desk, merchant_id, user_id, revoke_keys=revoke_keys
             )
 
-    @post("/invitations", guards=[requires("merchants:write", step_up=True)])
+    @post("/invitations", guards=[requires("merchants:write", step_up=True, shared=True)])
     async def invite(
         self, call: Call, settings: Settings, merchant_id: UserId, data: InviteToTeam
     ) -> Response[InvitationDocument]:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.catalog.repository import currencies
 from gateway.domain.errors import Forbidden
-from gateway.http.auth import requires
+from gateway.http.auth import require_live_key, requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of, whole
 from gateway.http.parts import in_utc
@@ -74,7 +74,9 @@ class ReferralCodeController(Controller):
 
     @post("/", guards=[requires("settings:write", step_up=True)])
     async def create(self, call: Call, data: CreateCode) -> Response[ReferralCodeDocument]:
-        """Draw a code."""
+        """Draw a code; one of the merchant itself counts for real money."""
+        if data.customer is None:
+            require_live_key(call.actor, call.settings)
 
         async def work(session: AsyncSession) -> ReferralCodeDocument:
             return await service.draw_code(office(call, session), data.customer)
@@ -96,6 +98,8 @@ class ReferralCodeController(Controller):
     async def revoke(self, call: Call, code_id: str) -> ReferralCodeDocument:
         """Take a code out of force; who came through it stays."""
         async with call.transaction() as session:
+            if not await service.is_of_mode(office(call, session), code_id):
+                require_live_key(call.actor, call.settings)
             return await service.revoke_code(office(call, session), code_id)
 
 
@@ -126,7 +130,7 @@ class ReferralScheduleController(Controller):
 
     path = "/referral_schedules"
 
-    @post("/", guards=[requires("settings:write", step_up=True)])
+    @post("/", guards=[requires("settings:write", step_up=True, shared=True)])
     async def create(self, call: Call, data: CreateSchedule) -> Response[ScheduleDocument]:
         """Set rates from now on, or from a later time on; who may, moves the merchant's money."""
         if SHARING not in call.actor.scopes:

@@ -23,7 +23,7 @@ class HouseScheduleController(Controller):
 
     path = "/house/referral_schedules"
 
-    @post("/", guards=[requires("merchants:write", step_up=True)])
+    @post("/", guards=[requires("merchants:write", step_up=True, shared=True)])
     async def create(self, call: Call, data: CreateHouseSchedule) -> Response[ScheduleDocument]:
         """Set rates from now on, or from a later time on."""
 
@@ -52,7 +52,7 @@ class MerchantFeeController(Controller):
         async with call.transaction() as session:
             return await service.fee_of(session, merchant_id)
 
-    @put("/", guards=[requires("merchants:write", step_up=True)])
+    @put("/", guards=[requires("merchants:write", step_up=True, shared=True)])
     async def change(self, call: Call, merchant_id: str, data: SetFee) -> ProcessingFeeDocument:
         """Set the fee of payments that become final from now on."""
         async with call.transaction() as session:
@@ -64,7 +64,7 @@ class GivenCodeController(Controller):
 
     path = "/merchants/{merchant_id:str}/referral_codes"
 
-    @post("/", guards=[requires("merchants:write", step_up=True)])
+    @post("/", guards=[requires("merchants:write", step_up=True, shared=True)])
     async def create(
         self, call: Call, merchant_id: str, data: GiveCode
     ) -> Response[ReferralCodeDocument]:

@@ -75,6 +75,15 @@ async def give_code(office: Office, merchant_id: str, code: str) -> ReferralCode
     return code_document(row)
 
 
+async def is_of_mode(office: Office, code_id: str) -> bool:
+    """Tell whether a code is a customer's of the actor's mode: the merchant's own is of neither."""
+    session, actor = office.session, office.actor
+    row = await repository.code_of(session, actor.tenant, code_id)
+    return row.customer_id is not None and await repository.has_customer(
+        session, actor.tenant, row.customer_id, livemode=actor.livemode
+    )
+
+
 async def revoke_code(office: Office, code_id: str) -> ReferralCodeDocument:
     """Take a code out of force; who came through it stays."""
     row = await repository.code_of(office.session, office.actor.tenant, code_id)

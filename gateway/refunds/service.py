@@ -13,10 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.fields import units
+from gateway.domain.invoice import Asked
 from gateway.domain.money import to_text
 from gateway.domain.refund import Kind, excess_units, refundable
-from gateway.invoices.documents import Option
-from gateway.invoices.repository import deposits_of, invoice_of, options_of, refunds_of
+from gateway.invoices.documents import STANDING, Option
+from gateway.invoices.option_documents import asked_of
+from gateway.invoices.repository import (
+    deposits_of,
+    invoice_of,
+    options_of,
+    rates_before,
+    refunds_of,
+)
 from gateway.models import Deposit, Invoice, InvoiceTimeline
 from gateway.withdrawals.destinations import Finding
 from gateway.withdrawals.documents import WithdrawalDocument
@@ -67,15 +75,17 @@ async def drawn(
     invoice = await invoice_of(
         session, actor.tenant, invoice_id, livemode=actor.livemode, lock=lock
     )
-    received = _received((await deposits_of(session, [invoice.id]))[invoice.id], invoice)
-    options = {
-        option.currency.id: option
-        for option in (await options_of(session, [invoice.id]))[invoice.id]
-    }
+    deposits = (await deposits_of(session, [invoice.id]))[invoice.id]
+    received = _received(deposits, invoice)
+    offered = (await options_of(session, [invoice.id]))[invoice.id]
+    rates = await rates_before(session, invoice, offered)
+    options = {option.currency.id: option for option in offered}
+    standing = [deposit for deposit in deposits if deposit.status in STANDING]
+    asked = {name: asked_of(each, standing, rates) for name, each in options.items()}
     option = options[
         _method(wanted, {name: received[name] for name in received if name in options})
     ]
-    amount = _amount(wanted, option, received, options, await _refunded(session, invoice))
+    amount = _amount(wanted, option, received, asked, await _refunded(session, invoice))
     payout = Payout(
         payment_method=option.currency.id,
         amount=to_text(amount, option.currency.decimals),
@@ -126,27 +136,25 @@ def _amount(
     wanted: Refund,
     option: Option,
     received: Mapping[str, int],
-    options: Mapping[str, Option],
+    asked: Mapping[str, Asked | None],
     refunded: Counter[str],
 ) -> int:
     """Return the units to pay back, at most what the kind allows.
 
     What went back in another currency paid nothing of the invoice. Where the amount is open
-    nothing is too much.
+    nothing is too much; after fresh rates too much is what is too much by each of them.
     """
-    currency, due = option.currency, option.row.amount_units
+    currency, due = option.currency, asked[option.currency.id]
     others = [
-        Fraction(paid - refunded[name], whole)
+        Fraction(paid - refunded[name], whole.most)
         for name, paid in received.items()
-        if name in options
-        and name != currency.id
-        and (whole := options[name].row.amount_units) is not None
+        if name != currency.id and (whole := asked.get(name)) is not None
     ]
     most = refundable(
         wanted.kind,
         received=received[currency.id],
         refunded=refunded[currency.id],
-        excess=0 if due is None else excess_units(due, received[currency.id], others),
+        excess=0 if due is None else excess_units(due.most, received[currency.id], others),
     )
     if most == 0:
         raise Conflict(
@@ -154,11 +162,11 @@ def _amount(
         )
     if wanted.amount is None:
         return most
-    asked = units("/amount", wanted.amount, currency.decimals)
-    if asked > most:
+    sum_wanted = units("/amount", wanted.amount, currency.decimals)
+    if sum_wanted > most:
         raise Invalid.field(
             "/amount",
             "exceeds_refundable",
             f"at most {to_text(most, currency.decimals)} {currency.code} as {wanted.kind}",
         )
-    return asked
+    return sum_wanted

@@ -13,7 +13,10 @@ from gateway.domain.errors import NotFound
 from gateway.domain.roles import scopes_of
 from gateway.models import User, UserSession
 
-_AUTHENTICATE = text("SELECT * FROM authenticate_session(:hash, :now, :idle, :quota)")
+_AUTHENTICATE = text(
+    "SELECT *, has_second_factor(user_id) AS enrolled"
+    " FROM authenticate_session(:hash, :now, :idle, :quota)"
+)
 _ACCOUNT = text("SELECT * FROM sign_in_account(:email)")
 _OPEN = text(
     "SELECT * FROM open_session(:id, :user_id, :hash, :phc, :livemode, :address, :agent, :now, :ends)"
@@ -64,7 +67,9 @@ def _actor(row: Row[Any], token_hash: bytes, quota: int) -> Actor:
         merchant_ips=tuple(row.merchant_ips),
         suspended=row.suspended,
         budget=Budget(quota, quota - row.used, row.resets_in) if quota else None,
-        signed_in=SignedIn(row.id, token_hash, row.role, row.factor_pending, row.stepped_up_at),
+        signed_in=SignedIn(
+            row.id, token_hash, row.role, row.factor_pending, row.stepped_up_at, row.enrolled
+        ),
     )
 
 

@@ -4,22 +4,24 @@ Relative paths are taken from the folder of the file. Secrets are never values: 
 a `*_file` key that names a file with the secret as its only line.
 """
 
+from gateway.settings.networks import (
+    AssetSettings,
+    Family,
+    NetworkSettings,
+    SweepSettings,
+)
 from gateway.settings.reading import load
 from gateway.settings.sections import (
     ApiSettings,
-    AssetSettings,
     DatabaseSettings,
-    Family,
     KeystoreSettings,
     LogSettings,
-    NetworkSettings,
     NotificationSettings,
     PeopleSettings,
     PriceSettings,
     PriceSourceSettings,
     Settings,
     SettingsError,
-    SweepSettings,
     WebhookSettings,
     WithdrawalSettings,
     WorkerSettings,

@@ -4,15 +4,13 @@ import math
 import re
 from ipaddress import ip_network
 
+from gateway.settings.networks import AssetSettings, NetworkSettings, SweepSettings
 from gateway.settings.sections import (
     ApiSettings,
-    AssetSettings,
-    NetworkSettings,
     PeopleSettings,
     PriceSettings,
     Settings,
     SettingsError,
-    SweepSettings,
 )
 
 
@@ -168,7 +166,7 @@ def _check_asset(key: str, asset: AssetSettings) -> None:
 
 def _check_carried(key: str, asset: AssetSettings, network: NetworkSettings) -> None:
     """Refuse what this network, as it is configured, could take in and not bring to an end."""
-    if network.family == "tron" and (asset.contract or "").isdigit():
+    if network.counts_assets and (asset.contract or "").isdigit():
         raise SettingsError(
             f"{key}.contract: TRC-10 assets are not paid out, so none is listed"
         )

@@ -7,7 +7,8 @@ from typing import TypeVar
 import msgspec
 
 from gateway.settings.checks import check
-from gateway.settings.sections import NetworkSettings, Settings, SettingsError
+from gateway.settings.networks import NetworkSettings
+from gateway.settings.sections import Settings, SettingsError
 
 T = TypeVar("T")
 

@@ -38,7 +38,7 @@ async def attempt(
     try:
         async with session.post(
             URL(delivery.url),
-            data=delivery.body,
+            data=aiohttp.BytesPayload(delivery.body),
             headers={**_FIXED_HEADERS, **signature},
             allow_redirects=False,
         ) as response:

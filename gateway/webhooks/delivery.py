@@ -5,10 +5,11 @@ Ten attempts over 75 hours; every answer but 2xx is tried again, because shops a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Literal
+
+import msgspec
 
 DELAYS_SECONDS = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Wait before attempt 1, 2, ... 10."""
@@ -18,8 +19,7 @@ RETRY_AFTER_MAX = timedelta(days=1)
 GONE = 410
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """A leased delivery with everything an attempt needs; `attempts` were made before.
 
     `passed` means that an older event of the same subject still waits for its retry;
@@ -44,8 +44,7 @@ class Delivery:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came back: a status, or `error` in words that may be shown to the merchant."""
 
     milliseconds: int
@@ -60,8 +59,7 @@ class Answer:
         return self.status is not None and 200 <= self.status < 300
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """Where the delivery stands after an attempt; `next_attempt_at` only while `retrying`."""
 
     status: Literal["succeeded", "retrying", "exhausted"]
@@ -69,12 +67,12 @@ class Verdict:
     endpoint_gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A delivery, what came back, and what follows."""
+class Tried(msgspec.Struct, frozen=True):
+    """A delivery, what came back and when, and what follows."""
 
     delivery: Delivery
     answer: Answer
+    at: datetime
     verdict: Verdict
 
 

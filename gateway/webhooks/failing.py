@@ -1,6 +1,6 @@
 """Endpoints that keep failing are disabled, and the merchant's other endpoints are told."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,11 +11,6 @@ from gateway.webhooks.outbox import emit
 
 EXHAUSTED_MAX = 10
 """This many exhausted deliveries in a row disable an endpoint."""
-
-_RESET = text("""
-UPDATE webhook_endpoint SET exhausted_in_a_row = 0
-WHERE id = ANY(CAST(:endpoints AS text[])) AND exhausted_in_a_row > 0
-""")
 
 _COUNT = text("""
 UPDATE webhook_endpoint SET exhausted_in_a_row = exhausted_in_a_row + :exhausted
@@ -30,23 +25,16 @@ RETURNING url
 
 
 async def judge_endpoints(
-    session: AsyncSession, tried: Sequence[Tried], failing: Collection[str], moment: Moment
+    session: AsyncSession, tried: Sequence[Tried], moment: Moment
 ) -> list[str]:
     """Count exhausted deliveries in a row; return the ids of endpoints that are disabled now.
 
-    `failing` are the endpoints whose count was above zero when the results were written.
+    Where one succeeded the count has been set to zero with the results.
     """
     ended: dict[str, list[Tried]] = {}
     for each in tried:
         if each.verdict.status != "retrying":
             ended.setdefault(each.delivery.endpoint_id, []).append(each)
-    answering = [
-        key
-        for key, group in ended.items()
-        if key in failing and trailing_exhausted(group) < len(group)
-    ]
-    if answering:
-        await session.execute(_RESET, {"endpoints": answering})
     disabled = []
     for endpoint_id, group in sorted(ended.items()):
         reason = await _reason_to_disable(session, endpoint_id, group)

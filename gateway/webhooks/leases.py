@@ -7,6 +7,7 @@ HTTP runs. Whoever dies with a lease loses it when it runs out, and the event is
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -22,13 +23,15 @@ from gateway.webhooks.signing import body_of
 PASSABLE_AFTER = timedelta(hours=1)
 """From this age on an event that waits for its retry lets younger ones of its subject pass."""
 SKIP_BATCH = 1000
+_ID = itemgetter(0)
 
 
 # One delivery per (endpoint, subject) at a time, lowest sequence first. An old one that sleeps
 # until its retry does not hold back the others; an old one that is due still goes first.
 # Each endpoint is asked for its own few by index, so a backlog costs nobody else anything.
 # OFFSET 0 keeps the planner from answering NOT EXISTS by hashing the whole queue, the order by
-# sequence from looking through all that waits at the endpoint instead of through the subject.
+# sequence from looking through all that waits at the endpoint instead of through the subject, the
+# arrays of ids from reading the whole queue to find the chosen ones in it.
 _LEASE = """
 WITH candidate AS (
     SELECT d.id, d.next_attempt_at, e.merchant_id,
@@ -63,14 +66,14 @@ WITH candidate AS (
     WHERE t.turn <= coalesce(CAST(m.room AS integer), %(per_merchant)s)
     ORDER BY t.turn, t.next_attempt_at LIMIT %(wanted)s
 ), mine AS (
-    SELECT d.id FROM webhook_delivery d JOIN chosen USING (id)
-    WHERE d.status IN ('scheduled', 'retrying')
+    SELECT d.id FROM webhook_delivery d
+    WHERE d.id = ANY (ARRAY(SELECT id FROM chosen)) AND d.status IN ('scheduled', 'retrying')
       AND (d.leased_until IS NULL OR d.leased_until <= %(at)s)
     FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE webhook_delivery d SET leased_until = %(until)s
-FROM mine, event v, webhook_endpoint e
-WHERE d.id = mine.id AND v.id = d.event_id AND e.id = d.endpoint_id
+FROM event v, webhook_endpoint e
+WHERE d.id = ANY (ARRAY(SELECT id FROM mine)) AND v.id = d.event_id AND e.id = d.endpoint_id
 RETURNING d.id, d.endpoint_id, d.merchant_id, e.url, e.secret_version,
     coalesce(e.previous_until > %(at)s, false), e.ed25519, d.event_id, v.type, d.subject,
     d.sequence, v.livemode, d.attempts, d.leased_until,
@@ -115,7 +118,8 @@ async def lease(
 ) -> list[Delivery]:
     """Take up to `wanted` due deliveries until `until`, merchant by merchant in turn.
 
-    One statement, and a transaction of its own: the rows are locked no longer than it runs.
+    What was made first comes first. It is one statement and a transaction of its own: the rows
+    are locked no longer than it runs.
     """
     rows = await database.ask(
         _LEASE,
@@ -131,7 +135,7 @@ async def lease(
         },
     )
     bodies: dict[str, bytes] = {}
-    return [_delivery(row, bodies) for row in rows]
+    return [_delivery(row, bodies) for row in sorted(rows, key=_ID)]
 
 
 def _delivery(row: Sequence[Any], bodies: dict[str, bytes]) -> Delivery:

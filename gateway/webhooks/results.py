@@ -7,29 +7,35 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import send
+from gateway.db import CROSS_TENANT, Database, send
 from gateway.domain.moment import Moment
 from gateway.webhooks.delivery import Tried
 from gateway.webhooks.failing import judge_endpoints
 
 # A lease that ran out belongs to somebody else: its result is dropped. Rows are found by their ids
 # and by nothing else: the array and the way in which the status is asked for keep the planner from
-# looking for them among all that wait.
+# looking for them among all that wait. A success forgives its endpoint what was used up before.
 _RECORD = """
 WITH r AS MATERIALIZED (
     SELECT * FROM json_to_recordset(CAST(%(results)s AS json)) AS r (
         id text, leased_until timestamptz, status text, next_attempt_at timestamptz,
         response_status integer, response_body text, error text, duration_ms integer)
+), recorded AS (
+    UPDATE webhook_delivery d
+    SET status = r.status, attempts = d.attempts + 1, leased_until = NULL,
+        next_attempt_at = coalesce(r.next_attempt_at, d.next_attempt_at),
+        response_status = r.response_status, response_body = r.response_body, error = r.error,
+        duration_ms = r.duration_ms,
+        ended_at = CASE WHEN r.status <> 'retrying' THEN %(at)s END
+    FROM r, webhook_endpoint e
+    WHERE d.id = ANY (ARRAY(SELECT id FROM r)) AND d.id = r.id AND d.leased_until = r.leased_until
+      AND d.status NOT IN ('succeeded', 'exhausted', 'skipped') AND e.id = d.endpoint_id
+    RETURNING d.id, d.endpoint_id, d.status = 'succeeded' AND e.exhausted_in_a_row > 0 AS forgives
+), forgiven AS (
+    UPDATE webhook_endpoint SET exhausted_in_a_row = 0
+    WHERE id = ANY (ARRAY(SELECT endpoint_id FROM recorded WHERE forgives))
 )
-UPDATE webhook_delivery d
-SET status = r.status, attempts = d.attempts + 1, leased_until = NULL,
-    next_attempt_at = coalesce(r.next_attempt_at, d.next_attempt_at),
-    response_status = r.response_status, response_body = r.response_body, error = r.error,
-    duration_ms = r.duration_ms, ended_at = CASE WHEN r.status <> 'retrying' THEN %(at)s END
-FROM r, webhook_endpoint e
-WHERE d.id = ANY (ARRAY(SELECT id FROM r)) AND d.id = r.id AND d.leased_until = r.leased_until
-  AND d.status NOT IN ('succeeded', 'exhausted', 'skipped') AND e.id = d.endpoint_id
-RETURNING d.id, d.endpoint_id, e.exhausted_in_a_row > 0
+SELECT id FROM recorded
 """
 
 # Receivers act on what comes last: an older event is never sent after a younger one arrived.
@@ -56,19 +62,26 @@ class _Result(msgspec.Struct):
     duration_ms: int
 
 
-async def settle(session: AsyncSession, tried: Sequence[Tried], moment: Moment) -> list[str]:
+async def settle(database: Database, tried: Sequence[Tried], moment: Moment) -> list[str]:
     """Write what came of a batch; return the ids of endpoints that were disabled by it."""
-    recorded = await _record(session, tried, moment)
-    mine = [each for each in tried if each.delivery.id in recorded]
-    await _supersede(session, mine, moment)
-    failing = {endpoint_id for endpoint_id, failed in recorded.values() if failed}
-    return await judge_endpoints(session, mine, failing, moment)
+    values = {"at": moment.at, "results": _written_out(tried)}
+    if not any(_moves_others(each) for each in tried):
+        await database.ask(_RECORD, values)
+        return []
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        recorded = {id_ for (id_,) in await send(session, _RECORD, values)}
+        mine = [each for each in tried if each.delivery.id in recorded]
+        await _supersede(session, mine, moment)
+        return await judge_endpoints(session, mine, moment)
 
 
-async def _record(
-    session: AsyncSession, tried: Sequence[Tried], moment: Moment
-) -> dict[str, tuple[str, bool]]:
-    """Write results; return per delivery its endpoint, and whether that one had exhausted some."""
+def _moves_others(tried: Tried) -> bool:
+    """Tell whether a result may change more than its own row: older events, or the endpoint."""
+    status = tried.verdict.status
+    return status == "exhausted" or (status == "succeeded" and tried.delivery.passed)
+
+
+def _written_out(tried: Sequence[Tried]) -> str:
     results = [
         _Result(
             each.delivery.id,
@@ -82,9 +95,7 @@ async def _record(
         )
         for each in tried
     ]
-    values = {"at": moment.at, "results": msgspec.json.encode(results).decode()}
-    rows = await send(session, _RECORD, values)
-    return {id_: (endpoint_id, failed) for id_, endpoint_id, failed in rows}
+    return msgspec.json.encode(results).decode()
 
 
 async def _supersede(session: AsyncSession, tried: Sequence[Tried], moment: Moment) -> None:

@@ -7,25 +7,18 @@ takes longer than a moment gives its slot to the next one and goes on outside of
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from typing import Any
 
-import aiohttp
 import structlog
 
 from gateway.db import CROSS_TENANT, Database
-from gateway.domain.moment import Moment
 from gateway.settings import WebhookSettings
 from gateway.webhooks import leases, results
-from gateway.webhooks.attempt import attempt
 from gateway.webhooks.breaker import Breakers
-from gateway.webhooks.delivery import Answer, Delivery, Tried, judge
-from gateway.webhooks.guard import Guard
+from gateway.webhooks.delivery import Delivery, Tried
 from gateway.webhooks.leases import Shares
-from gateway.webhooks.secrets import EndpointSecrets
-from gateway.webhooks.signing import headers, key_of
+from gateway.webhooks.line import Line
 from gateway.webhooks.slots import Slots
 
 PER_ENDPOINT_MAX = 16
@@ -41,20 +34,8 @@ LOW_WATER_FACTOR = 3
 """More are leased while fewer than this many times `concurrency` wait for a slot."""
 GATHERING_SECONDS = 0.01
 """Results that come within this time of the first are written with it."""
-CACHED_MAX = 4096
-"""Keys and judged URLs that are kept; both are pure functions of what they are kept for."""
 SETTLING = timedelta(seconds=10)
 """What a lease leaves for waiting and for writing the result, beside the request itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What the sender sends over, and as whom."""
-
-    session: aiohttp.ClientSession
-    guard: Guard
-    secrets: EndpointSecrets
-    clock: Callable[[], Moment]
 
 
 class Sender:
@@ -77,18 +58,18 @@ class Sender:
         self._in_flight_max = settings.concurrency * IN_FLIGHT_FACTOR
         self._low_water = settings.concurrency * LOW_WATER_FACTOR
         self._timeout = timedelta(seconds=settings.timeout_seconds)
-        self._slots = Slots(settings.concurrency, self._fly, tasks)
+        self._slots = Slots(
+            settings.concurrency, self._fly, tasks, per_merchant=settings.per_merchant
+        )
         self._in_flight: Counter[str] = Counter()
-        self._per_merchant = settings.per_merchant
+        # Some wait here while others of theirs are under way: a lease takes its time.
+        self._per_merchant = settings.per_merchant + self._low_water
         self._by_merchant: Counter[str] = Counter()
         self._breakers = Breakers()
         self._answering: dict[str, None] = {}
         self._tried: list[Tried] = []
-        self._unsettled = 0
+        self._unsettled: list[Tried] = []
         self._log = structlog.get_logger().bind()
-        self._key = lru_cache(CACHED_MAX)(self._derive_key)
-        self._signer = lru_cache(CACHED_MAX)(line.secrets.signer)
-        self._url_fault = lru_cache(CACHED_MAX)(line.guard.url_fault)
         self.wake = asyncio.Event()
         self.landed = asyncio.Event()
         self.unwanted = asyncio.Event()
@@ -103,6 +84,8 @@ class Sender:
         wanted = self._in_flight_max - self._in_flight.total()
         if wanted <= 0 or self._slots.waiting >= self._low_water:
             return False
+        if len(self._unsettled) + len(self._tried) >= self._in_flight_max:
+            return False  # it would be sent again and again: its result cannot be written
         moment = self._line.clock()
         deliveries = await leases.lease(
             self._database,
@@ -120,18 +103,13 @@ class Sender:
 
     async def settle_round(self) -> bool:
         """Write every result there is in one transaction; tell whether there was any."""
-        if not self._tried:
+        if not self._tried and not self._unsettled:
             return False
         if self._in_flight:  # they may land with these
             await asyncio.sleep(GATHERING_SECONDS)
-        batch, self._tried = self._tried, []
-        try:
-            async with self._database.unit_of_work(CROSS_TENANT) as session:
-                disabled = await results.settle(session, batch, self._line.clock())
-        except BaseException:
-            self._tried = batch + self._tried
-            raise
-        self._unsettled -= len(batch)
+        self._log_tried()
+        disabled = await results.settle(self._database, self._unsettled, self._line.clock())
+        self._unsettled = []
         for endpoint_id in disabled:
             self._log.warning("webhook endpoint disabled", endpoint_id=endpoint_id)
             self.unwanted.set()
@@ -177,7 +155,6 @@ class Sender:
                 del counter[key]
         if tried is not None:
             self._tried.append(tried)
-            self._unsettled += 1
             self.landed.set()
         self._note_idle()
 
@@ -186,34 +163,13 @@ class Sender:
         if moment.at + self._timeout > delivery.leased_until:
             self._log.warning("webhook lease too old", delivery_id=delivery.id)
             return None
-        answer = await self._answer(delivery, moment)
-        landed = self._line.clock()
-        number = delivery.attempts + 1
-        tried = Tried(delivery, answer, judge(answer, number, landed.at, landed.randomness))
-        self._note(tried, number)
-        self._note_answer(tried, landed.at)
+        tried = await self._line.send(delivery, moment)
+        self._note_answer(tried)
         return tried
 
-    async def _answer(self, delivery: Delivery, moment: Moment) -> Answer:
-        if (fault := self._url_fault(delivery.url)) is not None:
-            return Answer(0, error=fault)
-        last = delivery.secret_version
-        versions = (last, last - 1) if delivery.previous_signs and last > 1 else (last,)
-        keys = [self._key(delivery.endpoint_id, each) for each in versions]
-        signers = (
-            [self._signer(delivery.endpoint_id, each) for each in versions]
-            if delivery.ed25519
-            else ()
-        )
-        signature = headers(keys, delivery.event_id, moment.at, delivery.body, signers)
-        return await attempt(self._line.session, delivery, signature, moment)
-
-    def _derive_key(self, endpoint_id: str, version: int) -> bytes:
-        return key_of(self._line.secrets.of(endpoint_id, version))
-
-    def _note_answer(self, tried: Tried, at: datetime) -> None:
+    def _note_answer(self, tried: Tried) -> None:
         endpoint_id = tried.delivery.endpoint_id
-        rest = self._breakers.note(endpoint_id, tried.answer, at)
+        rest = self._breakers.note(endpoint_id, tried.answer, tried.at)
         if rest is not None:
             seconds = int(rest.total_seconds())
             self._log.warning(
@@ -226,20 +182,27 @@ class Sender:
                 del self._answering[next(iter(self._answering))]
 
     def _note_idle(self) -> None:
-        if not self._in_flight and not self._unsettled:
+        if not self._in_flight and not self._tried and not self._unsettled:
             self.idle.set()
 
-    def _note(self, tried: Tried, number: int) -> None:
-        delivery, answer = tried.delivery, tried.answer
-        trouble = {} if answer.error is None else {"error": answer.error}
-        self._log.info(
-            "webhook",
-            event_id=delivery.event_id,
-            endpoint_id=delivery.endpoint_id,
-            type=delivery.type,
-            attempt=number,
-            outcome=tried.verdict.status,
-            status=answer.status,
-            ms=answer.milliseconds,
-            **trouble,
-        )
+    def _log_tried(self) -> None:
+        """Write a line for each attempt, once, whatever becomes of writing their results."""
+        landed, self._tried = self._tried, []
+        self._unsettled += landed
+        if landed:
+            self._log.info("webhook", each=[_line_of(tried) for tried in landed])
+
+
+def _line_of(tried: Tried) -> dict[str, Any]:
+    delivery, answer = tried.delivery, tried.answer
+    trouble = {} if answer.error is None else {"error": answer.error}
+    return {
+        "event_id": delivery.event_id,
+        "endpoint_id": delivery.endpoint_id,
+        "type": delivery.type,
+        "attempt": delivery.attempts + 1,
+        "outcome": tried.verdict.status,
+        "status": answer.status,
+        "ms": answer.milliseconds,
+        **trouble,
+    }

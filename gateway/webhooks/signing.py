@@ -6,12 +6,13 @@ Ed25519 over the same text.
 """
 
 import base64
-import hmac
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from gateway.webhooks.documents import EventDocument
 from gateway.webhooks.secrets import PREFIX
@@ -22,28 +23,37 @@ def body_of(document: EventDocument) -> bytes:
     return msgspec.json.encode(document)
 
 
-def key_of(secret: str) -> bytes:
-    """Return the HMAC key behind a `whsec_` secret."""
-    return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+def key_of(secret: str) -> HMAC:
+    """Return HMAC-SHA256 under the key behind a `whsec_` secret; `headers` works on copies."""
+    key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    return HMAC(key, SHA256())
 
 
 def headers(
-    keys: Sequence[bytes],
+    keys: Sequence[HMAC],
     event_id: str,
     sent_at: datetime,
     body: bytes,
     signers: Sequence[Ed25519PrivateKey] = (),
 ) -> dict[str, str]:
     """Return the three headers of one attempt; the timestamp is the attempt's, not the event's."""
-    seconds = int(sent_at.timestamp())
-    signed = b"%b.%d.%b" % (event_id.encode(), seconds, body)
-    symmetric = [("v1", hmac.digest(key, signed, "sha256")) for key in keys]
-    ed25519 = [("v1a", signer.sign(signed)) for signer in signers]
+    seconds = str(int(sent_at.timestamp()))
+    head = f"{event_id}.{seconds}.".encode()
+    symmetric = [_entry("v1", _code(key, head, body)) for key in keys]
+    ed25519 = [_entry("v1a", signer.sign(head + body)) for signer in signers]
     return {
         "webhook-id": event_id,
-        "webhook-timestamp": str(seconds),
-        "webhook-signature": " ".join(
-            f"{kind},{base64.b64encode(signature).decode()}"
-            for kind, signature in (*symmetric, *ed25519)
-        ),
+        "webhook-timestamp": seconds,
+        "webhook-signature": " ".join((*symmetric, *ed25519)),
     }
+
+
+def _code(key: HMAC, head: bytes, body: bytes) -> bytes:
+    code = key.copy()
+    code.update(head)
+    code.update(body)
+    return code.finalize()
+
+
+def _entry(kind: str, signature: bytes) -> str:
+    return f"{kind},{base64.b64encode(signature).decode()}"

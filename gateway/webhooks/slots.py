@@ -1,7 +1,7 @@
 """The sender's slots: so many requests at once, and none of them holds its slot for long."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 
 from gateway.webhooks.delivery import Delivery
@@ -11,44 +11,75 @@ PATIENCE_SECONDS = 0.25
 
 
 class Slots:
-    """Deliveries that wait here are sent in the order in which they came."""
+    """Merchants take turns, each with its deliveries in the order in which they came.
+
+    No merchant has more than `per_merchant` under way, those that go on without a slot included.
+    """
 
     def __init__(
-        self, size: int, fly: Callable[[Delivery], Awaitable[None]], tasks: asyncio.TaskGroup
+        self,
+        size: int,
+        fly: Callable[[Delivery], Awaitable[None]],
+        tasks: asyncio.TaskGroup,
+        *,
+        per_merchant: int,
     ) -> None:
+        self.waiting = 0
+        """How many have no slot yet."""
         self._free = size
         self._fly = fly
         self._tasks = tasks
-        self._waiting: deque[Delivery] = deque()
-
-    @property
-    def waiting(self) -> int:
-        """Return how many have no slot yet."""
-        return len(self._waiting)
+        self._per_merchant = per_merchant
+        self._lines: dict[str, deque[Delivery]] = {}  # whose turn it is comes first
+        self._under_way: Counter[str] = Counter()
 
     def add(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries behind those that wait; start as many as there are slots."""
-        self._waiting.extend(deliveries)
+        for delivery in deliveries:
+            self._lines.setdefault(delivery.merchant_id, deque()).append(delivery)
+            self.waiting += 1
         self._fill()
 
     def _fill(self) -> None:
-        for _ in range(min(self._free, len(self._waiting))):
+        for _ in range(min(self._free, self.waiting)):
             self._free -= 1
             self._tasks.create_task(self._serve())
 
     async def _serve(self) -> None:
-        """Hold one slot and send one after the other, until nothing waits or one was slow."""
+        """Hold one slot and send one after the other, until nothing may go or one was slow."""
         loop = asyncio.get_running_loop()
         slow = asyncio.Event()
-        while self._waiting:
+        while (delivery := self._next()) is not None:
             patience = loop.call_later(PATIENCE_SECONDS, self._pass_on, slow)
             try:
-                await self._fly(self._waiting.popleft())
+                await self._fly(delivery)
             finally:
                 patience.cancel()
+                self._land(delivery.merchant_id)
             if slow.is_set():
+                self._fill()  # its merchant may have waited for it
                 return
         self._free += 1
+
+    def _next(self) -> Delivery | None:
+        """Take the first delivery of the merchant whose turn it is."""
+        for merchant_id in self._lines:
+            if self._under_way[merchant_id] < self._per_merchant:
+                break
+        else:
+            return None
+        line = self._lines.pop(merchant_id)
+        delivery = line.popleft()
+        if line:
+            self._lines[merchant_id] = line
+        self.waiting -= 1
+        self._under_way[merchant_id] += 1
+        return delivery
+
+    def _land(self, merchant_id: str) -> None:
+        self._under_way[merchant_id] -= 1
+        if not self._under_way[merchant_id]:
+            del self._under_way[merchant_id]
 
     def _pass_on(self, slow: asyncio.Event) -> None:
         slow.set()

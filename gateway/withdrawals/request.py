@@ -23,6 +23,10 @@ from gateway.withdrawals.moves import tell, tell_payer
 from gateway.withdrawals.repository import add_unless_referenced
 from gateway.withdrawals.service import Gate, note, shaped
 
+KEEPS_A_PART = (
+    "the token keeps a part of every transfer: no payout of it would bring the amount"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Payout:
@@ -97,9 +101,14 @@ async def prospect_of(
 async def method_of(
     session: AsyncSession, actor: Actor, payment_method: str
 ) -> tuple[Currency, Network]:
-    """Return an enabled payment method of the actor's mode; a withdrawal needs no free address."""
+    """Return an enabled payment method of the actor's mode; a withdrawal needs no free address.
+
+    A token that keeps a part of every transfer is none: nobody would get the amount.
+    """
     for currency, network in await offered(session, test=not actor.livemode):
         if currency.id == payment_method:
+            if currency.fee_on_transfer:
+                raise Invalid.field("/payment_method", "fee_on_transfer", KEEPS_A_PART)
             return currency, network
     raise Invalid.field(
         "/payment_method",

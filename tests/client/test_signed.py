@@ -18,7 +18,7 @@ async def test_a_merchant_who_demands_signatures_gets_them(served: Served) -> No
     merchant_id = await shop.merchant()
     private_key = Ed25519PrivateKey.from_private_bytes(b"1" * 32)
     public_key = base64.b64encode(private_key.public_key().public_bytes_raw()).decode()
-    async with AsyncClient(served.url, await shop.key(merchant_id)) as gateway:
+    async with AsyncClient(served.url, await shop.key(merchant_id, livemode=True)) as gateway:
         made = await gateway.request(
             "POST",
             "/api_keys",

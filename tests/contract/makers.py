@@ -7,6 +7,7 @@ from gateway.db import Database
 from gateway.referrals.sharing import share_round
 from tests.contract.sides import ADDRESS, METHOD, Side
 from tests.gateway.referrals import market
+from tests.gateway.shop import Shop
 
 ETHER = 10**18
 CHAT = "tgram://123456789:abcdefg_hijklmnop/12315544/"
@@ -92,11 +93,15 @@ async def _subscription(side: Side) -> str:
 
 
 async def _target(side: Side) -> str:
-    return str((await side.made("/v1/notification_targets", name="chat", address=CHAT))["id"])
+    body = {"name": "chat", "address": CHAT}
+    made = await side.shop.call("POST", "/v1/notification_targets", side.live_key, json=body)
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
 
 
 async def _code(side: Side) -> str:
-    return str((await side.made("/v1/referral_codes"))["id"])
+    customer = side.ids["customer_id"]
+    return str((await side.made("/v1/referral_codes", customer=customer))["id"])
 
 
 async def _commission(side: Side) -> str:
@@ -140,14 +145,17 @@ async def _invitation(side: Side) -> str:
 
 
 async def _passkey(side: Side) -> str:
-    """Keep a passkey behind everybody's back: to make one takes a browser."""
     me = await side.people.me(side.person)
-    passkey_id = side.shop.clock().id("psk")
-    await side.shop.run(
+    return await keep_passkey(side.shop, me["id"], side.shop.clock().id("psk"))
+
+
+async def keep_passkey(shop: Shop, user_id: str, passkey_id: str) -> str:
+    """Keep a passkey behind everybody's back: to make one takes a browser."""
+    await shop.run(
         "INSERT INTO passkey (id, user_id, name, credential_id, public_key, sign_count, transports,"
         " created_at) VALUES (:id, :user, 'key', decode(md5(:id), 'hex'), 'x', 0, '{}', now())",
         id=passkey_id,
-        user=me["id"],
+        user=user_id,
     )
     return passkey_id
 

@@ -13,7 +13,7 @@ import msgspec
 from gateway.domain.actor import MERCHANT_SCOPES
 from gateway.domain.roles import HOUSE_SCOPES, TEAM_SCOPES
 from tests.conftest import FreshDatabase
-from tests.contract.makers import ETHER, MAKERS
+from tests.contract.makers import ETHER, MAKERS, keep_passkey
 from tests.contract.sides import ADDRESS, METHOD, Side, Stage
 from tests.gateway.people.conftest import CHEAP, People
 from tests.gateway.shop import Shop, opened
@@ -71,9 +71,12 @@ def caller(stage: Stage, operation: dict[str, Any], path: str) -> str | None:
         return None
     if operation["x-scope"] in HOUSE_SCOPES:
         return stage.admin
+    live = "x-live-key" in operation
     if of_operators(operation):
-        return stage.operator
-    return stage.mine.person if of_people(operation, path) else stage.mine.key
+        return stage.live_operator if live else stage.operator
+    if of_people(operation, path):
+        return stage.mine.person
+    return stage.mine.live_key if live else stage.mine.key
 
 
 def body_schema(stage: Stage, operation: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -138,5 +141,7 @@ async def staged(database: FreshDatabase) -> AsyncIterator[Stage]:
             mine = await side_of(open_shop, database)
             theirs = await side_of(open_shop, database)
             admin = await mine.people.admin()
+            await keep_passkey(open_shop, (await mine.people.me(admin))["id"], "pky_admin")
             operator = await open_shop.key(None)
-            yield Stage(open_shop, mine, theirs, operator, admin, document)
+            live = await open_shop.key(None, livemode=True)
+            yield Stage(open_shop, mine, theirs, operator, live, admin, document)

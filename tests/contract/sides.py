@@ -50,6 +50,7 @@ class Stage:
     mine: Side
     theirs: Side
     operator: str
+    live_operator: str
     admin: str
     document: dict[str, Any]
     """The OpenAPI document."""

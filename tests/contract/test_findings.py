@@ -13,7 +13,7 @@ async def test_an_address_with_a_control_character_is_refused(stage: Stage) -> N
     places = [
         ("/v1/team/invitations", stage.mine.person, {"team_role": "viewer"}),
         ("/v1/customers", stage.mine.key, {}),
-        ("/v1/merchants", stage.operator, {"name": "x"}),
+        ("/v1/merchants", stage.live_operator, {"name": "x"}),
         ("/v1/password_resets", None, {}),
     ]
     for path, secret, body in places:

@@ -17,6 +17,7 @@ from tests.contract.objects import (
     Operation,
     acceptable,
     body_schema,
+    caller,
     of_operators,
     of_people,
     operations,
@@ -135,7 +136,8 @@ def with_objects(stage: Stage) -> list[Operation]:
 async def test_another_merchants_objects_do_not_exist(stage: Stage) -> None:
     """Every route with an id: the same 404 as for nobody's id, and not one row is different."""
     for operation in with_objects(stage):
-        mine = stage.mine.person if of_people(operation[2], operation[1]) else stage.mine.key
+        mine = caller(stage, operation[2], operation[1])
+        assert mine is not None, operation[:2]
         await refused(stage, operation, mine, stage.theirs)
 
 

@@ -67,7 +67,7 @@ CREATED: dict[str, tuple[str, dict[str, Any]]] = {
             "address_book_entry": "{entry_id}",
         },
     ),
-    "/v1/referral_codes": ("referral_code", {}),
+    "/v1/referral_codes": ("referral_code", {"customer": "{customer_id}"}),
     "/v1/referral_schedules": (
         "referral_schedule",
         {"rates": [100], "share_basis_points": 100},

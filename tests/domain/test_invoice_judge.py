@@ -2,21 +2,37 @@
 
 import random
 from dataclasses import replace
+from datetime import datetime
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.domain.invoice import Facts, Payment, Standing, covers, events, judge, share
+from gateway.domain.invoice import (
+    RATE_GRACE,
+    Asked,
+    Facts,
+    Lock,
+    Payment,
+    Standing,
+    asked,
+    covers,
+    events,
+    judge,
+    over,
+    share,
+)
 
 PENDING = Standing("pending", "none", final=False)
 STATUSES = ("pending", "processing", "settled", "expired", "invalid", "canceled")
 EXCEPTIONS = ("none", "paid_partial", "paid_over", "paid_late", "marked", "reorged")
 
+ASKED = st.sampled_from([Asked(100, 100), Asked(80, 100), Asked(100, 130)])
+"""Rates were locked anew, or not."""
 PAYMENTS = st.lists(
     st.builds(
         Payment,
         units=st.integers(1, 300),
-        due_units=st.just(100),
+        asked=ASKED,
         late=st.booleans(),
         settles=st.booleans(),
         final=st.booleans(),
@@ -45,8 +61,8 @@ def test_the_order_of_payments_does_not_matter(facts: Facts, order: random.Rando
 
 LATE_BESIDE_ENOUGH = Facts(
     [
-        Payment(units=11, due_units=100, late=True, settles=False, final=False),
-        Payment(units=90, due_units=100, late=False, settles=True, final=True),
+        Payment(units=11, asked=Asked(100, 100), late=True, settles=False, final=False),
+        Payment(units=90, asked=Asked(100, 100), late=False, settles=True, final=True),
     ],
     tolerance_basis_points=1000,
     expired=False,
@@ -85,7 +101,7 @@ def test_settled_by_confirmations_falls_with_its_block(exception: str, facts: Fa
     fallen = judge(settled, replace(facts, payments=[]))
     assert fallen == Standing("invalid", "reorged", final=False)
     assert events(settled, fallen) == ["invoice.invalid"]
-    paid = Payment(units=100, due_units=100, late=False, settles=True, final=True)
+    paid = Payment(units=100, asked=Asked(100, 100), late=False, settles=True, final=True)
     assert judge(fallen, replace(facts, payments=[paid])).status == "settled"
 
 
@@ -103,7 +119,7 @@ def test_settled_is_paid_for(facts: Facts) -> None:
 @given(FACTS)
 def test_a_full_final_payment_on_time_settles(facts: Facts) -> None:
     """Whatever else arrived, and whatever the clock says."""
-    paid = Payment(units=100, due_units=100, late=False, settles=True, final=True)
+    paid = Payment(units=100, asked=Asked(100, 100), late=False, settles=True, final=True)
     after = judge(PENDING, replace(facts, payments=[*facts.payments, paid]))
     assert after.status == "settled"
     assert after.final
@@ -130,6 +146,36 @@ def test_the_tolerance_is_in_the_payers_favour(facts: Facts) -> None:
     narrow = covers(facts.payments, 0)
     assert covers(facts.payments, 1000) or not narrow
     assert narrow == (share(facts.payments) >= 1)
+
+
+LOCKS = st.lists(st.builds(Lock, st.integers(1, 300), st.datetimes()), max_size=4)
+
+
+@given(st.integers(1, 300), LOCKS, st.datetimes(), st.integers(1, 400))
+def test_a_rate_counts_for_a_quarter_of_an_hour_after_another_was_locked(
+    units: int, before: list[Lock], first: datetime, paid: int
+) -> None:
+    """Enough by one of them is enough, too much is too much by all; older ones are over."""
+    shown = asked(units, before, first)
+    valid = [units, *(lock.units for lock in before if first - lock.until < RATE_GRACE)]
+    assert shown == Asked(min(valid), max(valid))
+    assert asked(units, before, None) == asked(units, [], first) == Asked(units, units)
+    payment = Payment(paid, shown, late=False, settles=True, final=True)
+    facts = Facts([payment], tolerance_basis_points=0, expired=False, monitoring_over=False)
+    after = judge(PENDING, facts)
+    assert (after.status == "settled") == any(paid >= each for each in valid)
+    assert (after.exception == "paid_over") == all(paid > each for each in valid)
+
+
+@given(FACTS)
+def test_fresh_rates_are_in_the_payers_favour(facts: Facts) -> None:
+    """Whoever paid enough, and not too much, at the rate of today stands no worse for an older one."""
+    today = [replace(p, asked=Asked(p.asked.most, p.asked.most)) for p in facts.payments]
+    if covers(today, facts.tolerance_basis_points):
+        assert facts.cover(facts.payments)
+    assert over(facts.payments) == over(today)
+    least = [replace(p, asked=Asked(p.asked.least, p.asked.least)) for p in facts.payments]
+    assert over(least) or not over(facts.payments)
 
 
 @given(STANDINGS, STANDINGS)

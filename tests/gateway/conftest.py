@@ -101,7 +101,7 @@ class TestApi:
 
     async def merchant(self, name: str = "Shop") -> str:
         """Open a merchant's account through the API and return its id."""
-        operator = await self.key(None)
+        operator = await self.key(None, livemode=True)
         answer = await self.call("POST", "/v1/merchants", operator, json={"name": name})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])

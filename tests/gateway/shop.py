@@ -137,6 +137,12 @@ class Shop(TestApi):
         """Do something to the database behind everybody's back, as gw_owner."""
         await self.rows(statement + " RETURNING 1", **values)
 
+    async def live_key(self, key: str) -> str:
+        """Return a live key of this key's merchant: the one that changes what both modes share."""
+        shown = await self.call("GET", "/v1/merchant", key)
+        assert shown.status_code == 200, shown.text
+        return await self.key(shown.json()["id"], livemode=True)
+
     async def invoice(self, key: str, **fields: Any) -> dict[str, Any]:
         """Create an invoice over 49.90 USD and return its document."""
         body = {"amount": "49.90", "currency": "USD", **fields}

@@ -71,6 +71,16 @@ def test_a_field_named_after_a_secret_is_hidden_at_any_depth(name: str) -> None:
     assert stream.getvalue().count(logs.HIDDEN) == 3
 
 
+def test_many_of_a_kind_are_a_line_each() -> None:
+    """With what they share, and as silent about secrets."""
+    stream = configured()
+    structlog.get_logger().info("sent", each=[{"id": "a"}, {"id": "b", "token": CANARY}], to=7)
+    first, second = lines(stream)
+    assert (first["event"], first["id"], first["to"]) == ("sent", "a", 7)
+    assert (second["id"], second["token"]) == ("b", logs.HIDDEN)
+    assert first["timestamp"] == second["timestamp"]
+
+
 def test_names_that_only_contain_such_a_word_are_shown() -> None:
     """An address and a file name are no secrets."""
     stream = configured()

@@ -86,7 +86,7 @@ async def test_so_many_keys_are_in_force_at_once(api: TestApi) -> None:
     await api.rows(
         "INSERT INTO api_key (id, merchant_id, name, prefix, key_hash, scopes, livemode,"
         " created_at) SELECT 'key_' || n, :merchant, 'x', 'x', sha256(convert_to(n::text, 'UTF8')),"
-        " '{}', true, now() FROM generate_series(1, 198) n RETURNING 1",
+        " '{}', n > 198, now() FROM generate_series(1, 400) n RETURNING 1",
         merchant=merchant_id,
     )
     last = await _made(api, key)
@@ -97,8 +97,8 @@ async def test_so_many_keys_are_in_force_at_once(api: TestApi) -> None:
     assert (await _made(api, key)).status_code == 201
 
 
-async def test_keys_of_a_key_that_was_revoked_are_flagged(api: TestApi) -> None:
-    """What was made with a stolen key is found; a narrowed maker counts like a lesser role."""
+async def test_keys_of_a_key_that_was_narrowed_are_flagged(api: TestApi) -> None:
+    """A narrowed maker counts like a lesser role."""
     _, key = await api.merchant_and_key()
     child = (await _made(api, key)).json()
     path = f"/v1/api_keys/{child['id']}"
@@ -113,6 +113,4 @@ async def test_keys_of_a_key_that_was_revoked_are_flagged(api: TestApi) -> None:
     assert not await flagged()
     renamed = await api.call("PATCH", maker, key, json={"scopes": ["settings:write"]})
     assert renamed.status_code == 200
-    assert await flagged()
-    await api.call("DELETE", maker, key)
     assert await flagged()

@@ -40,10 +40,12 @@ async def test_name_logo_colour_and_where_to_ask(shop: Shop) -> None:
         "primary_color": "#ffd400",
         "logo_url": "https://shop.example:8443/a/logo.png",
     }
-    changed = await shop.call("PATCH", "/v1/settings", key, json={"branding": brand})
+    changed = await shop.call(
+        "PATCH", "/v1/settings", await shop.live_key(key), json={"branding": brand}
+    )
     assert changed.status_code == 200
     email = {"support_email": 'a"?cc=b@shop.example'}
-    await shop.call("PATCH", "/v1/merchant", key, json=email)
+    await shop.call("PATCH", "/v1/merchant", await shop.live_key(key), json=email)
     page = await shop.call("GET", path)
     policy = page.headers["content-security-policy"]
     assert "img-src 'self' data: https://shop.example:8443;" in policy
@@ -59,7 +61,7 @@ async def test_name_logo_colour_and_where_to_ask(shop: Shop) -> None:
     for name in ("red.css", "ffd400", "FFD400.css", "ffd400.css.css", "}body{.css"):
         assert (await shop.call("GET", f"/i/color/{name}")).status_code == 404
     link = {"support_url": "https://shop.example/help"}
-    await shop.call("PATCH", "/v1/merchant", key, json=link)
+    await shop.call("PATCH", "/v1/merchant", await shop.live_key(key), json=link)
     assert 'href="https://shop.example/help"' in (await shop.call("GET", path)).text
 
 
@@ -71,7 +73,12 @@ async def test_what_a_code_for_tron_says(shop: Shop) -> None:
         for each in ("USDT-TRON", "ETH-ETHEREUM")
     ]
     for mode in ("address", "uri", "uri_amount"):
-        await shop.call("PATCH", "/v1/settings", key, json={"branding": {"tron_qr": mode}})
+        await shop.call(
+            "PATCH",
+            "/v1/settings",
+            await shop.live_key(key),
+            json={"branding": {"tron_qr": mode}},
+        )
         for invoice in invoices:
             option: dict[str, Any] = invoice["payment_options"][0]
             page = await shop.call("GET", f"/i/{invoice['id']}")

@@ -83,6 +83,39 @@ def test_an_operators_key_is_listed_and_ended_at_the_machine(
     ]  # fmt: skip
 
 
+def test_the_end_of_an_operators_key_says_what_becomes_of_those_it_made(
+    config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every shop may hang on them, and a thief may have them: nobody ends or keeps them unasked."""
+    admin = ["admin", "create-operator-key", "--config", str(config), "--name", "x", "--json"]
+    makers = []
+    for number in range(2):
+        assert main(admin) == 0
+        makers.append(json.loads(capsys.readouterr().out)["id"])
+        made = (
+            "INSERT INTO api_key (id, merchant_id, name, prefix, key_hash, scopes, livemode,"
+            " created_at, created_by, made_with) VALUES (:id, 'mer_1', 'x', 'x',"
+            " convert_to(:id, 'UTF8'), '{}', false, now(), :by, :by)"
+        )
+        with connected(database.settings, "owner") as connection:
+            shop = (
+                "INSERT INTO merchant (id, name, created_at) VALUES ('mer_1', 'x', now())"
+                " ON CONFLICT DO NOTHING"
+            )
+            connection.execute(text(shop))
+            connection.execute(text(made), {"id": f"key_{number}", "by": makers[number]})
+            connection.commit()
+    revoke = ["admin", "revoke-key", "--config", str(config), "--key"]
+    assert main([*revoke, makers[0]]) == 1
+    assert "--made: 1 keys of merchants" in capsys.readouterr().err
+    assert main(["admin", "keys", "--config", str(config), "--made-by", makers[0]]) == 0
+    assert capsys.readouterr().out.startswith("key_0  ")
+    assert main([*revoke, makers[0], "--made", "keep"]) == 0
+    assert main([*revoke, makers[1], "--made", "end"]) == 0
+    ended = _rows(database, "SELECT id FROM api_key WHERE revoked_at IS NOT NULL")
+    assert {row.id for row in ended} == {*makers, "key_1"}
+
+
 def test_what_is_nobodys_is_listed(
     config: Path, database: FreshDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:

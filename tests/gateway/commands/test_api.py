@@ -154,5 +154,5 @@ def test_a_trusted_proxy_says_who_calls(short_folder: Path, database: FreshDatab
         answer = httpx.post(f"{url}/v1/sessions", json=body, headers=chain)
         assert answer.status_code == 401
     with connected(database.settings, "owner") as connection:
-        rows = connection.execute(text("SELECT address FROM audit_log")).all()
+        rows = connection.execute(text("SELECT address FROM refused_sign_in")).all()
     assert [row.address for row in rows] == ["203.0.113.9"]

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from devnet.system.waiting import until
 from gateway.domain.actor import MERCHANT_SCOPES, Actor
 from gateway.domain.errors import TooMany
-from gateway.exports.streaming import BATCH, BATCHES_AHEAD, Export, Exports
+from gateway.exports.streaming import BATCH, BATCHES_AHEAD, Export, Exports, Patience
 from gateway.http.call import Call
 from gateway.http.idempotency import Seal
 from gateway.models import Invoice
@@ -175,6 +175,20 @@ async def test_an_export_that_breaks_off_is_no_whole_file(shop: Shop) -> None:
     stream = await Exports().begin(call, export, "ndjson")
     with pytest.raises(DBAPIError, match="division by zero"):
         _ = [chunk async for chunk in chunks(stream)]
+
+
+def test_a_slow_reader_uses_up_the_patience_little_by_little() -> None:
+    """Less than the minimum for long enough ends it, whatever each batch took; speed earns no credit."""
+    slow, steady = Patience(30, 1000), Patience(30, 1000)
+    for _ in range(20):
+        slow.taken(10_000, 12)
+        steady.taken(10_000, 9)
+    assert slow.seconds < 0
+    assert steady.seconds == 30
+    slow = Patience(30, 1000)
+    slow.taken(10_000_000, 0)
+    slow.taken(0, 31)
+    assert slow.seconds < 0
 
 
 async def test_what_goes_wrong_at_once_is_a_problem_like_any_other(shop: Shop) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.http.idempotency import Seal
 from tests.gateway.conftest import TestApi
 
 pytestmark = pytest.mark.anyio
@@ -126,3 +127,24 @@ async def test_a_kept_answer_is_sealed_and_ends_after_a_day(api: TestApi) -> Non
     api.clock.at += timedelta(hours=2)
     later = await api.call("POST", PATH, key, json=BODY, headers=keyed("a"))
     assert later.json()["id"] != first.json()["id"]
+
+
+async def test_an_answer_that_cannot_be_opened_is_told_and_nothing_is_done_again(
+    api: TestApi,
+) -> None:
+    """It was sealed under another pepper, or altered: the first request has done its work."""
+    _, key = await api.merchant_and_key()
+    await api.call("POST", PATH, key, json=BODY, headers=keyed("a"))
+    [[sealed]] = await api.rows("SELECT response_body FROM idempotency_key")
+    elsewhere = Seal("another pepper").close(b"{}", "elsewhere", bytes)
+    for altered in (elsewhere, "", "no base64", sealed[:-8]):
+        await api.rows("UPDATE idempotency_key SET response_body = :b RETURNING 1", b=altered)
+        answer = await api.call("POST", PATH, key, json=BODY, headers=keyed("a"))
+        assert (answer.status_code, answer.json()["code"]) == (
+            409,
+            "idempotency_answer_unreadable",
+        )
+    assert len((await api.call("GET", PATH, key)).json()["data"]) == 2
+    await api.rows("UPDATE idempotency_key SET response_body = :b RETURNING 1", b=sealed)
+    answer = await api.call("POST", PATH, key, json=BODY, headers=keyed("a"))
+    assert answer.headers["idempotent-replayed"] == "true"

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import event
 
 from tests.gateway.shop import Shop
 
@@ -117,3 +118,35 @@ async def test_a_pending_invoice_is_reused_where_it_asks_the_same(shop: Shop) ->
     _, other = await shop.merchant_and_key()
     theirs = await shop.invoice(other, **same)
     assert theirs["merchant_id"] != made[0]["merchant_id"]
+
+
+async def test_looking_for_a_pending_invoice_reads_a_few_however_many_there_are(
+    shop: Shop,
+) -> None:
+    """The newest ones of the same amount are looked at, all with one statement for their methods."""
+    _, key = await shop.merchant_and_key()
+    wanted = {"order_id": "1001", "payment_methods": ["USDT-TRON"]}
+    same = await shop.invoice(key, **wanted)
+    for _ in range(3):
+        await shop.invoice(key, order_id="1001", amount="1.00")
+        await shop.invoice(key, order_id="1001", payment_methods=["TRX-TRON", "SOL-SOLANA"])
+    asked: list[str] = []
+
+    def note(*heard: Any) -> None:
+        asked.append(heard[2])
+
+    event.listen(shop.database.engine.sync_engine, "before_cursor_execute", note)
+    again = await shop.invoice(key, reuse_pending=True, **wanted)
+    event.remove(shop.database.engine.sync_engine, "before_cursor_execute", note)
+    assert again["id"] == same["id"]
+    # Once to find it, once to show it.
+    assert sum("FROM payment_option " in each for each in asked) <= 3
+    await shop.run(
+        "INSERT INTO invoice (id, merchant_id, livemode, order_id, metadata, amount, currency,"
+        " tolerance_basis_points, status, exception, final, created_at, expires_at, monitoring_until)"
+        " SELECT 'inv_z' || n, merchant_id, livemode, order_id, metadata, amount, currency,"
+        " tolerance_basis_points, status, exception, final, created_at, expires_at, monitoring_until"
+        " FROM invoice, generate_series(1, 60) n WHERE id = :id",
+        id=same["id"],
+    )
+    assert (await shop.invoice(key, reuse_pending=True, **wanted))["id"] != same["id"]

@@ -97,7 +97,7 @@ async def test_the_merchants_settings_are_the_defaults(shop: Shop) -> None:
     """Expiry, monitoring and tolerance; the order may ask for others."""
     _, key = await shop.merchant_and_key()
     changes = {"invoice_expiry_minutes": 15, "payment_tolerance_percent": "2"}
-    await shop.call("PATCH", "/v1/merchant", key, json=changes)
+    await shop.call("PATCH", "/v1/merchant", await shop.live_key(key), json=changes)
     usual = await shop.invoice(key)
     assert (usual["expires_at"][11:16], usual["payment_tolerance_percent"]) == ("14:15", "2")
     assert usual["monitoring_until"][:16] == "2026-11-27T14:15"

@@ -1,5 +1,6 @@
 """What people say about invoices: marks, fresh rates; and what the API's role may not say."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -99,6 +100,44 @@ async def test_fresh_rates_are_locked_for_what_is_not_paid(shop: Shop) -> None:
     await shop.run("DELETE FROM price_history WHERE code = 'TRX'")
     answer = await post(shop, key, stale, "refresh_rate")
     assert (answer.status_code, answer.json()["code"]) == (503, "price_stale")
+
+
+@pytest.mark.parametrize(
+    ("price", "units", "minutes", "exception", "due"),
+    [
+        # 0.04 ETH were asked for; afterwards 0.05, or 0.02.
+        (2000, 40, 14, "none", "0.00"),
+        (2000, 50, 14, "none", "0.00"),
+        (2000, 51, 14, "paid_over", "0.00"),
+        (2000, 40, 16, "paid_partial", "20.00"),
+        (5000, 40, 14, "none", "0.00"),
+        (5000, 20, 14, "none", "0.00"),
+        (5000, 40, 16, "paid_over", "0.00"),
+    ],
+)
+async def test_a_payment_on_its_way_counts_at_the_rate_that_its_payer_saw(
+    shop: Shop, price: int, units: int, minutes: int, exception: str, due: str
+) -> None:
+    """For a quarter of an hour after fresh rates, whichever is better; document and refunds agree."""
+    _, key = await shop.merchant_and_key()
+    eth, thousandth = "ETH-ETHEREUM", 10**15
+    invoice = await shop.invoice(key, amount="100.00", payment_methods=[eth])
+    address = invoice["payment_options"][0]["address"]
+    await shop.prices({**PRICES, "ETH": Decimal(price)})
+    assert (await post(shop, key, invoice, "refresh_rate")).status_code == 200
+    at = shop.at() + timedelta(minutes=minutes)
+    await shop.pay(address, eth, units * thousandth, final=True, block_time=at)
+    paid = (await shop.call("GET", f"/v1/invoices/{invoice['id']}", key)).json()
+    assert (paid["exception"], paid["amount_due"]) == (exception, due)
+    assert paid["status"] == ("pending" if exception == "paid_partial" else "settled")
+    over = exception == "paid_over"
+    assert (paid["amount_overpaid"] != "0.00") == over
+    body = {"kind": "excess", "destination": "0x" + "1" * 40, "reason": "too much"}
+    refund = await shop.call(
+        "POST", f"/v1/invoices/{invoice['id']}/refunds", key, json=body,
+        headers={"Idempotency-Key": "1"},
+    )  # fmt: skip
+    assert refund.status_code == (201 if over else 409), refund.text
 
 
 FORBIDDEN = (

@@ -108,8 +108,9 @@ async def test_a_longer_list_asks_no_more(shop: Shop) -> None:
         assert len(answer.json()["data"]) == limit
         counts.append(sum("payment_option o" in each or " r " in each for each in asked))
     event.remove(shop.database.engine.sync_engine, "before_cursor_execute", note)
-    # Options, deposits, steps; for all of them rates and receipts too. Refunds are in another form.
-    assert counts == [3, 5]
+    # Options, their methods, deposits, steps; for all of them rates and receipts too. Refunds are
+    # in another form.
+    assert counts == [4, 6]
 
 
 async def test_a_list_that_was_shown_does_not_show_an_address_changed_since(shop: Shop) -> None:
@@ -169,7 +170,7 @@ def test_what_was_paid_is_exact(amount: Decimal, options: list[tuple[int, int]])
     ]
     part = sum((Fraction(units, whole) for whole, units in options), Fraction(0))
     left, over = max(1 - part, Fraction(0)), max(part - 1, Fraction(0))
-    found = paid_of(invoice, made, standing, [])
+    found = paid_of(invoice, made, standing, [], [])
     assert found.remainder == left
     assert (found.amount, found.paid, found.due, found.over) == (
         f"{amount:.2f}",

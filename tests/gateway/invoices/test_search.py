@@ -129,3 +129,17 @@ async def test_a_word_is_found_by_its_index_under_the_tenants_own_role(shop: Sho
         )
     assert "invoice_word_pkey" in plan
     assert "Seq Scan" not in plan
+
+
+async def test_a_wrong_parameter_is_named_as_callers_write_it(shop: Shop) -> None:
+    """Python's own name for it, such as `format_`, is nobody's business."""
+    _, key = await shop.merchant_and_key("invoices:read")
+    for path, query, name in (
+        ("/export", "format=xml", "format"),
+        ("", "created[gte]=yesterday", "created[gte]"),
+        ("", "expand[]=everything", "expand[]"),
+    ):
+        answer = await shop.call("GET", f"/v1/invoices{path}?{query}", key)
+        [fault] = answer.json()["errors"]
+        assert (answer.status_code, fault["pointer"]) == (422, f"/{name}")
+        assert fault["detail"].startswith(f"{name}: ")

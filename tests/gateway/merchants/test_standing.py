@@ -98,7 +98,7 @@ async def test_operators_search_and_verify(api: TestApi) -> None:
 async def test_a_suspended_merchant_looks_and_changes_nothing(shop: Shop) -> None:
     """Writing and money are refused by name; a payment is credited all the same."""
     merchant_id, key = await shop.merchant_and_key()
-    operator = await shop.key(None)
+    operator = await shop.key(None, livemode=True)
     invoice = await shop.invoice(key, payment_methods=["ETH-ETHEREUM"])
     path = f"/v1/merchants/{merchant_id}"
     body = {"reason": "unusual payments"}

@@ -44,7 +44,8 @@ class People(TestApi):
         """Invite a merchant's first owner, by an operator's key; return a session token."""
         path = f"/v1/merchants/{merchant_id}/invitations"
         body = {"email": email, "team_role": "owner"}
-        answer = await self.call("POST", path, await self.key(None), json=body)
+        operator = await self.key(None, livemode=True)
+        answer = await self.call("POST", path, operator, json=body)
         assert answer.status_code == 201, answer.text
         return await self.arrived(await self.mailed(email), email)
 

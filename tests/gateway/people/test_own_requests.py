@@ -100,6 +100,37 @@ async def test_nobody_is_two_by_making_keys(people: People, funded: tuple[str, s
     assert await approved(people, house_key, other) == (200, None)
 
 
+async def test_an_operator_is_one_with_the_keys_it_makes_for_a_merchant(
+    people: People, funded: tuple[str, str]
+) -> None:
+    """By key or as a person: nobody of the house asks with one key and approves with another."""
+    merchant_id, owner = funded
+    path = f"/v1/merchants/{merchant_id}/api_keys"
+    hands: dict[str, list[str]] = {}
+    for name, operator in (
+        ("key", await people.key(None)),
+        ("person", await people.admin()),
+    ):
+        made = []
+        for _ in range(2):
+            answer = await people.call(
+                "POST", path, operator, json={"name": "mine", "scopes": EVERY}
+            )
+            assert answer.status_code == 201, answer.text
+            assert answer.json()["outlives_maker"] is False
+            made.append(answer.json()["key"])
+        hands[name] = [*made, await made_key(people, made[0])]
+    for name, keys in hands.items():
+        withdrawal_id = await asked(people, keys[0], f"by the house's {name}")
+        for approver in keys:
+            assert await approved(people, approver, withdrawal_id) == (403, "own_request")
+    listed = (await people.call("GET", "/v1/api_keys", owner)).json()["data"]
+    assert [row["outlives_maker"] for row in listed] == [False] * 6
+    assert await approved(people, hands["key"][0], withdrawal_id) == (200, None)
+    other = await asked(people, hands["key"][0], "for the owner")
+    assert await approved(people, owner, other) == (200, None)
+
+
 async def test_the_database_holds_it_too(people: People, funded: tuple[str, str]) -> None:
     """Plain SQL as gw_api approves no own request above the limit."""
     merchant_id, owner = funded

@@ -76,14 +76,14 @@ async def test_every_refusal_is_the_same_and_on_record(people: People) -> None:
     }
     assert seen == {(401, "sign_in_refused", "e-mail address or password is wrong", None)}
     rows = await people.rows(
-        "SELECT merchant_id, actor, subject, after FROM audit_log "
-        "WHERE action = 'session.refused' ORDER BY id DESC LIMIT 3"
+        "SELECT merchant_id, person, account, reason FROM refused_sign_in"
+        " ORDER BY id DESC LIMIT 3"
     )
     rows.reverse()
-    assert [row.after["reason"] for row in rows] == ["wrong", "wrong", "suspended"]
-    assert (rows[0].merchant_id, rows[0].actor) == (None, "anonymous")
-    assert rows[0].subject.startswith("account:")
-    assert rows[2].subject == viewer
+    assert [row.reason for row in rows] == ["wrong", "wrong", "suspended"]
+    assert (rows[0].merchant_id, rows[0].person) == (None, None)
+    assert rows[0].account.startswith("account:")
+    assert rows[2].person == viewer
     assert "nobody@" not in str([tuple(row) for row in rows])
 
 

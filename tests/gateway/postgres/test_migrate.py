@@ -51,7 +51,7 @@ def test_down_to_nothing_and_up_again(database: FreshDatabase) -> None:
     assert migrate(database.settings) == (newest, newest)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
 def test_the_way_back_and_forth_leads_to_the_same_schema(
     database: FreshDatabase, revision: str
 ) -> None:

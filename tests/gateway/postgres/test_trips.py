@@ -114,8 +114,20 @@ async def test_work_after_a_fault_that_was_passed_over_is_not_called_committed(
     assert await written(db) == []
 
 
+async def test_a_rollback_keeps_what_is_prepared(db: Database) -> None:
+    """It is one round trip, and the next transaction prepares nothing."""
+    for ending in range(3):
+        with traced(db) as trips, pytest.raises(DBAPIError):
+            async with db.unit_of_work(CROSS_TENANT) as session:
+                for _ in range(7):
+                    await send_all(session, (COUNT, {}), ("SELECT %(a)s::int", {"a": 1}))
+                await send(session, "SELECT 1 / 0", {})
+        assert "ROLLBACK" in trips[-1]
+        assert ('Parse\t "_pg3' in "".join(trips)) == (ending == 0)
+
+
 async def test_what_psycopg_forgets_is_prepared_anew(db: Database) -> None:
-    """A rollback, also one to a savepoint, makes it drop every prepared statement."""
+    """A rollback to a savepoint makes it drop every prepared statement."""
 
     async def often(session: AsyncSession) -> None:
         for _ in range(7):

@@ -1,9 +1,12 @@
 """Codes, who comes through them, and rates: what is given, what is refused, who may see it."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from devnet.system.waiting import until
 from tests.gateway.referrals.market import code_of, house_rates, opened
 from tests.gateway.shop import Shop
 
@@ -26,9 +29,10 @@ async def test_a_code_refers_until_it_is_revoked(shop: Shop) -> None:
     _, stranger = await shop.merchant_and_key()
     assert (await shop.call("DELETE", path, stranger)).status_code == 404
     assert (await shop.call("GET", "/v1/referrals", stranger)).json()["data"] == []
-    revoked = (await shop.call("DELETE", path, key)).json()
+    live = await shop.live_key(key)
+    revoked = (await shop.call("DELETE", path, live)).json()
     assert revoked["revoked_at"] is not None
-    assert (await shop.call("DELETE", path, key)).json() == revoked
+    assert (await shop.call("DELETE", path, live)).json() == revoked
     await refused(shop, code, "unknown_referral_code")
     assert len((await shop.call("GET", "/v1/referrals", key)).json()["data"]) == 1
 
@@ -39,7 +43,7 @@ async def refused(shop: Shop, code: str, why: str, **body: str) -> None:
     answer = await shop.call(
         "POST",
         "/v1/merchants",
-        await shop.key(None),
+        await shop.key(None, livemode=True),
         json={"name": "Shop", "referral_code": code, **body},
     )
     assert answer.status_code == 422
@@ -87,7 +91,8 @@ async def test_a_customers_code_serves_its_merchant_only(shop: Shop) -> None:
 async def test_a_code_of_ones_own_choice_is_an_operators_to_give(shop: Shop) -> None:
     """In capital letters, once; the API's role writes none for its tenant."""
     merchant, key = await shop.merchant_and_key()
-    path, operator = f"/v1/merchants/{merchant}/referral_codes", await shop.key(None)
+    path = f"/v1/merchants/{merchant}/referral_codes"
+    operator = await shop.key(None, livemode=True)
     given = await shop.call("POST", path, operator, json={"code": "Summer26"})
     assert (given.status_code, given.json()["code"], given.json()["vanity"]) == (
         201,
@@ -110,18 +115,20 @@ async def test_a_code_of_ones_own_choice_is_an_operators_to_give(shop: Shop) -> 
 
 async def test_who_may_not_move_money_promises_nobody_a_share_of_it(shop: Shop) -> None:
     """Settings alone are not enough: rates send deposits of the merchant to its customers."""
-    merchant, key = await shop.merchant_and_key("settings:write", "settings:read")
+    merchant = await shop.merchant()
+    key = await shop.key(merchant, ("settings:write", "settings:read"), livemode=True)
     path, body = "/v1/referral_schedules", {"rates": [1], "share_basis_points": 1}
     refused = await shop.call("POST", path, key, json=body)
     assert (refused.status_code, "transfers:create" in refused.text) == (403, True)
     assert (await shop.call("GET", path, key)).json()["data"] == []
-    paying = await shop.key(merchant, ("settings:write", "transfers:create"))
+    paying = await shop.key(merchant, ("settings:write", "transfers:create"), livemode=True)
     assert (await shop.call("POST", path, paying, json=body)).status_code == 201
 
 
 async def test_rates_share_no_more_than_everything_and_never_the_past(shop: Shop) -> None:
     """The API says so by field; the database says so to everybody."""
-    merchant, key = await shop.merchant_and_key()
+    merchant = await shop.merchant()
+    key = await shop.key(merchant, livemode=True)
     path = "/v1/referral_schedules"
     for body, pointer in (
         ({"rates": [9000, 1001], "share_basis_points": 100}, "/rates"),
@@ -159,3 +166,31 @@ async def test_rates_share_no_more_than_everything_and_never_the_past(shop: Shop
             " created_by, created_at) VALUES ('x', :m, '{9000,1001}', 1, now(), 'x', now())",
             m=merchant,
         )
+
+
+@pytest.mark.parametrize("born", ["merchant", "customer"])
+async def test_a_code_that_is_revoked_meanwhile_is_refused_all_the_same(
+    shop: Shop, born: str
+) -> None:
+    """It was in force when it was looked at, and no more when somebody would have come through it."""
+    _, key = await shop.merchant_and_key()
+    referrer = (await shop.call("POST", "/v1/customers", key, json={})).json()["id"]
+    code = await code_of(shop, key, **({} if born == "merchant" else {"customer": referrer}))
+    body = {"referral_code": code, **({"name": "Shop"} if born == "merchant" else {})}
+    caller = await shop.key(None, livemode=True) if born == "merchant" else key
+    async with shop.owner.unit_of_work(None) as session:
+        await session.execute(text("UPDATE referral_code SET revoked_at = now()"))
+        await session.execute(text(f"LOCK TABLE {born} IN EXCLUSIVE MODE"))
+        asking = asyncio.create_task(shop.call("POST", f"/v1/{born}s", caller, json=body))
+        await until(lambda: _waits(shop, born), f"an insert into {born}", seconds_max=10)
+    answer = await asking
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_referral_code")
+    assert answer.json()["errors"][0]["pointer"] == UNKNOWN
+
+
+async def _waits(shop: Shop, table: str) -> bool | None:
+    found = await shop.rows(
+        "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = CAST(:table AS regclass)",
+        table=table,
+    )
+    return bool(found) or None

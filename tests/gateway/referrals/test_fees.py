@@ -72,7 +72,7 @@ async def test_only_an_operator_changes_a_fee(shop: Shop) -> None:
     path = f"/v1/merchants/{merchant}/processing_fee"
     refused = await shop.call("PUT", path, key, json={"basis_points": 0})
     assert refused.status_code == 403
-    operator = await shop.key(None)
+    operator = await shop.key(None, livemode=True)
     too_much = await shop.call("PUT", path, operator, json={"basis_points": 2001})
     assert too_much.status_code == 422
     nobody = await shop.call(

@@ -6,8 +6,8 @@ from gateway.db import Database
 from gateway.domain import posting
 from gateway.referrals.sharing import share_round
 from tests.gateway.customers.conftest import address, customer
-from tests.gateway.referrals.market import USDC, balances, house_rates, paid
-from tests.gateway.referrals.test_reversal import UNITS, spent, taken_back
+from tests.gateway.referrals.market import USDC, balances, bought, house_rates, paid, spent
+from tests.gateway.referrals.test_reversal import UNITS, taken_back
 from tests.gateway.referrals.test_sharing import chain, customers
 from tests.gateway.shop import Shop
 
@@ -69,10 +69,10 @@ async def test_a_merchant_does_without_what_its_own_referrer_spent(
     """It is no loss of the house: the merchant promised it, and paid it."""
     merchant, key, first, second = await customers(shop)
     await shop.fund(merchant, USDC, 1000)
-    await shop.pay(await address(shop, key, second), USDC, 10_000, final=True)
+    await bought(shop, key, second, 10_000, "0x1")
     [deposit] = await shop.rows("SELECT id FROM deposit")
     await share_round(worker, shop.clock())
-    assert await balances(shop, merchant, first, second) == [500, 500, 10_000]
+    assert await balances(shop, merchant, first, second) == [10_500, 500, 0]
     await spent(shop, first, 400)
     await taken_back(shop, deposit.id)
     everybody = (merchant, first, second, "suspense")

@@ -12,10 +12,9 @@ from gateway.deposits.arrival import Desk
 from gateway.deposits.reversal import reverse
 from gateway.domain import posting
 from gateway.domain.errors import Conflict, NotFound
-from gateway.ledger.service import post
 from gateway.referrals.sharing import share_round
 from tests.gateway.customers.conftest import address, customer
-from tests.gateway.referrals.market import USDC, balances, house_rates, paid
+from tests.gateway.referrals.market import USDC, balances, house_rates, paid, spent
 from tests.gateway.referrals.test_sharing import chain
 from tests.gateway.shop import Shop
 
@@ -114,17 +113,6 @@ async def test_a_pot_that_was_not_shared_never_is(shop: Shop, worker: Database) 
     assert await balances(shop, *merchants, "revenue") == [0, 0, 0, 0]
     [pot] = await shop.rows("SELECT reason FROM commission_pot")
     assert pot.reason == "the payment was reversed"
-
-
-async def spent(shop: Shop, account: str, units: int) -> None:
-    """Let money leave an account as if it had been paid out."""
-    out = (
-        posting.Posting(account, USDC, "WITHDRAWAL", confirmed=-units),
-        posting.Posting(posting.CUSTODY, USDC, "WITHDRAWAL", confirmed=units),
-    )
-    ref = f"out:{shop.clock().id('x')}"
-    async with shop.owner.unit_of_work(None) as session:
-        await post(session, posting.JournalEntry("capital", ref, None, out), shop.clock())
 
 
 async def test_what_waits_to_be_paid_out_is_taken_back_as_well(shop: Shop) -> None:

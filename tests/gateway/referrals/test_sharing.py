@@ -19,11 +19,13 @@ from tests.gateway.referrals.market import (
     USDC,
     WHOLE,
     balances,
+    bought,
     code_of,
     fee,
     house_rates,
     opened,
     paid,
+    spent,
 )
 from tests.gateway.shop import PRICES, Shop
 
@@ -157,7 +159,8 @@ async def customers(shop: Shop) -> tuple[str, str, str, str]:
     body = {"reference": "b", "referral_code": code}
     second = (await shop.call("POST", "/v1/customers", key, json=body)).json()["id"]
     schedule = {"rates": [5000], "share_basis_points": 1000}
-    await shop.call("POST", "/v1/referral_schedules", key, json=schedule)
+    live = await shop.live_key(key)
+    await shop.call("POST", "/v1/referral_schedules", live, json=schedule)
     return merchant, key, first, second
 
 
@@ -166,13 +169,10 @@ async def test_a_merchant_shares_what_it_got_of_its_customers_payment(
 ) -> None:
     """Out of its own balance: where that is too small the commission waits and says why."""
     merchant, key, first, second = await customers(shop)
-    answer = await shop.call(
-        "POST", f"/v1/customers/{second}/deposit_addresses", key, json={"network": "ethereum"}
-    )
-    assert answer.status_code in {200, 201}, answer.text
     await fee(shop, merchant, 1000)
-    await shop.pay(answer.json()["address"], USDC, 10_000, final=True)
-    assert await balances(shop, merchant, first, second, "revenue") == [0, 0, 9000, 1000]
+    await bought(shop, key, second, 10_000, "0x1")
+    assert await balances(shop, merchant, first, second, "revenue") == [9000, 0, 0, 1000]
+    await spent(shop, merchant, 9000)
     await share_round(worker, shop.clock())
     [waits] = (await shop.call("GET", "/v1/commissions/waiting", key)).json()["data"]
     assert (waits["amount_atomic"], waits["reason"]) == (
@@ -184,7 +184,7 @@ async def test_a_merchant_shares_what_it_got_of_its_customers_payment(
     assert await balances(shop, merchant, first) == [450, 0], "not before its time"
     shop.clock.at += timedelta(minutes=15)
     await share_round(worker, shop.clock())
-    assert await balances(shop, merchant, first, second, "revenue") == [0, 450, 9000, 1000]
+    assert await balances(shop, merchant, first, second, "revenue") == [0, 450, 0, 1000]
     [earned] = (await shop.call("GET", f"/v1/commissions?account={first}", key)).json()["data"]
     assert (earned["programme"], earned["account"]) == ("merchant", first)
     told = (await shop.call("GET", "/v1/events?type=customer.balance_changed", key)).json()

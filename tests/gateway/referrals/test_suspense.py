@@ -7,8 +7,7 @@ from sqlalchemy import text
 
 from gateway.db import Database
 from gateway.referrals.sharing import asked_again, share_round
-from tests.gateway.customers.conftest import address
-from tests.gateway.referrals.market import USDC, balances, fee
+from tests.gateway.referrals.market import USDC, balances, bought, fee
 from tests.gateway.referrals.test_sharing import customers
 from tests.gateway.shop import Shop
 
@@ -21,21 +20,47 @@ async def test_what_waits_in_suspense_earns_nothing_yet(shop: Shop, worker: Data
     await fee(shop, merchant, 1000)
     await shop.fund(merchant, USDC, 10_000)
     await shop.run("UPDATE currency SET minimum_deposit_units = 1000 WHERE id = :id", id=USDC)
-    home = await address(shop, key, second)
-    await shop.pay(home, USDC, 600, tx="0x01", final=True)
-    await shop.pay(home, USDC, 600, tx="0x02")
-    [small, _] = await shop.rows("SELECT customer_id, status FROM deposit ORDER BY tx_hash")
-    assert tuple(small) == (second, "confirmed"), "counted, and still in suspense"
+    await bought(shop, key, second, 600, "0x01")
+    [row] = await shop.rows("SELECT address FROM payment_option")
+    await shop.pay(row.address, USDC, 600, tx="0x02")
+    [small, _] = await shop.rows("SELECT purpose, status FROM deposit ORDER BY tx_hash")
+    assert tuple(small) == ("invoice", "confirmed"), "counted, and still in suspense"
     await share_round(worker, shop.clock())
     assert await balances(shop, merchant, first, second, "suspense") == [10_000, 0, 0, 600]
-    await shop.pay(home, USDC, 600, tx="0x02", final=True)
+    await shop.pay(row.address, USDC, 600, tx="0x02", final=True)
     await share_round(worker, shop.clock())
     assert await balances(shop, merchant, first, second, "suspense", "revenue") == [
-        *(10_000 - 54, 54, 1080),
+        *(10_000 + 1080 - 54, 54, 0),
         *(0, 120),
     ]
     pots = await shop.rows("SELECT pot_units FROM commission_pot")
     assert [int(pot.pot_units) for pot in pots] == [54, 54]
+
+
+async def test_what_is_final_before_the_rest_is_counts_once(
+    shop: Shop, worker: Database
+) -> None:
+    """It is the customer's by then and still in suspense: it counts when it leaves that."""
+    merchant, key, first, second = await customers(shop)
+    await shop.fund(merchant, USDC, 10_000)
+    await shop.run("UPDATE currency SET minimum_deposit_units = 1000 WHERE id = :id", id=USDC)
+    await bought(shop, key, second, 600, "0x01", final=False)
+    [row] = await shop.rows("SELECT address FROM payment_option")
+    await shop.pay(row.address, USDC, 600, tx="0x02")
+    await shop.run("UPDATE deposit SET block_height = 102 WHERE tx_hash = '0x02'")
+    await shop.pay(row.address, USDC, 600, tx="0x01", final=True)
+    deposits = await shop.rows("SELECT purpose, status FROM deposit ORDER BY tx_hash")
+    assert [tuple(each) for each in deposits] == [
+        ("invoice", "confirmed"), ("invoice", "pending"),
+    ]  # fmt: skip
+    assert await balances(shop, "suspense") == [600]
+    assert await shop.rows("SELECT 1 FROM customer_paid") == []
+    await shop.run("UPDATE deposit SET block_height = 101 WHERE tx_hash = '0x02'")
+    await shop.pay(row.address, USDC, 600, tx="0x02", final=True)
+    await share_round(worker, shop.clock())
+    assert await balances(shop, merchant, first, "suspense") == [10_000 + 1200 - 60, 60, 0]
+    [paid] = await shop.rows("SELECT net_units, counted_units FROM customer_paid")
+    assert (int(paid.net_units), int(paid.counted_units)) == (1200, 1200)
 
 
 def test_what_nobody_pays_for_is_asked_for_ever_more_rarely() -> None:
@@ -51,9 +76,7 @@ async def test_one_busy_balance_keeps_nobody_else_waiting(shop: Shop, worker: Da
     for number in range(2):
         merchant, key, first, second = await customers(shop)
         await shop.fund(merchant, USDC, 1000)
-        await shop.pay(
-            await address(shop, key, second), USDC, 10_000, tx=f"0x{number}", final=True
-        )
+        await bought(shop, key, second, 10_000, f"0x{number}")
         paid.append((merchant, first))
     async with shop.owner.unit_of_work(None) as session:
         busy = text("SELECT 1 FROM wallet WHERE account = :account FOR UPDATE")

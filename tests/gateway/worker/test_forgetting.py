@@ -15,6 +15,10 @@ AT = datetime(2026, 11, 20, tzinfo=UTC)
 OLD, NEW = AT - timedelta(days=91), AT - timedelta(days=89)
 ROWS = (
     (
+        "INSERT INTO refused_sign_in (account, reason, request_id, at)"
+        " VALUES ('account:x', 'wrong', :id, :at)"
+    ),
+    (
         "INSERT INTO user_session (id, user_id, token_hash, livemode, created_at, last_active_at,"
         " expires_at, factor_needed) VALUES (:id, 'usr_1', sha256(convert_to(:id, 'UTF8')), false,"
         " CAST(:at AS timestamptz) - interval '12 hours', :at, :at, false)"
@@ -38,7 +42,7 @@ USAGE = (
     " 'UTC'), 'r', 'GET', :id, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"
 )
 TABLES = (
-    "user_session", "passkey_challenge", "one_time_token", "invitation", "sign_in_attempt",
+    "refused_sign_in", "user_session", "passkey_challenge", "one_time_token", "invitation", "sign_in_attempt",
     "request_nonce", "rate_window", "usage_day",
 )  # fmt: skip
 
@@ -60,7 +64,7 @@ async def test_what_is_over_for_good_is_forgotten(database: FreshDatabase) -> No
             at = AT - timedelta(days=365 * 3 + 2)
             await run(text(USAGE), {"id": f"old_{number}", "at": at})
         for place, statement in enumerate((*ROWS, USAGE)):
-            at = NEW if place < 4 else AT - timedelta(minutes=1)
+            at = NEW if place < 5 else AT - timedelta(minutes=1)
             await run(text(statement), {"id": "new", "at": at})
         await run(text("UPDATE invitation SET accepted_at = :at, user_id = 'usr_1'"
                        " WHERE id = 'old_0'"), {"at": OLD})  # fmt: skip

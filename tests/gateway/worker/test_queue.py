@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from sqlalchemy import text
 
 from gateway.db import CROSS_TENANT, Database, send
 from gateway.webhooks import leases, results
+from gateway.webhooks.leases import Shares
 from tests.conftest import FreshDatabase
 from tests.gateway.worker.world import Received, all_are, ended, eventually, receiving, world
 
@@ -28,11 +30,12 @@ SELECT 'whd_' || id, 'mer_1', 'whe_1', id, subject, 1, now(), now() FROM e
 
 
 async def test_a_backlog_costs_a_lease_nothing(database: FreshDatabase) -> None:
-    """The order of a subject is looked up by its own index, not among all that waits there."""
+    """The order of a subject is looked up by its own index, what was chosen by its ids."""
     worker = Database(database.url("worker"), pool_size=1)
     async with world(database) as w:
         await w.endpoint("http://127.0.0.1:1/")
         await w.execute(_BACKLOG)
+        await w.execute("ANALYZE webhook_delivery")
         at = w.clock().at
         values = {
             "at": at, "until": at + timedelta(seconds=25), "passable": at, "rooms": '{"whe_1": 4}',
@@ -48,6 +51,8 @@ async def test_a_backlog_costs_a_lease_nothing(database: FreshDatabase) -> None:
     for look in looks:
         indexes = {node["Index Name"] for node in nodes(look) if "Index Name" in node}
         assert indexes == {"webhook_delivery_order"}, json.dumps(look)
+    read_whole = [node for node in nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"]
+    assert "webhook_delivery" not in [node["Relation Name"] for node in read_whole]
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -55,6 +60,25 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for below in plan.get("Plans", []):
         yield from nodes(below)
+
+
+async def test_a_lease_leaves_room_for_other_merchants(database: FreshDatabase) -> None:
+    """However much waits: so many of one merchant, less what it has already."""
+    worker = Database(database.url("worker"), pool_size=1)
+    async with world(database) as w:
+        await w.endpoint("http://127.0.0.1:1/")
+        await w.execute(_BACKLOG)
+        for taken in (0, 3):
+            moment = w.clock()
+            shares = Shares(
+                each=16, rooms={}, per_merchant=5, merchant_rooms={"mer_1": 5 - taken}
+            )
+            leased = await leases.lease(
+                worker, moment, until=moment.at + timedelta(seconds=9), wanted=64, shares=shares
+            )
+            assert len(leased) == 5 - taken
+            assert [each.id for each in leased] == sorted(each.id for each in leased)
+    await worker.aclose()
 
 
 async def test_a_backlog_costs_a_result_nothing(database: FreshDatabase) -> None:
@@ -173,3 +197,34 @@ async def test_a_result_of_a_lease_that_ran_out_is_dropped(database: FreshDataba
         [row] = await w.deliveries()
         assert (row.status, row.attempts, row.response_status) == ("scheduled", 0, None)
         assert row.leased_until is not None
+
+
+_LOCK_LEASED = "SELECT id FROM webhook_delivery WHERE leased_until IS NOT NULL FOR UPDATE"
+
+
+async def test_nothing_more_is_sent_while_results_cannot_be_written(
+    database: FreshDatabase,
+) -> None:
+    """A result that waits for a lock holds the others back; it would all be sent again."""
+    async with world(database, concurrency=1, poll_milliseconds=5) as w, receiving() as shop:
+        gate = asyncio.Event()
+
+        async def answer(_received: Received) -> web.StreamResponse:
+            await gate.wait()
+            return web.Response()
+
+        shop.answer = answer
+        for number in range(30):
+            await w.endpoint(shop.url, id_=f"whe_{number:02}")
+        await w.emit("inv_1")
+        async with w.working():
+            await eventually(lambda: shop.requests)
+            async with w.owner.unit_of_work(CROSS_TENANT) as session:
+                await session.execute(text(_LOCK_LEASED))
+                gate.set()
+                first = len(shop.requests)
+                await eventually(lambda: len(shop.requests) > first)
+                await asyncio.sleep(0.5)
+                assert len(shop.requests) < 20
+            await eventually(all_are(w, "succeeded"))
+        assert len(shop.requests) == 30

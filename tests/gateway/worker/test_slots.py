@@ -27,7 +27,7 @@ class Sky:
         landed = self.flying[delivery.id] = asyncio.Event()
         self.peak = max(self.peak, len(self.flying))
         await landed.wait()
-        del self.flying[delivery.id]
+        self.flying.pop(delivery.id, None)
 
     def land(self, *names: str) -> None:
         """Let these end."""
@@ -35,12 +35,12 @@ class Sky:
             self.flying[name].set()
 
 
-def deliveries(*names: str) -> list[Delivery]:
+def deliveries(*names: str, merchant: str = "mer_1") -> list[Delivery]:
     """Return deliveries that are told apart by their ids."""
     at = datetime(2026, 11, 20, tzinfo=UTC)
     return [
         Delivery(
-            id=name, endpoint_id="whe_1", merchant_id="mer_1", url="", secret_version=1,
+            id=name, endpoint_id="whe_1", merchant_id=merchant, url="", secret_version=1,
             previous_signs=False, ed25519=False, event_id=name, type="", subject=name, sequence=1,
             livemode=False, attempts=0, leased_until=at, passed=False, body=b"",
         )
@@ -53,7 +53,7 @@ async def test_so_many_at_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(slots, "PATIENCE_SECONDS", 60.0)
     sky = Sky()
     async with asyncio.TaskGroup() as tasks:
-        line = Slots(2, sky.fly, tasks)
+        line = Slots(2, sky.fly, tasks, per_merchant=9)
         line.add(deliveries("a", "b", "c"))
         await eventually(lambda: sky.seen == ["a", "b"])
         assert line.waiting == 1
@@ -75,7 +75,7 @@ async def test_a_slow_one_goes_on_without_its_slot(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(slots, "PATIENCE_SECONDS", 0.01)
     sky = Sky()
     async with asyncio.TaskGroup() as tasks:
-        line = Slots(1, sky.fly, tasks)
+        line = Slots(1, sky.fly, tasks, per_merchant=9)
         line.add(deliveries("slow", "slower", "next"))
         await eventually(lambda: sky.seen == ["slow", "slower", "next"])
         monkeypatch.setattr(slots, "PATIENCE_SECONDS", 60.0)
@@ -89,3 +89,35 @@ async def test_a_slow_one_goes_on_without_its_slot(monkeypatch: pytest.MonkeyPat
         await eventually(lambda: list(sky.flying) == ["y"])
         sky.land("y")
     assert sky.peak == 1
+
+
+async def test_merchants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes behind somebody's many does not wait for all of them."""
+    monkeypatch.setattr(slots, "PATIENCE_SECONDS", 60.0)
+    sky = Sky()
+    async with asyncio.TaskGroup() as tasks:
+        line = Slots(1, sky.fly, tasks, per_merchant=9)
+        line.add(deliveries("a", "b", "c"))
+        line.add(deliveries("x", "y", merchant="mer_2"))
+        for name in "axbyc":
+            await eventually(lambda: sky.flying)
+            assert list(sky.flying) == [name]
+            sky.flying.pop(name).set()
+    assert sky.seen == list("axbyc")
+
+
+async def test_a_merchant_at_its_bound_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow ones count though they hold no slot; the next goes when one of them has landed."""
+    monkeypatch.setattr(slots, "PATIENCE_SECONDS", 0.01)
+    sky = Sky()
+    async with asyncio.TaskGroup() as tasks:
+        line = Slots(1, sky.fly, tasks, per_merchant=2)
+        line.add(deliveries("a", "b", "c"))
+        await eventually(lambda: sky.seen == ["a", "b"] and line._free == 1)
+        line.add(deliveries("x", merchant="mer_2"))
+        await eventually(lambda: sky.seen == ["a", "b", "x"] and line._free == 1)
+        assert line.waiting == 1
+        sky.land("b")
+        await eventually(lambda: sky.seen == ["a", "b", "x", "c"])
+        sky.land("a", "x", "c")
+    assert (sky.peak, line._under_way) == (3, {})

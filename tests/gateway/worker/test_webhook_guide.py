@@ -1,9 +1,11 @@
 """What docs/webhooks.md tells a merchant to paste works on what we send."""
 
+import asyncio
 import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -97,10 +99,32 @@ def served(home: Path, library: str, secret: str) -> Iterator[str]:
 
 def answers(url: str) -> bool:
     """Tell whether somebody listens there."""
-    host, port = url.removeprefix("http://").strip("/").split(":")
-    with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+    with suppress(OSError), caller(url):
         return True
     return False
+
+
+_HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n"
+
+
+def hang_up(url: str) -> None:
+    """Announce more than is sent, and reset the connection."""
+    with caller(url) as line:
+        line.sendall(_HEAD + b"abc")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def talk_on(url: str) -> None:
+    """Send more than any event has, until we are answered or cut off."""
+    with caller(url) as line, suppress(ConnectionError):
+        line.sendall(_HEAD + b"x" * (1 << 21))
+        line.recv(1)
+
+
+def caller(url: str) -> socket.socket:
+    """Connect to a receiver; whoever waits for it for longer than this has a `TimeoutError`."""
+    host, port = url.removeprefix("http://").strip("/").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
@@ -108,10 +132,15 @@ def answers(url: str) -> bool:
 async def test_the_javascript_example_accepts_ours_through_a_rotation(
     database: FreshDatabase, tmp_path: Path, library: str
 ) -> None:
-    """The receiver holds the old secret while both sign; afterwards it refuses."""
+    """The receiver holds the old secret while both sign; afterwards it refuses.
+
+    Strangers who hang up in the middle or never end do not stop it.
+    """
     async with world(database) as w:
         with served(tmp_path, library, w.secret(version=1)) as url:
             await eventually(lambda: answers(url))
+            await asyncio.to_thread(hang_up, url)
+            await asyncio.to_thread(talk_on, url)
             await w.endpoint(url, version=2, overlap=timedelta(hours=1), ed25519=True)
             async with w.working():
                 await w.emit("inv_1")

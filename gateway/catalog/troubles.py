@@ -1,0 +1,38 @@
+"""What troubles watchers, in the worker's metrics: as their rows say, whoever runs them where."""
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from gateway.catalog import repository
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.moment import Moment
+
+SCAN = "scan"
+
+
+class Troubles:
+    """One series for each task that waits, and one for each network's last sign of life."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._waiting = Gauge(
+            "gateway_watcher_waiting",
+            "1 for each task of a watcher that waits for something in the world.",
+            ["network", "task"],
+            registry=registry,
+        )
+        self._age = Gauge(
+            "gateway_watcher_age_seconds",
+            "Time since a network's watcher published how far it has come.",
+            ["network"],
+            registry=registry,
+        )
+
+    async def round(self, database: Database, moment: Moment) -> None:
+        """Read what the watchers published."""
+        async with database.unit_of_work(CROSS_TENANT) as session:
+            rows = await repository.published_health(session)
+        self._waiting.clear()
+        for row in rows:
+            waiting = [*row.troubles, *([SCAN] if row.trouble is not None else [])]
+            for task in waiting:
+                self._waiting.labels(row.network_id, task).set(1)
+            self._age.labels(row.network_id).set((moment.at - row.updated_at).total_seconds())

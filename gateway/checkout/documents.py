@@ -1,0 +1,41 @@
+"""What a program is told of an invoice by whoever knows its id."""
+
+from datetime import datetime
+
+import msgspec
+
+from gateway.checkout.words import State, state_of
+from gateway.invoices.documents import InvoiceDocument
+
+
+class StatusDocument(msgspec.Struct, kw_only=True):
+    """Where an invoice stands; `state` is what the page tells the payer."""
+
+    id: str
+    object: str
+    state: State
+    status: str
+    exception: str
+    final: bool
+    amount: str | None
+    currency: str
+    amount_paid: str
+    amount_due: str | None
+    expires_at: datetime
+
+
+def status_document(invoice: InvoiceDocument, now: datetime) -> StatusDocument:
+    """Shape where an invoice stands."""
+    return StatusDocument(
+        id=invoice.id,
+        object="invoice_status",
+        state=state_of(invoice, now),
+        status=invoice.status,
+        exception=invoice.exception,
+        final=invoice.final,
+        amount=invoice.amount,
+        currency=invoice.currency,
+        amount_paid=invoice.amount_paid,
+        amount_due=invoice.amount_due,
+        expires_at=invoice.expires_at,
+    )

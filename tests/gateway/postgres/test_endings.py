@@ -1,0 +1,118 @@
+"""How transactions end: early, in a savepoint, with an answer missing; nothing leaks to the next."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import psycopg
+import pytest
+from psycopg.waiting import Ready
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.db import CROSS_TENANT, Database, acting_for, send, send_all, send_later
+from gateway.driver import Driver, Statement
+from gateway.postgres.url import role_url
+from tests.conftest import FreshDatabase
+
+pytestmark = pytest.mark.anyio
+
+WRITE = "INSERT INTO note VALUES (%(id)s, %(word)s)"
+NOTES = "SELECT id FROM note ORDER BY id"
+TENANT = "SELECT current_setting('app.merchant_id', true)"
+
+
+@pytest.fixture
+async def db(database: FreshDatabase) -> AsyncIterator[Database]:
+    """One connection, and a table to write to."""
+    made = Database(role_url(database.settings, "owner"), pool_size=1, idle_seconds=60)
+    async with made.unit_of_work(CROSS_TENANT) as session:
+        await session.execute(text("CREATE TABLE note (id integer PRIMARY KEY, word text)"))
+    yield made
+    await made.aclose()
+
+
+async def driver_of(session: AsyncSession) -> Driver:
+    """Return the driver's connection of a session."""
+    raw = await (await session.connection()).get_raw_connection()
+    assert isinstance(raw.driver_connection, Driver)
+    return raw.driver_connection
+
+
+def unheard(*_: object) -> None:
+    """Tell nobody."""
+
+
+async def test_a_fault_within_a_savepoint_is_known_before_its_end(db: Database) -> None:
+    """It undoes the savepoint alone; what was written before and comes after it stays."""
+    async with db.unit_of_work("mer_1") as session:
+        await send_later(session, WRITE, {"id": 1, "word": "a"})
+        for _ in range(2):
+            with pytest.raises(IntegrityError):
+                async with session.begin_nested():
+                    later = await send_later(session, "SELECT 7", {})
+                    assert later.statement.rows == [(7,)]
+                    await send_later(session, WRITE, {"id": 1, "word": "b"})
+        assert await send(session, TENANT, {}) == [("mer_1",)]
+        await send_later(session, WRITE, {"id": 2, "word": "c"})
+    async with db.unit_of_work(CROSS_TENANT) as session:
+        assert await send(session, NOTES, {}) == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("ending", ["rollback", "commit", "close"])
+async def test_a_session_whose_transaction_ended_touches_no_connection(
+    db: Database, ending: str
+) -> None:
+    """The connection went back to the pool: it may serve another tenant by now."""
+    async with db.unit_of_work("mer_1") as session:
+        later = await send_later(session, f"{WRITE} RETURNING id", {"id": 1, "word": "a"})
+        await getattr(session, ending)()
+        async with db.unit_of_work("mer_2") as other:
+            assert await send(other, TENANT, {}) == [("mer_2",)]
+            for use in (
+                send(session, TENANT, {}),
+                send_all(session, (TENANT, {}), (WRITE, {"id": 2, "word": "b"})),
+                send_later(session, WRITE, {"id": 3, "word": "c"}),
+            ):
+                with pytest.raises(RuntimeError, match="has ended"):
+                    await use
+            if ending == "commit":
+                assert await later.rows() == [(1,)]
+            else:
+                with pytest.raises(RuntimeError, match="has ended"):
+                    await later.rows()
+    async with db.unit_of_work(CROSS_TENANT) as session:
+        assert [*await send(session, NOTES, {})] == ([(1,)] if ending == "commit" else [])
+
+
+async def test_the_tenant_is_restored_where_acting_for_another_failed(db: Database) -> None:
+    """A refusal may be passed over: what follows is not the other tenant's."""
+    async with db.unit_of_work("mer_1") as session:
+        with suppress(KeyError):
+            async with acting_for(session, "mer_2"):
+                assert await send(session, TENANT, {}) == [("mer_2",)]
+                raise KeyError
+        assert await send(session, TENANT, {}) == [("mer_1",)]
+        with pytest.raises(DBAPIError):
+            async with session.begin_nested(), acting_for(session, "mer_2"):
+                await send(session, "SELECT 1 / 0", {})
+        assert await send(session, TENANT, {}) == [("mer_1",)]
+
+
+async def test_a_missing_answer_is_trouble_of_the_connection(db: Database) -> None:
+    """Whoever took it: the trip ends with a fault that callers know, and so does the connection."""
+    with pytest.raises(DBAPIError):
+        async with db.unit_of_work(CROSS_TENANT) as session:
+            driver = await driver_of(session)
+            driver.defer(Statement(NOTES, {}, unheard, unheard))
+            trip = driver._trip(())
+            next(trip)
+            taken = 0
+            while taken < 3:
+                driver.pgconn.consume_input()
+                if not driver.pgconn.is_busy():
+                    taken += driver.pgconn.get_result() is None
+            with pytest.raises(psycopg.OperationalError, match="answer"):
+                trip.send(Ready.R)
+    async with db.unit_of_work(CROSS_TENANT) as session:
+        assert [*await send(session, NOTES, {})] == []
