@@ -4,8 +4,9 @@
 heights were read, `watchers rescan NETWORK` reads some of them again, `watchers explain NETWORK TX`
 says why a transaction was or was not credited, `watchers reconcile NETWORK` whether chain and books
 agree, `watchers check-asset NETWORK CODE` whether a token may be listed, `watchers cancel NETWORK
-WITHDRAWAL` takes back a payout that waits to be mined, `watchers sweeps NETWORK` says what was swept
-at what cost and what waits.
+WITHDRAWAL` takes back a payout that waits to be mined, `watchers settle NETWORK WITHDRAWAL` ends one
+that only a person can judge, `watchers adopt-nonce NETWORK` goes on where the chain counts more
+transactions of a wallet than our book, `watchers sweeps NETWORK` says what was swept at what cost and what waits.
 """
 
 import argparse
@@ -26,21 +27,18 @@ from gateway.postgres.head import require_database
 from gateway.postgres.url import role_url
 from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
-from watchers import decode, garbage, health, store
+from watchers import decode, garbage, store
 from watchers.addresses import AddressBook
-from watchers.clock import now
-from watchers.commands import cancel, reconcile, sweeps
+from watchers.commands import adopt_nonce, cancel, reconcile, settle, status, sweeps
 from watchers.commands import check_asset as asset_command
 from watchers.explain import command as explain
 from watchers.families import connect
 from watchers.network import WrongChain
 from watchers.parts import Parts
-from watchers.pay import holds
 from watchers.scan import coverage, rescan
 from watchers.service import Watcher
 from watchers.store import CatalogChanged, LeaseLost
 
-STALE_SECONDS = 30
 Command = Callable[[Settings, Database, argparse.Namespace], Awaitable[int]]
 
 
@@ -65,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(settings: Settings, args: argparse.Namespace) -> Coroutine[Any, Any, int]:
     """Return the work of a command that needs the database."""
     if args.command == "status":
-        return _with_database(settings, _status)
+        return _with_database(settings, status.command)
     if args.command == "coverage":
         return _with_database(settings, lambda database: coverage.command(database, args))
     commands: dict[str, Command] = {
@@ -74,6 +72,8 @@ def _work(settings: Settings, args: argparse.Namespace) -> Coroutine[Any, Any, i
         "check-asset": asset_command.command,
         "reconcile": reconcile.command,
         "cancel": cancel.command,
+        "settle": settle.command,
+        "adopt-nonce": adopt_nonce.command,
         "sweeps": sweeps.command,
     }
     if command := commands.get(args.command):
@@ -86,7 +86,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="watch one network")
     run.add_argument("network")
-    status = commands.add_parser("status", help="print how far every network has come")
+    far = commands.add_parser("status", help="print how far every network has come")
     decode.add_arguments(commands.add_parser("decode", help="decode a recorded block"))
     covered = commands.add_parser("coverage", help="print which heights were read, and gaps")
     coverage.add_arguments(covered)
@@ -98,11 +98,15 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     reconcile.add_arguments(compare)
     back = commands.add_parser("cancel", help="take back a payout that waits to be mined")
     cancel.add_arguments(back)
+    judged = commands.add_parser("settle", help="end a payout that only a person can judge")
+    settle.add_arguments(judged)
+    book = commands.add_parser("adopt-nonce", help="let our nonces follow the chain's count")
+    adopt_nonce.add_arguments(book)
     look = commands.add_parser("check-asset", help="say whether a token may be listed")
     asset_command.add_arguments(look)
     swept = commands.add_parser("sweeps", help="list sweeps with their cost, and what waits")
     sweeps.add_arguments(swept)
-    for command in (run, status, covered, again, why, compare, back, look, swept):
+    for command in (run, far, covered, again, why, compare, back, judged, book, look, swept):
         command.add_argument("--config", type=Path, required=True)
     return parser.parse_args(argv)
 
@@ -158,26 +162,6 @@ async def _until_told(watcher: Watcher) -> int:
             raise
         raise lost.exceptions[0] from group
     return 0
-
-
-async def _status(database: Database) -> int:
-    rows = await health.all_networks(database)
-    print(f"{'network':<14}{'head':>12}{'scanned':>12}{'final':>12}{'age s':>8}  trouble")
-    healthy = bool(rows)
-    for row in rows:
-        age = int((now().at - row.updated_at).total_seconds())
-        stale = age > STALE_SECONDS
-        trouble = row.trouble or ("no watcher is running" if stale else "-")
-        healthy = healthy and trouble == "-"
-        print(
-            f"{row.network_id:<14}{row.head_height:>12}{row.scanned_height:>12}"
-            f"{row.final_height:>12}{age:>8}  {trouble}"
-        )
-    async with database.unit_of_work(CROSS_TENANT) as session:
-        held = await holds.everywhere(session)
-    for hold in held:
-        print(f"{hold.currency_id} {hold.address} held ({hold.cause}): {hold.reason}")
-    return 0 if healthy and not held else 1
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ COMMITS = (
     "sweep.begun",
     "sweep.prepared",
     "sweep.ended",
+    "house.prepared",
 )
 """Transactions: each has a place before its commit and one after it."""
 STEPS = (

@@ -104,3 +104,11 @@ def sweep_hands(name: str, settings: NetworkSettings, endpoints: Endpoints) -> H
     family = importlib.import_module(f"{folder}.sweep")
     hands: Hands = family.hands(name, settings, endpoints)
     return hands
+
+
+async def final_count(settings: NetworkSettings, endpoints: Endpoints, address: str) -> int:
+    """Ask how many transactions of an address stand in final blocks, where a family counts them."""
+    folder = FAMILIES[settings.family].rpartition(".")[0]
+    family = importlib.import_module(f"{folder}.counted")
+    count: int = await family.counted(endpoints, address)
+    return count

@@ -1,7 +1,9 @@
 """What a watcher publishes every few seconds: how far it has come and what troubles it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -9,35 +11,62 @@ from sqlalchemy.dialects.postgresql import insert
 from gateway.db import CROSS_TENANT, Database
 from gateway.models import NetworkHealth
 from watchers.clock import now
-from watchers.network import Tip
+from watchers.network import Tip, printable
 from watchers.store import Position, block_at_or_below
 
 REASON_MAX = 300
 
 
+SCAN = "scan"
+"""The task whose trouble takes a network's payment methods away."""
+
+
+class Trouble(NamedTuple):
+    """Why a task waits, as one sentence, and since when."""
+
+    reason: str
+    since: datetime
+
+
 @dataclass(slots=True)
 class Health:
-    """Trouble as one sentence, or None; the newest of several loops wins."""
+    """What troubles each task of one network; nothing where all goes well."""
 
-    trouble: str | None = None
-    since: datetime | None = None
+    troubles: dict[str, Trouble] = field(default_factory=dict)
 
-    def fail(self, reason: str) -> bool:
+    @property
+    def trouble(self) -> str | None:
+        """Return the scan's trouble."""
+        scan = self.troubles.get(SCAN)
+        return None if scan is None else scan.reason
+
+    def fail(self, task: str, reason: str) -> bool:
         """Note trouble; return whether it is news."""
-        news = reason != self.trouble
-        if news:
-            self.trouble, self.since = reason, now().at
-        return news
+        before = self.troubles.get(task)
+        if before is not None and before.reason == reason:
+            return False
+        self.troubles[task] = Trouble(reason, now().at)
+        return True
 
-    def recover(self) -> bool:
-        """Note that things work; return whether that is news."""
-        news = self.trouble is not None
-        self.trouble, self.since = None, None
-        return news
+    def recover(self, task: str) -> bool:
+        """Note that a task works; return whether that is news."""
+        return self.troubles.pop(task, None) is not None
+
+    def others(self) -> dict[str, dict[str, str]]:
+        """Return what troubles the tasks beside the scan, as it is published."""
+        return {
+            task: {"reason": plain(each.reason) or "", "since": each.since.isoformat()}
+            for task, each in sorted(self.troubles.items())
+            if task != SCAN
+        }
 
 
 async def publish(
-    database: Database, position: Position, tip: Tip, trouble: str | None
+    database: Database,
+    position: Position,
+    tip: Tip,
+    trouble: str | None,
+    troubles: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Write the network's health row; a network that stands still says so before all else."""
     async with database.unit_of_work(CROSS_TENANT) as session:
@@ -48,6 +77,7 @@ async def publish(
             "final_height": position.final_height,
             "head_time": None if block is None else block.block_time,
             "trouble": plain(position.halted or trouble),
+            "troubles": dict(troubles),
             "updated_at": now().at,
         }
         await session.execute(
@@ -61,7 +91,7 @@ def plain(reason: str | None) -> str | None:
     """Return one line without what a node may have put into it and a column cannot hold."""
     if reason is None:
         return None
-    return "".join(letter if letter.isprintable() else " " for letter in reason)[:REASON_MAX]
+    return printable(reason)[:REASON_MAX]
 
 
 async def all_networks(database: Database) -> list[NetworkHealth]:

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Loops:
-    """Repeats the work of one network; what goes wrong with its scan is its health."""
+    """Repeats the work of one network; what goes wrong with a task is its health."""
 
     network: str
     health: Health
@@ -54,8 +54,7 @@ class Loops:
                     self.report(name, trouble)
                 await asyncio.sleep(min(PAUSE_SECONDS_MAX, pause * 2 ** min(failures, 6)))
                 continue
-            if failures and name == "scan" and self.health.recover():
-                log.info("recovered", network=self.network, task=name)
+            self._recover(name)
             failures = 0
             if not more:
                 await asyncio.sleep(pause)
@@ -71,11 +70,15 @@ class Loops:
                 await asyncio.sleep(pause)
                 pause = min(PAUSE_SECONDS_MAX, pause * 2)
                 continue
+            self._recover(name)
             return
 
     def report(self, name: str, trouble: BaseException) -> None:
-        """Say what a task waits for; the scan says the same thing once."""
+        """Say what a task waits for; the same thing once."""
         reason = f"{name}: {trouble or type(trouble).__name__}".splitlines()[0][:300]
-        news = self.health.fail(reason) if name == "scan" else True
-        if news:
+        if self.health.fail(name, reason):
             log.warning("waiting", network=self.network, task=name, reason=reason)
+
+    def _recover(self, name: str) -> None:
+        if self.health.recover(name):
+            log.info("recovered", network=self.network, task=name)

@@ -71,7 +71,10 @@ class Watcher:
 
         async def publish() -> None:
             trouble = self.health.trouble or scanner.waiting
-            await health.publish(self.parts.database, scanner.position, scanner.tip, trouble)
+            others = self.health.others()
+            await health.publish(
+                self.parts.database, scanner.position, scanner.tip, trouble, others
+            )
 
         async def renew() -> None:
             await lease.renew(position)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import as_json, send, send_later
 from gateway.domain.moment import Moment
 from gateway.models import Block as BlockRow
 from gateway.models import Currency, Cursor, Deposit
@@ -107,26 +108,20 @@ async def create_cursor(
 
 async def advance(session: AsyncSession, old: Position, new: Position, at: datetime) -> None:
     """Move the cursor by compare-and-swap and renew the lease; raise `LeaseLost` on a mismatch."""
-    moved = await session.scalar(
-        update(Cursor)
-        .where(
-            Cursor.network_id == old.network,
-            Cursor.epoch == old.epoch,
-            Cursor.height == old.height,
-            Cursor.hash == old.hash,
-            Cursor.final_height == old.final_height,
-        )
-        .values(
-            height=new.height,
-            hash=new.hash,
-            final_height=new.final_height,
-            halted=new.halted,
-            leased_until=at + LEASE,
-            updated_at=at,
-        )
-        .returning(Cursor.epoch)
-    )
-    if moved is None:
+    values = {
+        "network": old.network,
+        "epoch": old.epoch,
+        "old_height": old.height,
+        "old_hash": old.hash,
+        "old_final": old.final_height,
+        "height": new.height,
+        "hash": new.hash,
+        "final": new.final_height,
+        "halted": new.halted,
+        "until": at + LEASE,
+        "at": at,
+    }
+    if not await send(session, _ADVANCE, values):
         raise LeaseLost(f"{old.network}: the cursor is no longer at {old.height} {old.hash}")
 
 
@@ -157,8 +152,8 @@ async def require_currencies(
     session: AsyncSession, network: str, known: Sequence[Currency]
 ) -> None:
     """Raise `CatalogChanged` where a currency was listed that this process does not read."""
-    query = select(Currency.id).where(Currency.network_id == network)
-    listed = set(await session.scalars(query))
+    rows = await send(session, _LISTED, {"network": network})
+    listed = {currency_id for (currency_id,) in rows}
     if listed != {currency.id for currency in known}:
         raise CatalogChanged(f"{network}: currencies changed, start again")
 
@@ -176,20 +171,20 @@ async def add_blocks(
     session: AsyncSession, network: str, blocks: Sequence[Block], at: datetime
 ) -> None:
     """Keep the identity of processed blocks; one that was orphaned before stands again."""
-    refs = [block.ref for block in blocks]
-    await session.execute(
-        _ADD_BLOCKS,
+    rows = [
         {
-            "network": network,
-            "at": at,
-            "heights": [ref.height for ref in refs],
-            "hashes": [ref.hash for ref in refs],
-            "parents": [ref.parent_hash for ref in refs],
-            "times": [ref.time for ref in refs],
-            "counts": [len(block.outcomes) for block in blocks],
-            "providers": [block.provider for block in blocks],
-        },
-    )
+            "height": block.ref.height,
+            "hash": block.ref.hash,
+            "parent": block.ref.parent_hash,
+            "time": block.ref.time,
+            "count": len(block.outcomes),
+            "provider": block.provider,
+        }
+        for block in blocks
+    ]
+    # One value: the driver takes arrays apart more slowly than the database reads JSON.
+    values = {"network": network, "at": at, "rows": as_json(rows)}
+    await send_later(session, _ADD_BLOCKS, values)
 
 
 async def orphan_blocks(session: AsyncSession, network: str, above: int) -> None:
@@ -249,13 +244,22 @@ def moved_to(position: Position, ref: BlockRef) -> Position:
     return replace(position, height=ref.height, hash=ref.hash, halted=None)
 
 
-_ADD_BLOCKS = text("""
+_ADVANCE = """
+UPDATE cursor SET height = %(height)s, hash = %(hash)s, final_height = %(final)s,
+    halted = %(halted)s, leased_until = %(until)s, updated_at = %(at)s
+WHERE network_id = %(network)s
+    AND epoch = %(epoch)s
+    AND height = %(old_height)s AND hash = %(old_hash)s
+    AND final_height = %(old_final)s
+RETURNING epoch
+"""
+_LISTED = "SELECT id FROM currency WHERE network_id = %(network)s"
+_ADD_BLOCKS = """
 INSERT INTO block (network_id, height, hash, parent_hash, block_time, transactions, provider,
                    orphaned, scanned_at)
-SELECT :network, height, hash, parent, time, count, provider, false, :at
-FROM unnest(CAST(:heights AS bigint[]), CAST(:hashes AS text[]), CAST(:parents AS text[]),
-            CAST(:times AS timestamptz[]), CAST(:counts AS integer[]), CAST(:providers AS text[]))
-    AS read (height, hash, parent, time, count, provider)
+SELECT %(network)s, height, hash, parent, time, count, provider, false, %(at)s
+FROM jsonb_to_recordset(%(rows)s) AS read (height bigint, hash text, parent text,
+    time timestamptz, count integer, provider text)
 ON CONFLICT (network_id, height, hash)
     DO UPDATE SET orphaned = false, provider = excluded.provider, scanned_at = excluded.scanned_at
-""")
+"""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from devnet.chain import LocalChain
 from devnet.system.waiting import until
 from gateway.catalog.sync import sync_catalog
 from gateway.db import CROSS_TENANT, Database
+from gateway.domain.actor import MERCHANT_SCOPES
 from gateway.models import (
     AddressPool,
+    ApiKey,
     ApplicationWallet,
     Deposit,
     Invoice,
@@ -28,7 +31,16 @@ from keystore.api import PoolRow
 from keystore.client import KeystoreClient
 from tests.chaos.networks import NATIVE_DECIMALS, SPL_TOKEN_PROGRAM, TOKEN_DECIMALS
 from tests.conftest import FreshDatabase
-from tests.crash.site import FAMILIES, MERCHANT, SECONDS_MAX, TOKEN_UNITS, Process, Site
+from tests.crash.site import (
+    APPROVER,
+    FAMILIES,
+    MAKER,
+    MERCHANT,
+    SECONDS_MAX,
+    TOKEN_UNITS,
+    Process,
+    Site,
+)
 from tests.keystore.house import House, build, init
 from watchers.crash import VARIABLE
 
@@ -224,6 +236,12 @@ def _rows(site: Site, row: PoolRow) -> Any:
         id=MERCHANT, name="Shop", status="active", invoice_expiry_minutes=60,
         monitoring_days=7, tolerance_basis_points=50, created_at=moment,
     )  # fmt: skip
+    for key in (MAKER, APPROVER):
+        yield insert(ApiKey).values(
+            id=key, merchant_id=MERCHANT, name=key, prefix=f"gw_test_{key}"[:16],
+            key_hash=sha256(key.encode()).digest(), scopes=[*MERCHANT_SCOPES], livemode=False,
+            allowed_ips=[], created_at=moment,
+        )  # fmt: skip
     yield insert(Invoice).values(
         id=INVOICE, merchant_id=MERCHANT, livemode=False, metadata_={}, amount=Decimal(1),
         currency="USD", tolerance_basis_points=50, status="pending", exception="none",

@@ -50,6 +50,9 @@ ADOPTION = ("adoption.reading", *_sides("adoption.taken"))
 REFUSED = _sides("payout.refused")
 LANE = (*_sides("lane.prepared"), "lane.asking", "lane.answered", *SENT)
 SWEEP = _sides("sweep.begun", "sweep.prepared", "sweep.ended")
+HOUSE = _sides("house.prepared")
+REFILLED = ("ethereum", "tron")
+"""Where a gas wallet pays for what leaves pool addresses."""
 KEYSTORE = tuple(sorted(keystore.crash.POINTS))
 
 
@@ -68,6 +71,8 @@ def _runs() -> Iterator[Run]:
             yield from (Run(point, family, kind, "keystore") for point in KEYSTORE)
         yield from (Run(point, family, "native", "sweep") for point in SWEEP)
     yield from (Run(point, "solana", "native", "lane") for point in LANE)
+    for family in REFILLED:
+        yield from (Run(point, family, "native", "house") for point in HOUSE)
 
 
 def chosen(*, everything: bool) -> list[Run]:

@@ -99,6 +99,24 @@ async def lane_made(site: Site, run: Run) -> None:
     await require_one_payment(site, run.kind, withdrawal_id, destination)
 
 
+async def refilled(site: Site, run: Run) -> None:
+    """Look that a site whose first watcher died over its gas wallet has filled it once."""
+    assert run.kind == "native"
+    await site.start()
+
+    async def filled() -> bool | None:
+        site.require_alive()
+        if not await site.sql("SELECT 1 FROM attempt WHERE state = 'prepared'"):
+            await site.chain.mine(site.family.depth)
+        query = "SELECT state FROM attempt WHERE purpose = 'refill' AND state <> 'refused'"
+        states = [state for (state,) in await site.sql(query)]
+        assert len(states) <= 1, "the gas wallet was filled twice"
+        return states == ["succeeded"] or None
+
+    await until(filled, "the gas wallet's refill", seconds_max=SECONDS_MAX)
+    await require_books(site)
+
+
 async def swept(site: Site, run: Run) -> None:
     """Die on the way of a sweep: the next watcher empties the address, once, and books it."""
     [(address,)] = await site.sql(
@@ -161,14 +179,15 @@ STORIES = {
     "keystore": keystore_dies,
     "refused": refused,
     "lane": lane_made,
+    "house": refilled,
     "sweep": swept,
 }
 
 
 async def told(site: Site, server: TestServer, run: Run) -> None:
-    """Tell a run's story; one about a lane needs a hot wallet that never had one."""
+    """Tell a run's story; what is done once for a wallet needs one that never had it."""
     site.stop()
-    if run.story != "lane":
+    if run.story not in {"lane", "house"}:
         await STORIES[run.story](site, run)
         return
     with cloned(server) as database:

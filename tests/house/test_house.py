@@ -30,7 +30,7 @@ FAMILY_HOMES = (
     "watchers/pay/lanes.py",
     "watchers/pay/settler.py",
     "keystore/",
-    "gateway/settings/sections.py",
+    "gateway/settings/networks.py",
     "gateway/domain/addresses.py",
     "gateway/invoices/option_documents.py",
 )

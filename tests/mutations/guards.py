@@ -5,6 +5,7 @@ from tests.mutations.guards_contract import CONTRACT
 from tests.mutations.guards_custody import CUSTODY
 from tests.mutations.guards_customers import CUSTOMERS
 from tests.mutations.guards_decoding import DECODING
+from tests.mutations.guards_door import DOOR
 from tests.mutations.guards_dust import DUST
 from tests.mutations.guards_engine import ENGINE
 from tests.mutations.guards_factors import FACTORS
@@ -15,11 +16,13 @@ from tests.mutations.guards_lists import LISTS
 from tests.mutations.guards_merchants import MERCHANTS
 from tests.mutations.guards_money import MONEY
 from tests.mutations.guards_notifications import NOTIFYING
+from tests.mutations.guards_paying import PAYING_GUARDS
 from tests.mutations.guards_people import PEOPLE
 from tests.mutations.guards_referrals import REFERRALS
 from tests.mutations.guards_requests import REQUESTS
 from tests.mutations.guards_second_reading import SECOND_READING
 from tests.mutations.guards_sweeps import SWEEPS
+from tests.mutations.guards_third_reading import THIRD_READING
 from tests.mutations.guards_trips import TRIP_GUARDS
 from tests.mutations.guards_webhooks import WEBHOOKS
 
@@ -29,6 +32,7 @@ MUTATIONS = (
     *CUSTODY,
     *CUSTOMERS,
     *DECODING,
+    *DOOR,
     *DUST,
     *ENGINE,
     *FACTORS,
@@ -44,6 +48,8 @@ MUTATIONS = (
     *REQUESTS,
     *SECOND_READING,
     *SWEEPS,
+    *THIRD_READING,
     *TRIP_GUARDS,
+    *PAYING_GUARDS,
     *WEBHOOKS,
 )

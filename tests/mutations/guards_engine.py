@@ -65,14 +65,14 @@ ENGINE = (
     Mutation(
         guard="cursor compare-and-swap",
         path="watchers/store.py",
-        old="            Cursor.height == old.height,\n            Cursor.hash == old.hash,\n",
+        old="    AND height = %(old_height)s AND hash = %(old_hash)s\n",
         new="",
         tests=(f"{ONE}::test_the_cursor_moves_only_from_where_it_was_believed_to_stand",),
     ),
     Mutation(
         guard="lease epoch",
         path="watchers/store.py",
-        old="            Cursor.epoch == old.epoch,\n",
+        old="    AND epoch = %(epoch)s\n",
         new="",
         tests=(f"{DEPOSITS}::test_a_watcher_that_lost_its_lease_writes_nothing",),
     ),

@@ -56,7 +56,7 @@ INVOICES = (
     ),
     Mutation(
         guard="reuse puts equal requests in a row",
-        path="gateway/invoices/service.py",
+        path="gateway/invoices/reuse.py",
         old="    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))\n",
         new="",
         tests=(f"{CONDITIONS}::test_a_pending_invoice_is_reused_where_it_asks_the_same",),

@@ -3,6 +3,7 @@
 from tests.mutations.mutation import Mutation
 
 SQL = "migrations/sql/0004_3_merchants.sql"
+DOOR = "migrations/sql/0006_1_people.sql"
 STANDING = "tests/gateway/merchants/test_standing.py"
 SETTINGS = "tests/gateway/merchant_settings/test_settings.py"
 KEYS = "tests/gateway/accounts/test_changes.py"
@@ -98,23 +99,23 @@ MERCHANTS = (
     ),
     Mutation(
         guard="a deleted merchant's keys are worth nothing",
-        path=SQL,
-        old="          AND m.deleted_at IS NULL;\n    IF k.id",
-        new="          ;\n    IF k.id",
+        path=DOOR,
+        old=" AND m.deleted_at IS NULL\n          AND (a.key_hash",
+        new="\n          AND (a.key_hash",
         tests=(f"{STANDING}::test_an_account_ends_and_comes_back",),
     ),
     Mutation(
         guard="an old secret ends with its overlap",
-        path=SQL,
-        old="(a.previous_key_hash = $1 AND a.previous_until > $2)",
-        new="a.previous_key_hash = $1",
+        path=DOOR,
+        old="(a.previous_key_hash = $1 AND a.previous_until > $2));",
+        new="a.previous_key_hash = $1);",
         tests=(f"{KEYS}::test_a_rolled_key_has_two_secrets_until_the_overlap_is_over",),
     ),
     Mutation(
         guard="a key's own limit counts",
-        path=SQL,
-        old="coalesce(least(nullif($3, 0), k.requests_per_minute), 0);",
-        new="$3;",
+        path=DOOR,
+        old="coalesce(least(nullif($3, 0), k.requests_per_minute), 0) END;",
+        new="$3 END;",
         tests=(f"{KEYS}::test_a_keys_own_limit_counts_below_the_houses",),
     ),
     Mutation(

@@ -47,10 +47,10 @@ MONEY = (
     ),
     Mutation(
         guard="what waits in suspense earns nobody a commission",
-        path=SQL,
-        old="kind = 'deposit' AND j.merchant_id = d.merchant_id\n",
+        path="migrations/sql/0006_5_referrals.sql",
+        old="kind = 'deposit' AND j.merchant_id = NEW.merchant_id\n",
         new="kind = 'deposit'\n",
-        tests=(f"{SUSPENSE}::test_what_waits_in_suspense_earns_nothing_yet",),
+        tests=(f"{SUSPENSE}::test_what_is_final_before_the_rest_is_counts_once",),
     ),
     Mutation(
         guard="a busy balance is left for the next round",

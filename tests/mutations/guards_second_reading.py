@@ -26,7 +26,7 @@ SECOND_READING = (
     Mutation(
         guard="a key that outlives its maker is flagged",
         path="gateway/accounts/makers.py",
-        old="    return frozenset(row.scopes) - rights.get(row.created_by, frozenset())\n",
+        old="    return frozenset() if own is None else frozenset(row.scopes) - own\n",
         new="    return frozenset()\n",
         tests=(KEYS_LEFT,),
     ),
@@ -40,7 +40,7 @@ SECOND_READING = (
     Mutation(
         guard="keys end with their maker on demand",
         path="gateway/accounts/makers.py",
-        old="            await end_key(session, actor, row, moment)\n",
+        old="            await end_key(session, actor, row, moment, made=False)\n",
         new="            pass\n",
         tests=(
             KEYS_LEFT,
@@ -168,9 +168,11 @@ SECOND_READING = (
     ),
     Mutation(
         guard="a session that may still count is not forgotten",
-        path=SQL,
-        old="FROM user_session WHERE expires_at < now - interval '90 days' LIMIT batch",
-        new="FROM user_session LIMIT batch",
+        path="migrations/sql/0006_1_people.sql",
+        old="gone);\n    DELETE FROM user_session WHERE id IN\n"
+        "        (SELECT id FROM user_session WHERE expires_at < now - interval '90 days' LIMIT batch",
+        new="gone);\n    DELETE FROM user_session WHERE id IN\n"
+        "        (SELECT id FROM user_session LIMIT batch",
         tests=(
             "tests/gateway/worker/test_forgetting.py::test_what_is_over_for_good_is_forgotten",
         ),

@@ -75,7 +75,7 @@ SWEEPS = (
     ),
     Mutation(
         guard="what failed before fails nobody else",
-        path="watchers/sweep/sweeper.py",
+        path="watchers/sweep/jobs.py",
         old="    yield from ([each] for each in suspects)\n",
         new="    yield suspects\n",
         tests=(

@@ -2,11 +2,11 @@
 
 import argparse
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from devnet import anvil
 from devnet.anvil import AnvilChain
@@ -14,17 +14,18 @@ from devnet.contracts import cases
 from devnet.contracts.assembly import assemble, creation
 from gateway.catalog.repository import causes_of_holds
 from gateway.db import CROSS_TENANT
-from gateway.models import AuditLog
+from gateway.models import AssetCheck, AuditLog, Currency
 from gateway.settings import AssetSettings, NetworkSettings, SettingsError, load
 from tests.conftest import FreshDatabase
 from tests.watchers.recon_world import Counted, counted
 from tests.watchers.test_command import config, run
 from tests.watchers.world import NETWORK, USDC
+from watchers.assets import checks as asset_checks
 from watchers.assets.checks import AssetChecks
 from watchers.assets.rules import Inspection, Terms, judged, refusals
 from watchers.commands import check_asset as asset_command
 from watchers.families import connect
-from watchers.network import Transfer
+from watchers.network import NodeUnavailable, Transfer
 from watchers.networks.ethereum.listing import PROBE, EthereumInspector
 from watchers.networks.ethereum.measured import corrected
 from watchers.pay import holds
@@ -227,6 +228,72 @@ async def test_case_12_frozen_address_keeps_its_credit_and_is_not_paid_from(
         await hourly.round()
         assert await w.holds() == []
         assert await w.wallet("mer_1", USDC) == (3000 * 10**6, 0)
+
+
+class Torn(EthereumInspector):
+    """Breaks at one contract."""
+
+    broken = ""
+
+    async def inspect(self, asset: str, holders: Sequence[str]) -> Inspection:
+        """Look at another."""
+        if asset == self.broken:
+            raise NodeUnavailable("it breaks at this one")
+        return await EthereumInspector.inspect(self, asset, holders)
+
+
+async def test_one_token_that_cannot_be_looked_at_leaves_the_others_checked(
+    database: FreshDatabase, chain: AnvilChain
+) -> None:
+    """One that nobody ever looked at is held until somebody can."""
+    contract = await chain.create(cases.freezable_token(chain.payer, SUPPLY))
+    async with counted(database, chain) as w:
+        [usdc] = [each for each in w.scanner.currencies if each.id == USDC]
+        other = {"id": "DAI-ETHEREUM", "code": "DAI", "contract": contract}
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            copied = (
+                "INSERT INTO currency SELECT (jsonb_populate_record(c, CAST(:other AS jsonb))).*"
+                " FROM currency c WHERE id = :usdc"
+            )
+            await session.execute(text(copied), {"other": json.dumps(other), "usdc": USDC})
+            dai = await session.get_one(Currency, other["id"])
+        hourly = checks(w)
+        hourly.currencies = [usdc, dai]
+        hourly.inspector = torn = Torn(JsonRpc(w.endpoints))
+        torn.broken = str(usdc.contract)
+        with pytest.raises(NodeUnavailable, match="breaks"):
+            await hourly.round()
+        assert await w.holds() == [(USDC, "refused", "")]
+        assert [row.currency_id for row in await w.rows_of(AssetCheck)] == [dai.id]
+        torn.broken = ""
+        await hourly.round()
+        assert await w.holds() == []
+        assert len(await w.rows_of(AssetCheck)) == 2
+
+
+async def test_a_freeze_is_not_lifted_by_looking_elsewhere(
+    database: FreshDatabase, chain: AnvilChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Holders are looked at some at a time, and those that were frozen each time."""
+    monkeypatch.setattr(asset_checks, "HOLDERS_MAX", 1)
+    token = await chain.create(cases.freezable_token(chain.payer, SUPPLY))
+    async with counted(database, chain, token=token) as w:
+        hourly = checks(w)
+        for address in (w.assigned, w.free):
+            await chain.pay(address, 3000 * 10**6, token)
+            await chain.call(token, "addBlackList(address)", address)
+        await w.settle()
+        await w.scan()
+        frozen = [(USDC, "frozen", address) for address in (w.assigned, w.free)]
+        await hourly.round()
+        assert await w.holds() == frozen[:1]
+        await hourly.round()
+        assert await w.holds() == sorted(frozen)
+        await hourly.round()
+        assert await w.holds() == sorted(frozen)
+        await chain.call(token, "removeBlackList(address)", w.assigned)
+        await hourly.round()
+        assert await w.holds() == frozen[1:]
 
 
 async def against(w: Counted) -> str | None:

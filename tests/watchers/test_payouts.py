@@ -24,7 +24,7 @@ from tests.keystore.house import House, build, init, serving
 from tests.watchers.world import ETH, NETWORK, USDC, World, world
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.network import ChainReader, NodeUnavailable
+from watchers.network import ChainReader, NodeUnavailable, WrongChain
 from watchers.pay import holds
 from watchers.pay.adoption import looked_up
 from watchers.pay.payouts import Payouts
@@ -497,6 +497,22 @@ async def test_a_payment_is_missing_only_where_every_node_says_so() -> None:
         await looked_up(find, readers, "tx")
     said[1] = None
     assert await looked_up(find, readers, "tx") is None
+
+
+async def test_a_node_of_another_chain_has_no_say_about_a_payment() -> None:
+    """The others' word stands; where all are such, the chain is the wrong one."""
+    readers = [FakeReader(FakeChain(), 1, frozenset()) for _ in range(2)]
+    strangers = {0}
+
+    async def find(reader: ChainReader, _tx: str) -> int | None:
+        if next(at for at, each in enumerate(readers) if each is reader) in strangers:
+            raise WrongChain("another chain")
+        return None
+
+    assert await looked_up(find, readers, "tx") is None
+    strangers.add(1)
+    with pytest.raises(WrongChain):
+        await looked_up(find, readers, "tx")
 
 
 async def test_an_unsigned_intent_of_an_older_copy_makes_room_for_what_was_signed(

@@ -19,9 +19,11 @@ from tests.watchers.recon_world import Counted, counted
 from tests.watchers.test_command import config, run
 from tests.watchers.world import DUE_UNITS, ETH, USDC
 from watchers.chain import Chain
+from watchers.network import Incomplete, NodeUnavailable, WrongChain
 from watchers.networks.ethereum.balances import EthereumBalances
 from watchers.networks.ethereum.writer import EthereumWriter
 from watchers.pay.claims import Claims
+from watchers.reconcile import books
 from watchers.reconcile.balances import Holding, NoHistory, Observation
 from watchers.rpc import JsonRpc
 
@@ -221,10 +223,15 @@ async def test_without_old_states_money_is_credited_where_it_was_seen(
         assert await w.holds() == []
 
 
-async def test_expired_invoice_is_compared_once_its_expiry_is_final(
-    database: FreshDatabase, chain: AnvilChain
+@pytest.mark.parametrize(
+    ("ago", "monitored", "looked"),
+    [("0 s", "7 days", True), ("1 hour", "7 days", True), ("1 day", "7 days", True),
+     ("7 days", "7 days", True), ("1 hour", "5 minutes", False), ("2 hours", "7 days", False)],
+)  # fmt: skip
+async def test_expired_invoice_is_looked_at_again_until_nobody_waits_for_it(
+    database: FreshDatabase, chain: AnvilChain, ago: str, monitored: str, looked: bool
 ) -> None:
-    """Between two turns, and although the invoice is no longer open."""
+    """At its expiry, soon after, and when its monitoring ends: money may come late and silently."""
     async with counted(database, chain, expires_at=datetime.now(UTC) + timedelta(hours=1)) as w:
         await w.settle()
         contract = await chain.create(cases.fixed_forwarder(w.assigned))
@@ -238,12 +245,82 @@ async def test_expired_invoice_is_compared_once_its_expiry_is_final(
             )
             past = "(SELECT expiries_through + interval '5 s' FROM reconciliation_mark)"
             await session.execute(
-                text(f"UPDATE invoice SET status = 'expired', expires_at = {past}")
+                text(
+                    f"UPDATE invoice SET status = 'expired', expires_at = {past} - interval '{ago}',"
+                    f" monitoring_until = {past} - interval '{ago}' + interval '{monitored}'"
+                )
             )
-        assert await w.reconciler.round()
+        assert await w.reconciler.round() is looked
         assert not await w.reconciler.round()
+        found = [(each.units, each.late) for each in await w.balance_deposits()]
+        assert found == ([(DUE_UNITS, True)] if looked else [])
+
+
+async def test_invoices_that_expire_together_are_all_looked_at(
+    database: FreshDatabase, chain: AnvilChain
+) -> None:
+    """Only the moment is remembered: what does not fit beside it comes with it."""
+    copies = {
+        "invoice": "{'id', 'inv_x' || n}",
+        "address_pool": "{'id', 9000 + n, 'index', 9000 + n, 'address', 'x' || n, 'invoice_id', 'inv_x' || n}",
+    }
+    async with counted(database, chain) as w, w.owner.unit_of_work(CROSS_TENANT) as session:
+        for table, changes in copies.items():
+            built = f"jsonb_build_object({changes.strip('{}')})"
+            await session.execute(
+                text(
+                    f"INSERT INTO {table} OVERRIDING SYSTEM VALUE"
+                    f" SELECT (jsonb_populate_record(t, {built})).* FROM {table} t,"
+                    f" generate_series(1, 3) n"
+                    f" WHERE {'id' if table == 'invoice' else 'invoice_id'} = 'inv_1'"
+                )
+            )
+        at = await session.scalar(text("SELECT expires_at FROM invoice WHERE id = 'inv_1'"))
+        since = at - timedelta(seconds=1)
+        found = await books.expired_addresses(session, "ethereum", since, at, 1)
+    assert [moment for moment, _ in found] == [at] * 4
+
+
+class Astray(EthereumBalances):
+    """A node that has nothing to say: it does not know, or stands on another chain."""
+
+    trouble: type[Exception] = Incomplete
+
+    async def observe(self, wanted: object, height: int) -> Observation:
+        """Refuse."""
+        raise self.trouble(f"nothing about {wanted} at {height}")
+
+
+@pytest.mark.parametrize("trouble", [Incomplete, WrongChain, NodeUnavailable])
+async def test_a_node_without_a_say_holds_up_nobody(
+    database: FreshDatabase, chain: AnvilChain, trouble: type[Exception]
+) -> None:
+    """What two others show is credited, whatever the third answers."""
+    async with counted(database, chain, needed=2) as w:
+        rpc = JsonRpc(w.endpoints)
+        astray = Astray(rpc)
+        astray.trouble = trouble
+        w.reconciler.credits.witnesses = {
+            "astray": astray, "a": EthereumBalances(rpc), "b": EthereumBalances(rpc)
+        }  # fmt: skip
+        if trouble is Incomplete:
+            w.reconciler.credits.balances = AstrayAtFirst(rpc)
+        contract = await chain.create(cases.fixed_forwarder(w.assigned))
+        await chain.included(await chain.transact(to=contract, value=hex(DUE_UNITS)))
+        await w.bury()
+        await w.turn()
         [deposit] = await w.balance_deposits()
-        assert (deposit.units, deposit.late) == (DUE_UNITS, True)
+        assert deposit.units == DUE_UNITS
+
+
+class AstrayAtFirst(Astray):
+    """Knows single holdings, and nothing of a whole portion."""
+
+    async def observe(self, wanted: object, height: int) -> Observation:
+        """Answer about one."""
+        if isinstance(wanted, list) and len(wanted) == 1:
+            return await EthereumBalances.observe(self, wanted, height)
+        return await super().observe(wanted, height)
 
 
 async def test_wallet_funded_before_the_first_block_is_capital(

@@ -5,7 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
+from sqlalchemy import update
 
+from gateway.db import CROSS_TENANT
+from gateway.models import Currency
 from tests.conftest import FreshDatabase
 from tests.keystore.house import House
 from tests.watchers.asking import asking
@@ -103,3 +106,15 @@ async def test_a_refund_that_fails_leaves_the_deposit_open(
         done = await c.bureau.resolved(deposit_id, "assign", merchant_id="mer_1")
         assert done["status"] == "done"
         assert await w.sum_is_zero()
+
+
+async def test_what_loses_a_part_on_its_way_is_not_refunded(
+    database: FreshDatabase, house: House
+) -> None:
+    """The sender would not get what came; it is refused before anybody approves it."""
+    async with cash(database, house) as c:
+        deposit_id = await c.misdirected()
+        async with c.payouts.world.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(update(Currency).values(fee_on_transfer=True))
+        refused = await c.bureau.ask(deposit_id, "refund", destination=SOMEWHERE)
+        assert (refused.status_code, refused.json()["code"]) == (409, "fee_on_transfer")

@@ -220,3 +220,28 @@ async def test_wallets_are_kept_between_their_marks_and_nothing_of_it_is_capital
         spent = stored - await chain.balance(cold) - ETHER // 2
         assert spent > 0, "cold storage paid the network"
         await w.agreed()
+
+
+async def test_what_became_dear_after_it_was_chosen_waits_until_it_is_cheap_again(
+    w: SweepWorld,
+) -> None:
+    """Below the fee ceiling, but more than the address is worth: nothing is signed meanwhile."""
+    [address] = (await w.pool())[:1]
+    await w.receive((address, ETHER // 50, "native"))
+    assert await w.sweeping.choice.round() == 1
+    await _base_fee(w, 200 * 10**9)
+    await w.sweeping.sweeper.round()
+    [sweep] = await w.sweeps()
+    assert (sweep.state, sweep.steps) == ("planned", 0)
+    assert "a sweep may cost" in (sweep.blocked_reason or "")
+    assert await w.attempts("sweep") == []
+    await _base_fee(w, 10**9)
+    [sweep] = await w.swept(1)
+    assert sweep.state == "done"
+    assert sweep.cost_units * 20 <= ETHER // 50
+
+
+async def _base_fee(w: SweepWorld, wei: int) -> None:
+    """Let the next block ask for it, and make that block."""
+    await w.chain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(wei))  # type: ignore[attr-defined]
+    await w.chain.mine(1)

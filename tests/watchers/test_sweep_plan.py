@@ -12,6 +12,7 @@ from watchers.sweep.plan import (
     Candidate,
     Standing,
     Terms,
+    cost_limit,
     judged,
     native_value,
     plan,
@@ -159,3 +160,41 @@ def test_marks_of_the_wallets() -> None:
     """Nothing moves inside the marks; outside, exactly up or down to the other one."""
     assert (surplus(10, 10, 4), surplus(11, 10, 4)) == (0, 7)
     assert (shortage(10, 10, 50), shortage(9, 10, 50)) == (0, 41)
+
+
+def test_a_token_that_keeps_a_part_of_every_transfer_is_never_swept() -> None:
+    """However old it is: each move of it would lose some."""
+    keeping = replace(CALM, keeping={"USDC"})
+    old = replace(TOKEN, since=OLD)
+    assert judged(old, TERMS, CALM)[0]
+    assert judged(old, TERMS, keeping) == (False, "the token keeps a part of every transfer")
+
+
+def test_what_was_chosen_may_cost_no_more_than_it_is_worth() -> None:
+    """The limit is what the rules allow at its value; the cost it was chosen at fits twice."""
+    assert cost_limit(COIN, TERMS, NOW) == 10_000 // 20
+    assert cost_limit(replace(COIN, cost=300), TERMS, NOW) == 600
+    assert cost_limit(replace(COIN, since=OLD), TERMS, NOW) == 1_000
+    assert cost_limit(replace(COIN, since=OLD, value=400), TERMS, NOW) == 399
+    for free in (replace(COIN, cost=0), replace(COIN, value=None)):
+        assert cost_limit(free, TERMS, NOW) is None
+    [chosen] = plan([COIN], {"ETH": TERMS}, CALM)
+    assert chosen.cost_limit == 500
+    [left] = plan([replace(COIN, unsettled=True)], {"ETH": TERMS}, CALM)
+    assert left.cost_limit is None
+
+
+@given(candidates, st.integers(1, 50))
+def test_what_costs_its_limit_is_still_worth_it_or_within_twice_its_cost(
+    found: list[Candidate], ratio: int
+) -> None:
+    """Whatever was chosen by its cost: at the limit the rules would choose it again."""
+    terms = {name: replace(TERMS, ratio=ratio) for name in ("ETH", "USDC")}
+    for each in plan(found, terms, CALM):
+        limit = each.cost_limit
+        if not each.sweep or limit is None or limit <= 2 * each.candidate.cost:
+            continue
+        dearest = replace(each.candidate, cost=limit)
+        if dearest.native and dearest.units <= limit:
+            continue
+        assert judged(dearest, terms[dearest.currency_id], CALM)[0]

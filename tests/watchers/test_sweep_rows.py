@@ -19,7 +19,7 @@ from watchers.network import NATIVE, Block, BlockRef, Outcome, PayoutOrder, Tran
 from watchers.pay import promises
 from watchers.scan import inside
 from watchers.sweep import rows
-from watchers.sweep.sweeper import groups
+from watchers.sweep.jobs import groups
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ paused is held too, but what has arrived stands.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
@@ -26,12 +26,14 @@ from watchers.assets.rules import (
 )
 from watchers.chain import asset_of
 from watchers.clock import now
+from watchers.network import Incomplete, NodeUnavailable
 from watchers.pay import holds
 from watchers.reconcile import books
 
 log = structlog.get_logger()
 HOLDERS_MAX = 500
 EVERY_SECONDS = 3600.0
+REASON_MAX = 300
 
 
 @dataclass(slots=True)
@@ -44,16 +46,51 @@ class AssetChecks:
     database: Database
     currencies: Sequence[Currency]
 
+    _last: int = field(default=0, init=False)
+    """Pool row up to which holders were asked about; the next round goes on behind it."""
+    _seen: set[str] = field(default_factory=set, init=False)
+    """Currencies that need not be looked at again when this round is tried again."""
+
     async def round(self) -> None:
-        """Look at every token once."""
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            holders = await books.application_wallets(session, self.name)
-            live = await books.live_addresses(session, self.name, 0, HOLDERS_MAX)
-        holders += [address for _, address in live]
+        """Look at every token once; trouble with one comes up when all were looked at."""
+        holders, frozen, last = await self._holders()
+        troubles: list[NodeUnavailable | Incomplete] = []
         for currency in self.currencies:
-            if currency.contract is not None and currency.enabled:
-                inspection = await self.inspector.inspect(asset_of(currency), holders)
-                await self._keep(currency, inspection)
+            listed = currency.contract is not None and currency.enabled
+            if not listed or currency.id in self._seen:
+                continue
+            asked = [*holders, *frozen.get(currency.id, ())]
+            try:
+                inspection = await self.inspector.inspect(asset_of(currency), asked)
+            except (NodeUnavailable, Incomplete) as trouble:
+                troubles.append(trouble)
+                await self._doubt(currency, str(trouble))
+                continue
+            await self._keep(currency, inspection)
+            self._seen.add(currency.id)
+        if troubles:
+            raise troubles[0]
+        self._seen, self._last = set(), last
+
+    async def _holders(self) -> tuple[list[str], dict[str, list[str]], int]:
+        """Return wallets and the next pool addresses, by currency what is frozen, and how far."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            wallets = await books.application_wallets(session, self.name)
+            live = await books.live_addresses(session, self.name, self._last, HOLDERS_MAX)
+            standing = await holds.of_network(session, self.name)
+        last = live[-1][0] if len(live) == HOLDERS_MAX else 0
+        frozen: dict[str, list[str]] = {}
+        for hold in standing:
+            if hold.cause == holds.FROZEN:
+                frozen.setdefault(hold.currency_id, []).append(hold.address)
+        return [*wallets, *(address for _, address in live)], frozen, last
+
+    async def _doubt(self, currency: Currency, reason: str) -> None:
+        """Hold a token that nobody could look at yet; one that was accepted stands."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            if await session.get(AssetCheck, currency.id) is None:
+                unseen = f"nobody could look at it yet: {reason}"[:REASON_MAX]
+                await _hold(session, currency, holds.REFUSED, unseen)
 
     async def _keep(self, currency: Currency, inspection: Inspection) -> None:
         findings = judged(inspection, terms_of(self.settings, currency))

@@ -21,7 +21,7 @@ from keystore.client import KeystoreClient
 from watchers import crash, store
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.network import ChainReader, Incomplete, NodeUnavailable
+from watchers.network import ChainReader, Incomplete, NodeUnavailable, WrongChain
 from watchers.pay import inclusion
 from watchers.pay.forgotten import Found, kept
 from watchers.pay.numbers import highest_known, note
@@ -40,12 +40,18 @@ async def looked_up(
     """Return where a transaction stands, by the first node that knows; None where none does.
 
     One that does not answer might know: its trouble is raised where no other does. What is
-    taken for missing may be called expired, and its money given back.
+    taken for missing may be called expired, and its money given back. A node of another chain has
+    no say, unless there is no other.
     """
     trouble: Exception | None = None
+    strangers: list[WrongChain] = []
+    readers = list(readers)
     for reader in readers:
         try:
             height = await find(reader, tx_hash)
+        except WrongChain as stranger:
+            strangers.append(stranger)
+            continue
         except (NodeUnavailable, Incomplete) as fault:
             trouble = fault
             continue
@@ -53,6 +59,8 @@ async def looked_up(
             return height
     if trouble is not None:
         raise trouble
+    if strangers and len(strangers) == len(readers):
+        raise strangers[0]
     return None
 
 

@@ -115,8 +115,9 @@ class Claims:
                     ),
                 ),
             )
+            # Least recently tried first: however many wait, each has its turn.
             .order_by(
-                Withdrawal.blocked_reason.is_not(None), Withdrawal.approved_at, Withdrawal.id
+                Withdrawal.blocked_reason.is_not(None), Withdrawal.updated_at, Withdrawal.id
             )
             .limit(1)
         )

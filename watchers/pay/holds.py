@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.models import AssetHold
+from gateway.models import AssetHold, Currency
 
 DRIFT, LOST = "drift", "lost"
 CHANGED, REFUSED = "changed", "refused"
@@ -75,6 +75,9 @@ async def of_network(session: AsyncSession, network: str) -> Sequence[AssetHold]
 
 async def reason_against(session: AsyncSession, currency_id: str, sender: str) -> str | None:
     """Return why `sender` must not pay in this currency now."""
+    currency = await session.get_one(Currency, currency_id)
+    if currency.fee_on_transfer:
+        return f"{currency_id} keeps a part of every transfer: nothing of it is sent"
     query = (
         select(AssetHold.cause, AssetHold.reason)
         .where(AssetHold.currency_id == currency_id, AssetHold.address.in_(["", sender]))

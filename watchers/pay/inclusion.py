@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import Database, send
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Transaction
 from watchers import crash
@@ -20,13 +21,14 @@ async def own_hashes(session: AsyncSession, network: str) -> dict[str, str]:
 
     A set-up that was given up is among them: its blockhash is dead by our clock only.
     """
-    given_up = and_(Attempt.purpose == "setup", Attempt.block_hash.is_(None))
-    query = select(Attempt.tx_hash, Attempt.id).where(
-        Attempt.network_id == network,
-        Attempt.tx_hash.is_not(None),
-        or_(Attempt.state.in_(LIVE), given_up),
-    )
-    return {row.tx_hash: row.id for row in await session.execute(query)}
+    rows = await send(session, _OWN, {"network": network, "live": list(LIVE)})
+    return {row[0]: row[1] for row in rows}
+
+
+async def own_now(database: Database, network: str) -> frozenset[str]:
+    """Return the hashes alone, read in a transaction of their own."""
+    rows = await database.ask(_OWN, {"network": network, "live": list(LIVE)})
+    return frozenset(row[0] for row in rows)
 
 
 async def observe(
@@ -52,15 +54,14 @@ async def _include(
     attempt.payer_spent_units = outcome.payer_spent_units
     attempt.payer_gained_units = outcome.payer_gained_units
     attempt.fee_units = outcome.fee_units
-    paid = _paid(block, attempt)
     # A success that shows another transfer is not a failure: only a person may judge it.
-    attempt.success = None if outcome.success and not paid else outcome.success
+    attempt.success = None if outcome.success and not paid(block, attempt) else outcome.success
     await session.flush()
     await write_transaction(session, attempt.network_id, block, tx_hash, moment)
     await (await keeper_of(session, attempt)).included(session, attempt, moment)
 
 
-def _paid(block: Block, attempt: Attempt) -> bool:
+def paid(block: Block, attempt: Attempt) -> bool:
     """Tell whether the block shows the very transfer that the intent asked for."""
     if attempt.purpose != "payout":
         return True
@@ -122,3 +123,10 @@ async def orphan(session: AsyncSession, network: str, above: int, moment: Moment
         .where(Transaction.network_id == network, Transaction.block_height > above)
         .values(status="orphaned")
     )
+
+
+_OWN = """
+SELECT tx_hash, id FROM attempt
+WHERE network_id = %(network)s AND tx_hash IS NOT NULL
+    AND (state = ANY(%(live)s) OR purpose = 'setup' AND block_hash IS NULL)
+"""

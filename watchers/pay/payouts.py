@@ -6,10 +6,12 @@ One round goes over everything that leaves one network, withdrawals and the hous
 
 from dataclasses import dataclass, field
 
-from gateway.db import Database
+from gateway.db import CROSS_TENANT, Database
 from gateway.settings import NetworkSettings
-from keystore.client import KeystoreClient, KeystoreUnavailable
+from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
 from watchers.chain import Chain
+from watchers.network import Incomplete, NodeUnavailable
+from watchers.pay import withdrawing
 from watchers.pay.adoption import Adoption, Locate
 from watchers.pay.cancels import Cancels
 from watchers.pay.claims import Claims
@@ -18,6 +20,8 @@ from watchers.pay.outbids import Outbids
 from watchers.store import Position
 
 CLAIMS_PER_ROUND = 20
+TROUBLE = (KeystoreUnavailable, KeystoreRefused, Incomplete, NodeUnavailable)
+"""What may keep the past from being read."""
 
 
 @dataclass(slots=True)
@@ -56,8 +60,11 @@ class Payouts:
         """
         try:
             await self.adoption.round()
-        except KeystoreUnavailable:
-            await self.hands.send()  # what is signed needs no keystore
+        except TROUBLE as trouble:
+            if isinstance(trouble, KeystoreUnavailable):
+                await self._say_silent()
+            # What is signed needs neither the keystore nor a look at the past, and may expire.
+            await self.hands.send()
             raise
         await self.cancels.round()
         await self.hands.sign()
@@ -69,3 +76,8 @@ class Payouts:
         await self.outbids.round()
         await self.hands.sign()
         await self.hands.send()
+
+    async def _say_silent(self) -> None:
+        """Say on every payout that waits for the keystore what it waits for."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await withdrawing.say_silent(session, self.name)

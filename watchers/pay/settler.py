@@ -67,7 +67,7 @@ async def settle(
             continue
         try:
             async with session.begin_nested():
-                await _end(session, attempt, native, moment)
+                await end(session, attempt, native, moment)
                 await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
                 await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
         except (IntegrityError, Conflict):
@@ -96,9 +96,15 @@ async def _say(session: AsyncSession, attempt: Attempt, reason: str, moment: Mom
         )
 
 
-async def _end(
-    session: AsyncSession, attempt: Attempt, native: Currency, moment: Moment
+async def end(
+    session: AsyncSession,
+    attempt: Attempt,
+    native: Currency,
+    moment: Moment,
+    *,
+    reason: str | None = None,
 ) -> None:
+    """End what landed and what competed with it, and book the fee; `reason` is why it failed."""
     attempt.state = "succeeded" if attempt.success else "failed"
     attempt.ended_at = moment.at
     fee = fee_units(attempt)
@@ -114,17 +120,18 @@ async def _end(
         .values(status="confirmed" if attempt.success else "failed", final_at=moment.at)
     )
     await _replace_others(session, attempt, moment)
-    await (await keeper_of(session, attempt)).ended(session, attempt, _end_of(attempt), moment)
+    keeper = await keeper_of(session, attempt)
+    await keeper.ended(session, attempt, _end_of(attempt, reason), moment)
 
 
-def _end_of(attempt: Attempt) -> End:
+def _end_of(attempt: Attempt, reason: str | None) -> End:
     """Say what a landed transaction means for its order.
 
     A cancel ends it even where it failed: the place is gone, and no payment can land there.
     """
     if attempt.purpose == CANCEL:
         return End("canceled", fee_units(attempt))
-    return End("succeeded" if attempt.success else "failed", fee_units(attempt))
+    return End("succeeded" if attempt.success else "failed", fee_units(attempt), reason)
 
 
 async def _replace_others(session: AsyncSession, attempt: Attempt, moment: Moment) -> None:

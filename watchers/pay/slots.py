@@ -46,7 +46,7 @@ class Slots:
     async def _numbered(self, sender: str) -> Slot | None:
         counted = await self.chain.writer.next_nonce(sender)
         async with self.database.unit_of_work(CROSS_TENANT) as session:
-            if await _unsigned(session, self.name, sender):
+            if await unsigned(session, self.name, sender):
                 return None
             book = await booked(session, self.name, sender)
             hole = await hole_below(session, self.name, sender, counted)
@@ -177,7 +177,7 @@ async def _take_nonce(
     nonce: int,
     wallet: ApplicationWallet | None,
 ) -> None:
-    if await _unsigned(session, network, sender):
+    if await unsigned(session, network, sender):
         raise SlotTaken(f"{sender}: a transaction waits for its signature")
     book = await booked(session, network, sender)
     held = select(Attempt.id).where(*_first_of(network, sender), Attempt.nonce == nonce)
@@ -216,6 +216,7 @@ async def give_back(session: AsyncSession, attempt: Attempt) -> None:
     )
 
 
-async def _unsigned(session: AsyncSession, network: str, sender: str) -> bool:
+async def unsigned(session: AsyncSession, network: str, sender: str) -> bool:
+    """Tell whether a transaction of this sender waits for its signature."""
     waiting = select(Attempt.id).where(*_first_of(network, sender), Attempt.state == "prepared")
     return await session.scalar(waiting.limit(1)) is not None

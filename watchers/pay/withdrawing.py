@@ -25,6 +25,7 @@ ROAD = {"pending": ("approved", "signing"), "approved": ("signing",), "signing":
 OTHER_TRANSFER = "succeeded on chain without the transfer that was asked for: needs a person"
 FAILED = "the transaction failed on chain"
 CANCELED = "canceled: its place on the chain was taken by a transaction that moves nothing"
+SILENT = "the keystore does not answer"
 CANCELING = "being canceled: it is over when a transaction that moves nothing is final"
 REASON_MAX = 300
 
@@ -164,6 +165,19 @@ async def say(
             blocked_reason=None if reason is None else reason[:REASON_MAX],
             updated_at=moment.at,
         )
+    )
+
+
+async def say_silent(session: AsyncSession, network: str) -> None:
+    """Say on the rows that nothing else holds back that the keystore is away; turns are kept."""
+    await session.execute(
+        update(Withdrawal)
+        .where(
+            Withdrawal.network_id == network,
+            Withdrawal.status.in_(["approved", "signing"]),
+            Withdrawal.blocked_reason.is_(None),
+        )
+        .values(blocked_reason=SILENT)
     )
 
 

@@ -1,6 +1,7 @@
 """Money that arrived without a transfer: find its block, have it confirmed, credit it once."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -17,13 +18,23 @@ from watchers import store
 from watchers.addresses import AddressBook, arrivals
 from watchers.chain import asset_of
 from watchers.clock import now
-from watchers.network import NATIVE, Block, BlockRef, NodeUnavailable, Transfer
+from watchers.network import (
+    NATIVE,
+    Block,
+    BlockRef,
+    Incomplete,
+    NodeUnavailable,
+    Transfer,
+    WrongChain,
+)
 from watchers.reconcile import books
-from watchers.reconcile.balances import BalanceReader, Holding, NoHistory
+from watchers.reconcile.balances import BalanceReader, Holding, NoHistory, Observation
 from watchers.reconcile.rules import Move, first_wrong, known_at, steps_back
 from watchers.store import Position
 
 log = structlog.get_logger()
+NO_SAY = (NodeUnavailable, Incomplete, WrongChain)
+"""Troubles of a node that say nothing about what it was asked."""
 STEPS_MAX = 8
 """Silent arrivals of one address that are credited in one round; the next round goes on."""
 
@@ -74,6 +85,16 @@ class Credits:
             if await self._post(holding, found, moves) and found.units == left:
                 return 0, ""
         return left, "there is more: the next round goes on"
+
+    async def observe(self, wanted: Sequence[Holding], height: int) -> Observation:
+        """Return what is held, from another node where the preferred one does not know."""
+        try:
+            return await self.balances.observe(wanted, height)
+        except Incomplete as trouble:
+            for witness in self.witnesses.values():
+                with suppress(*NO_SAY):
+                    return await witness.observe(wanted, height)
+            raise trouble from None
 
     async def moves(self, holding: Holding) -> list[Move]:
         """Return what our rows say about a holding."""
@@ -137,7 +158,7 @@ class Credits:
         for label, witness in self.witnesses.items():
             try:
                 seen = await witness.observe([holding], found.height)
-            except NodeUnavailable as trouble:
+            except NO_SAY as trouble:
                 log.warning(
                     "no second opinion", network=self.name, node=label, reason=str(trouble)
                 )

@@ -46,7 +46,7 @@ class Reconciler:
     """Compares one network's live addresses and wallets with the books, turn after turn.
 
     A turn takes the house's wallets and what drifts, then every pool address that has an open
-    invoice or ever received anything. Addresses of invoices that expired meanwhile come first.
+    invoice or ever received anything. Addresses of invoices that expired come first, several times.
     """
 
     credits: Credits
@@ -87,7 +87,7 @@ class Reconciler:
             if portion is None:
                 return False
             wanted = self._holdings(portion)
-            self._waiting = portion, await self.credits.balances.observe(wanted, height)
+            self._waiting = portion, await self.credits.observe(wanted, height)
         portion, observation = self._waiting
         if observation.high > height:
             return False  # read from a state that our own scan has yet to reach
@@ -140,7 +140,7 @@ class Reconciler:
                 if mark is None
                 else await books.expired_addresses(session, self.name, mark, time, PORTION)
             )
-        through = found[-1][0] if len(found) == PORTION else time
+        through = found[-1][0] if len(found) >= PORTION else time
         if not found:
             await self._mark(through)
             return None

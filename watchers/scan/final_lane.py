@@ -11,9 +11,9 @@ from datetime import datetime
 from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import BATCH, Desk
-from gateway.models import Block as BlockRow
 from watchers import store
 from watchers.clock import now
+from watchers.network import BlockRef
 from watchers.pay import settler
 from watchers.scan import inside, strays
 from watchers.scan.branches import Branches
@@ -97,12 +97,12 @@ class FinalLane:
             return  # head and final came from different nodes: ask again
         await self._pass(block)
 
-    async def _pass(self, block: BlockRow) -> None:
+    async def _pass(self, block: BlockRef) -> None:
         track, moment = self.track, now()
         target = replace(track.position, final_height=block.height, halted=None)
         held = await self._held(block.height)
         # A node may lie about time: nothing expires before our own clock agrees.
-        final_ms = int(min(block.block_time, moment.at).timestamp() * 1000)
+        final_ms = int(min(block.time, moment.at).timestamp() * 1000)
         against = await self.ends.look(block.height, final_ms)
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             await store.advance(session, track.position, target, moment.at)
@@ -135,9 +135,8 @@ class FinalLane:
 
     async def _held(self, height: int) -> frozenset[str]:
         """Return the final deposits that must not be credited yet."""
-        async with self.track.database.unit_of_work(CROSS_TENANT) as session:
-            read_at = self.history_read_at()
-            own = await inside.doubtful(session, self.track.network, height, read_at)
+        track, read_at = self.track, self.history_read_at()
+        own = await inside.doubtful(track.database, track.network, height, read_at)
         self._doubted = (
             f"{len(own)} deposits look like our own transactions: not credited" if own else None
         )
@@ -148,6 +147,15 @@ class FinalLane:
         while await deposits.confirm(desk, network, height, heads, held=held) == BATCH:
             continue
 
-    async def _ours(self, height: int) -> BlockRow | None:
-        async with self.track.database.unit_of_work(CROSS_TENANT) as session:
-            return await store.block_at_or_below(session, self.track.network, height)
+    async def _ours(self, height: int) -> BlockRef | None:
+        """Return our highest standing block up to a height; None below the first one."""
+        values = {"network": self.track.network, "height": height}
+        rows = await self.track.database.ask(_OURS, values)
+        return BlockRef(*rows[0]) if rows else None
+
+
+_OURS = """
+SELECT height, hash, parent_hash, block_time FROM block
+WHERE network_id = %(network)s AND height <= %(height)s AND NOT orphaned
+ORDER BY height DESC LIMIT 1
+"""

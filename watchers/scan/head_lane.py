@@ -70,9 +70,7 @@ class HeadLane:
         track = self.track
         if not (isinstance(track.reader, SelectiveReader) and track.reader.selective):
             return None
-        async with track.database.unit_of_work(CROSS_TENANT) as session:
-            own = await inclusion.own_hashes(session, track.network)
-        return track.book.interest(frozenset(own))
+        return track.book.interest(await inclusion.own_now(track.database, track.network))
 
     async def _commit(self, run: Sequence[Block]) -> None:
         """Move the cursor and record what the run brings, all of it or nothing."""

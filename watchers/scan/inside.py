@@ -8,13 +8,13 @@ hashes; what looks like ours then waits until the keystore's history is read or 
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Text, and_, any_, bindparam, or_, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import Database, send
 from gateway.deposits.service import INTERNAL
 from gateway.domain.moment import Moment
-from gateway.models import AddressPool, ApplicationWallet, Attempt, Deposit
+from gateway.models import Deposit
 from watchers.network import Block, Transfer
 from watchers.pay.inclusion import write_transaction
 from watchers.pay.transactions import HOUSE
@@ -27,13 +27,9 @@ async def arriving(session: AsyncSession, network: str, hits: Iterable[Hit]) -> 
     pairs = list(hits)
     if not pairs:
         return pairs
-    query = select(Attempt.tx_hash).where(
-        Attempt.network_id == network,
-        Attempt.purpose.in_(HOUSE),
-        Attempt.tx_hash == any_(bindparam("hashes", type_=ARRAY(Text))),
-    )
     hashes = {transfer.tx_hash for _, transfer in pairs}
-    moved = set(await session.scalars(query, {"hashes": list(hashes)}))
+    values = {"network": network, "house": list(HOUSE), "hashes": list(hashes)}
+    moved = {tx_hash for (tx_hash,) in await send(session, _MOVED, values)}
     return [(block, hit) for block, hit in pairs if hit.tx_hash not in moved]
 
 
@@ -45,10 +41,7 @@ async def from_cold(
     Its transaction is kept with what it cost where cold storage paid the network out of custody;
     for a contract that keeps coins, and for whoever may spend for it, somebody else pays.
     """
-    query = select(ApplicationWallet.address).where(
-        ApplicationWallet.network_id == network, ApplicationWallet.purpose == "cold"
-    )
-    cold = set(await session.scalars(query))
+    cold = {address for (address,) in await send(session, _COLD, {"network": network})}
     back = [(block, hit) for block, hit in hits if hit.sender in cold]
     if not back:
         return
@@ -73,7 +66,7 @@ async def from_cold(
 
 
 async def doubtful(
-    session: AsyncSession, network: str, final_height: int, read_at: datetime | None
+    database: Database, network: str, final_height: int, read_at: datetime | None
 ) -> frozenset[str]:
     """Return final deposits that may be our own forgotten transactions: they are not credited.
 
@@ -81,21 +74,26 @@ async def doubtful(
     transaction that no row knows; and whatever reached a wallet since the keystore's history
     was last read (`read_at`), for on some chains a transfer does not say who sent it.
     """
-    wallets = select(ApplicationWallet.address).where(ApplicationWallet.network_id == network)
-    pool = select(AddressPool.address).where(AddressPool.network_id == network)
-    capital = Deposit.purpose == "capital"
-    ours = or_(Deposit.sender.in_(wallets), and_(capital, Deposit.sender.in_(pool)))
-    if read_at is not None:
-        ours = or_(ours, and_(capital, Deposit.detected_at > read_at))
-    known = select(Attempt.id).where(
-        Attempt.network_id == network, Attempt.tx_hash == Deposit.tx_hash
-    )
-    query = select(Deposit.id).where(
-        Deposit.network_id == network,
-        Deposit.status == "pending",
-        Deposit.block_height <= final_height,
-        Deposit.purpose != INTERNAL,
-        ours,
-        ~known.exists(),
-    )
-    return frozenset(await session.scalars(query))
+    values = {"network": network, "final": final_height, "read_at": read_at, "own": INTERNAL}
+    rows = await database.ask(_DOUBTFUL, values)
+    return frozenset(deposit_id for (deposit_id,) in rows)
+
+
+_MOVED = """
+SELECT tx_hash FROM attempt WHERE network_id = %(network)s AND purpose = ANY(%(house)s)
+    AND tx_hash = ANY(%(hashes)s)
+"""
+_COLD = """
+SELECT address FROM application_wallet WHERE network_id = %(network)s AND purpose = 'cold'
+"""
+_DOUBTFUL = """
+SELECT d.id FROM deposit d
+WHERE d.network_id = %(network)s AND d.status = 'pending' AND d.block_height <= %(final)s
+    AND d.purpose <> %(own)s
+    AND (d.sender IN (SELECT address FROM application_wallet WHERE network_id = %(network)s)
+        OR d.purpose = 'capital'
+            AND (d.sender IN (SELECT address FROM address_pool WHERE network_id = %(network)s)
+                OR d.detected_at > CAST(%(read_at)s AS timestamptz)))
+    AND NOT EXISTS (SELECT 1 FROM attempt a
+        WHERE a.network_id = %(network)s AND a.tx_hash = d.tx_hash)
+"""

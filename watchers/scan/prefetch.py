@@ -168,7 +168,7 @@ class Prefetch:
             if flying and not await _some_done(flying, deadline):
                 return None
             await asyncio.sleep(0)
-        if not await _some_done([read], deadline):
+        if not read.done() and not await _some_done([read], deadline):
             return None
         result = read.result()
         if not isinstance(result, Block):

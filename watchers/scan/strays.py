@@ -13,6 +13,7 @@ from sqlalchemy import select, tuple_, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import send_later
 from gateway.domain.moment import Moment
 from gateway.models import AddressPool, ApplicationWallet, Stray, StrayDay
 from watchers.addresses import AddressBook
@@ -93,15 +94,8 @@ async def confirm(
     session: AsyncSession, network: str, final_height: int, moment: Moment
 ) -> None:
     """Mark strays in final blocks."""
-    await session.execute(
-        update(Stray)
-        .where(
-            Stray.network_id == network,
-            Stray.status == "pending",
-            Stray.block_height <= final_height,
-        )
-        .values(status="confirmed", confirmed_at=moment.at)
-    )
+    values = {"network": network, "final": final_height, "at": moment.at}
+    await send_later(session, _CONFIRM, values)
 
 
 async def orphan(session: AsyncSession, network: str, above: int) -> None:
@@ -213,3 +207,9 @@ def _row(network: str, sighting: Sighting, moment: Moment) -> dict[str, object]:
         "detected_at": moment.at,
         "confirmed_at": None,
     }
+
+
+_CONFIRM = """
+UPDATE stray SET status = 'confirmed', confirmed_at = %(at)s
+WHERE network_id = %(network)s AND status = 'pending' AND block_height <= %(final)s
+"""

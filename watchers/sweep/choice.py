@@ -123,6 +123,7 @@ class Choice:
             held=assets,
             frozen={(hold.currency_id, hold.address) for hold in held if hold.address},
             at_once=self.settings.sweeping.at_once,
+            keeping={each.id for each in self.currencies if each.fee_on_transfer},
         )
 
     async def _priced(self, candidate: Candidate, gas: str) -> Candidate:
@@ -181,6 +182,7 @@ class Choice:
             reason=decision.reason,
             state="planned",
             steps=0,
+            cost_limit_units=decision.cost_limit,
             cost_units=0,
             returned_units=0,
             created_at=moment.at,

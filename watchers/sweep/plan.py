@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+SLACK = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -46,6 +48,7 @@ class Standing:
     """What is true of the network now. `held` names assets, `frozen` (asset, address) pairs.
 
     `dear` says that the chain asks more than the operator's price: only what is old goes then.
+    `keeping` names assets of which every transfer loses a part.
     """
 
     now: datetime
@@ -54,15 +57,20 @@ class Standing:
     frozen: Collection[tuple[str, str]]
     at_once: int
     dear: bool = False
+    keeping: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One candidate, whether it is swept now, and why."""
+    """One candidate, whether it is swept now, and why.
+
+    `cost_limit` is what a transaction of it may take when it is prepared; None: the fee ceiling.
+    """
 
     candidate: Candidate
     sweep: bool
     reason: str
+    cost_limit: int | None = None
 
 
 def plan(
@@ -83,13 +91,14 @@ def plan(
         if worth:
             taken.add(each.address)
             places -= 1
-        decisions.append(Decision(each, worth, reason))
+        limit = cost_limit(each, terms[each.currency_id], standing.now) if worth else None
+        decisions.append(Decision(each, worth, reason, limit))
     return decisions
 
 
 def judged(candidate: Candidate, terms: Terms, standing: Standing) -> tuple[bool, str]:
     """Return whether a candidate alone may and should be swept, and why."""
-    obstacle = _obstacle(candidate, standing)
+    obstacle = _withheld(candidate, standing) or _obstacle(candidate)
     if obstacle is not None:
         return False, obstacle
     if standing.now - candidate.since >= terms.age:
@@ -97,6 +106,21 @@ def judged(candidate: Candidate, terms: Terms, standing: Standing) -> tuple[bool
     if standing.dear:
         return False, "the network is dear now"
     return _worth(candidate, terms)
+
+
+def cost_limit(candidate: Candidate, terms: Terms, now: datetime) -> int | None:
+    """Return what moving it may take after all: the price may have risen since it was chosen.
+
+    As much as it would still be chosen at. What is prepared counts with margins, so twice the
+    cost it was chosen at is always allowed. None where it was not chosen by its cost.
+    """
+    value, most = candidate.value, SLACK * candidate.cost
+    if now - candidate.since >= terms.age:
+        worth = terms.cost_max if value is None else min(terms.cost_max, value - 1)
+        return max(worth, most)
+    if candidate.cost == 0 or value is None or terms.ratio == 0:
+        return None
+    return max(value // terms.ratio, most)
 
 
 def native_value(
@@ -121,11 +145,17 @@ def shortage(held: int, low: int, high: int) -> int:
     return high - held if held < low else 0
 
 
-def _obstacle(candidate: Candidate, standing: Standing) -> str | None:
+def _withheld(candidate: Candidate, standing: Standing) -> str | None:
+    if candidate.currency_id in standing.keeping:
+        return "the token keeps a part of every transfer"
     if candidate.currency_id in standing.held:
         return "the asset is held"
     if (candidate.currency_id, candidate.address) in standing.frozen:
         return "the address is frozen"
+    return None
+
+
+def _obstacle(candidate: Candidate) -> str | None:
     if candidate.unsettled:
         return "something at this address is not final yet"
     if candidate.units <= 0:

@@ -5,32 +5,27 @@ and sends it, the settler ends it at finality, and its keeper frees the row for 
 Whatever dies in between, the next run finds the row where it stood.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import groupby
 from typing import Any
 
 import structlog
 from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
-from gateway.domain.money import to_units
 from gateway.models import Currency, Sweep
 from gateway.settings import NetworkSettings
 from watchers import crash, store
-from watchers.chain import Chain, asset_of
+from watchers.chain import Chain
 from watchers.clock import now
-from watchers.network import NATIVE, Incomplete, NodeUnavailable, Refused
-from watchers.pay import holds, pauses
+from watchers.network import Incomplete, NodeUnavailable, Refused
 from watchers.pay.slots import Slots, SlotTaken
 from watchers.pay.transactions import HouseOrder, begin
-from watchers.reconcile.balances import Holding
-from watchers.reconcile.rules import NOTHING
 from watchers.store import Position
 from watchers.sweep import rows
-from watchers.sweep.hands import STEPS, Hands, Job, Source, Step, Underfunded, units_of
+from watchers.sweep.hands import STEPS, Hands, Step, Underfunded, units_of
+from watchers.sweep.jobs import Jobs, groups
 
 log = structlog.get_logger()
 BLOCKED_RETRY = timedelta(seconds=10)
@@ -58,9 +53,18 @@ class Sweeper:
     fee_is_alone: bool
     blocked_retry: timedelta = BLOCKED_RETRY
     slots: Slots = field(init=False)
+    jobs: Jobs = field(init=False)
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.name, self.chain, self.database)
+        self.jobs = Jobs(
+            self.name,
+            self.settings,
+            self.currencies,
+            self.database,
+            self.position,
+            self.fee_is_alone,
+        )
 
     async def round(self) -> bool:
         """Begin the next step of every sweep that waits for none; tell whether one was begun."""
@@ -76,7 +80,7 @@ class Sweeper:
             addresses = {each.address for each in idle}
             alone = await rows.failed_before(session, self.name, addresses) if idle else set()
         moved = False
-        for group in groups(idle, alone, lambda each: self.hands.batch(self._asset(each))):
+        for group in groups(idle, alone, lambda each: self.hands.batch(self.jobs.asset(each))):
             moved |= await self._advance(group)
         return moved
 
@@ -103,7 +107,7 @@ class Sweeper:
     async def _next_step(self, group: Sequence[Sweep]) -> bool:
         failed = any(sweep.failure_reason is not None for sweep in group)
         for step in self._steps_after(group[0].state, failed=failed):
-            job = await self._job(group, step)
+            job = await self.jobs.job(group, step)
             slot = await self.slots.next(self.hands.sender(step, job))
             if slot is None:
                 return False
@@ -116,46 +120,6 @@ class Sweeper:
         for sweep in group:
             await self._end(sweep, sweep.failure_reason)
         return False
-
-    async def _job(self, group: Sequence[Sweep], step: Step) -> Job:
-        """Say what is swept, by our rows at the final height; refuse what is not final."""
-        addresses = [sweep.address for sweep in group]
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            await store.hold_lease(session, self.position)
-            wallets = await rows.wallets(session, self.name)
-            balances = await rows.final_balances(
-                session, self.name, self.currencies, addresses, fee_is_alone=self.fee_is_alone
-            )
-            held = None
-            if step != "returning":
-                held = await self._held(session, group)
-        currency = self._currency(group[0])
-        if held is not None:
-            raise Refused(held)
-        sources = []
-        for sweep in group:
-            if step != "returning" and rows.unsettled(balances, sweep.address, self.currencies):
-                raise Refused(f"something at {sweep.address} is not final yet")
-            found = balances.get(Holding(sweep.address, asset_of(currency)), NOTHING)
-            sources.append(Source(sweep.pool_index, sweep.address, found.base))
-        native = next(each for each in self.currencies if each.contract is None)
-        return Job(
-            asset=currency.contract or NATIVE,
-            decimals=currency.decimals,
-            hot=group[0].destination,
-            gas=wallets.get("gas", ""),
-            cost_max=to_units(self.settings.fee_ceiling, native.decimals),
-            sources=tuple(sources),
-        )
-
-    async def _held(self, session: AsyncSession, group: Sequence[Sweep]) -> str | None:
-        """Return why these are left alone now: a hold on the asset or an address, a pause."""
-        currency_id = group[0].currency_id
-        for sweep in group:
-            held = await holds.reason_against(session, currency_id, sweep.address)
-            if held is not None:
-                return held
-        return await pauses.reason_against(session, self.name, currency_id, None)
 
     async def _begin(self, group: Sequence[Sweep], step: Step, order: HouseOrder) -> bool:
         """Commit the intent with the rows that it is for, unless they have moved on."""
@@ -225,12 +189,6 @@ class Sweeper:
             failure=failure,
         )
 
-    def _currency(self, sweep: Sweep) -> Currency:
-        return next(each for each in self.currencies if each.id == sweep.currency_id)
-
-    def _asset(self, sweep: Sweep) -> str:
-        return self._currency(sweep).contract or NATIVE
-
     def _steps_after(self, state: str, *, failed: bool) -> Sequence[Step]:
         """Return the steps that are left; after a failure only what was lent is taken back.
 
@@ -238,30 +196,6 @@ class Sweeper:
         """
         begun = STEPS.index(RETURNING) if state == RETURNING or failed else _place(state)
         return [step for step in STEPS[begun:] if step in self.hands.steps]
-
-
-def groups(
-    sweeps: Sequence[Sweep],
-    alone: Collection[tuple[str, str]],
-    size_of: Callable[[Sweep], int],
-) -> Iterator[list[Sweep]]:
-    """Put together what one transaction may empty: the same asset, the same step.
-
-    `alone` are (currency, address) that failed before: one coin sent to such an address fails
-    every transaction that it is part of.
-    """
-
-    def alike(sweep: Sweep) -> tuple[str, str, bool]:
-        return sweep.currency_id, sweep.state, sweep.failure_reason is not None
-
-    suspects = [each for each in sweeps if (each.currency_id, each.address) in alone]
-    yield from ([each] for each in suspects)
-    others = [each for each in sweeps if each not in suspects]
-    for _, each in groupby(sorted(others, key=alike), key=alike):
-        together = list(each)
-        size = size_of(together[0])
-        for first in range(0, len(together), size):
-            yield together[first : first + size]
 
 
 def _place(state: str) -> int:

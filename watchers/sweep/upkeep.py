@@ -14,7 +14,7 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.domain.money import to_units
 from gateway.models import AddressPool, Currency
 from gateway.settings import NetworkSettings
-from watchers import store
+from watchers import crash, store
 from watchers.chain import Chain, asset_key, asset_of
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused, Slot
@@ -194,6 +194,7 @@ class Upkeep:
         moment = now()
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
+            crash.around_commit(session, "house.prepared")
             if await rows.under_way(session, self.name, order.purpose):
                 return
             if judged is not None and not await promises.no_more(session, self.name, *judged):

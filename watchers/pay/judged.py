@@ -1,0 +1,128 @@
+"""What only a person can judge: a transaction in a final block whose end nothing books by itself.
+
+It succeeded without the transfer that was asked for, or the ledger refused to settle it. A person
+says how it ended; every node that still has its block is asked first, and none may contradict.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.audit import service as audit
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.actor import Actor
+from gateway.domain.errors import Conflict
+from gateway.domain.moment import Moment
+from gateway.models import Attempt, Cursor, Withdrawal
+from gateway.withdrawals import repository as withdrawals
+from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable, WrongChain
+from watchers.pay import inclusion, settler, transactions
+from watchers.pay.keepers import CANCEL
+
+NOT_PAID = "an operator found that its transaction paid nothing"
+
+
+class NotSettled(Exception):
+    """Why a withdrawal is not ended by a person, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Who says of a withdrawal whether it was paid, and why he says so."""
+
+    network: str
+    withdrawal_id: str
+    paid: bool
+    person: str
+    reason: str
+
+
+async def settle(
+    database: Database, readers: Iterable[ChainReader], judgement: Judgement, moment: Moment
+) -> None:
+    """End the withdrawal with the journals of any other; raise `NotSettled` where it must not be."""
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        attempt = await _parked(session, judgement)
+    await _ask(readers, attempt, paid=judgement.paid)
+    try:
+        async with database.unit_of_work(CROSS_TENANT) as session:
+            await _carry_out(session, judgement, attempt, moment)
+    except (IntegrityError, Conflict) as refusal:
+        raise NotSettled(f"{judgement.withdrawal_id}: the ledger refuses it") from refusal
+
+
+def contradiction(attempt: Attempt, block: Block, *, paid: bool) -> str | None:
+    """Say what in the transaction's block speaks against a judgement; None: nothing."""
+    height, outcome = block.ref.height, block.outcomes.get(attempt.tx_hash or "")
+    if block.ref.hash != attempt.block_hash or outcome is None:
+        return f"the node shows another block {height} than ours"
+    if attempt.purpose == CANCEL:
+        return "what landed moves nothing: it was not paid" if paid else None
+    if paid and not outcome.success:
+        return "its transaction failed on chain"
+    if not paid and outcome.success and inclusion.paid(block, attempt):
+        return f"block {height} shows the very transfer that was asked for"
+    return None
+
+
+async def _ask(readers: Iterable[ChainReader], attempt: Attempt, *, paid: bool) -> None:
+    """Look at the block by every node; one must show it, and none may contradict."""
+    heard, troubles = 0, []
+    for reader in readers:
+        try:
+            block = await reader.read(attempt.block_height or 0)
+        except (Incomplete, NodeUnavailable, WrongChain) as trouble:
+            troubles.append(str(trouble))
+            continue
+        fault = contradiction(attempt, block, paid=paid)
+        if fault is not None:
+            raise NotSettled(f"{attempt.order_id}: {fault}")
+        heard += 1
+    if not heard:
+        raise NotSettled(f"{attempt.order_id}: no node shows its block: {'; '.join(troubles)}")
+
+
+async def _parked(session: AsyncSession, judgement: Judgement) -> Attempt:
+    """Return the transaction that waits for a person; locked where the cursor is."""
+    network, id_ = judgement.network, judgement.withdrawal_id
+    order = await transactions.of_order(session, id_)
+    if not order or order[0].network_id != network or order[0].withdrawal_id is None:
+        raise NotSettled(f"{id_}: there is no transaction of such a withdrawal on {network}")
+    parked = [each for each in order if each.state == "included" and each.success is None]
+    if len(parked) != 1:
+        raise NotSettled(f"{id_}: nothing of it waits for a person")
+    cursor = await session.get_one(Cursor, network)
+    if (parked[0].block_height or 0) > cursor.final_height:
+        raise NotSettled(f"{id_}: its block is not final yet")
+    return parked[0]
+
+
+async def _carry_out(
+    session: AsyncSession, judgement: Judgement, seen: Attempt, moment: Moment
+) -> None:
+    # Every transaction of the watcher shares this row: none of them runs beside this one.
+    cursor = select(Cursor).where(Cursor.network_id == judgement.network).with_for_update()
+    await session.scalars(cursor.execution_options(populate_existing=True))
+    attempt = await _parked(session, judgement)
+    if (attempt.id, attempt.block_hash) != (seen.id, seen.block_hash):
+        raise NotSettled(f"{judgement.withdrawal_id}: it moved meanwhile")
+    withdrawal = await session.get_one(Withdrawal, judgement.withdrawal_id)
+    before = {"status": withdrawal.status, "blocked_reason": withdrawal.blocked_reason}
+    native = await withdrawals.native_currency(session, judgement.network)
+    attempt.success = judgement.paid or attempt.purpose == CANCEL
+    reason = None if judgement.paid or attempt.purpose == CANCEL else NOT_PAID
+    await settler.end(session, attempt, native, moment, reason=reason)
+    await audit.record(
+        session,
+        Actor(f"operator:{judgement.person}", None, frozenset(), livemode=False),
+        moment,
+        action="withdrawal.settled_by_hand",
+        subject=withdrawal.id,
+        merchant_id=withdrawal.merchant_id,
+        before=before,
+        after={"status": withdrawal.status, "reason": judgement.reason},
+    )
+    await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
