@@ -1,7 +1,8 @@
 """Ethereum: bytes of a recorded block and its receipts to the transfers that are ours.
 
 Ours parses, proves the block complete and matches 100,000 addresses; what it remembers between
-blocks is emptied before every run. web3.py's formatters get the parsed JSON for nothing and
+blocks is emptied before every run, but for what the configuration names (the bits of the listed
+tokens and of the Transfer topic in a bloom). web3.py's formatters get the parsed JSON for nothing and
 prove nothing. The limits find nothing: `json.loads`, a msgspec parse that keeps nothing, and
 one look at every byte. Run: `.venv/bin/python -m benchmarks.decode_ethereum`.
 """

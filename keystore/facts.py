@@ -33,6 +33,13 @@ class Facts:
     """Addresses of the application wallets: a payout to one of them is a mistake."""
 
 
+def known(facts: Facts | None) -> Facts:
+    """Return the facts of a network that the settings have; refuse any other."""
+    if facts is None:
+        raise Refused("unknown_network", "network: not in the keystore's settings")
+    return facts
+
+
 def require_test_network(facts: Facts) -> None:
     """Refuse every signature on a network with real money."""
     if not facts.test:

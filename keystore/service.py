@@ -7,7 +7,7 @@ from typing import assert_never
 from keystore import api, policy_view
 from keystore.derivation import INDEX_END
 from keystore.entries import Answer
-from keystore.facts import Facts
+from keystore.facts import Facts, known
 from keystore.journal import Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
@@ -66,8 +66,9 @@ class Keystore:
             case api.DerivePoolRequest():
                 found = self._derive_pool(request)
             case api.SignRequest():
-                facts = self._facts_of(request.intent.network)
-                found = _wire(self._signer.sign(request, facts))
+                found = _wire(
+                    self._signer.sign(request, self._facts.get(request.intent.network))
+                )
             case api.SignNonceSetupRequest():
                 facts = self._facts_of(request.network)
                 found = _wire(self._signer.sign_nonce_setup(request, facts))
@@ -145,10 +146,7 @@ class Keystore:
         return policy_view.shown(self._rulebook, request.network, request.after, past)
 
     def _facts_of(self, network: str) -> Facts:
-        facts = self._facts.get(network)
-        if facts is None:
-            raise Refused("unknown_network", "network: not in the keystore's settings")
-        return facts
+        return known(self._facts.get(network))
 
     def _facts_from(self, name: str) -> Facts:
         network = self._networks[name]

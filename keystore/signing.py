@@ -8,7 +8,13 @@ import msgspec
 from keystore import api, crash, movement, networks, policy
 from keystore.approvals import approved_by
 from keystore.entries import Answer, Ground
-from keystore.facts import Facts, require_payee, require_right_chain, require_test_network
+from keystore.facts import (
+    Facts,
+    known,
+    require_payee,
+    require_right_chain,
+    require_test_network,
+)
 from keystore.journal import Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
@@ -42,19 +48,21 @@ class Signer:
         self._rulebook = rulebook
         self._spending = spending
 
-    def sign(self, request: api.SignRequest, facts: Facts) -> Answer:
-        """Recall, else check and sign; every refusal of a well-formed intent is remembered."""
+    def sign(self, request: api.SignRequest, facts: Facts | None) -> Answer:
+        """Recall, else check and sign; every refusal of a well-formed intent is remembered.
+
+        `facts` are its network's, None where the keystore has no such network.
+        """
         asked = request.intent
-        if networks.family_of(asked) != facts.family:
-            raise Refused("wrong_family", f"family: {asked.network} is {facts.family}")
         if _WITHDRAWAL_ID.fullmatch(asked.withdrawal_id) is None:
             raise Refused("bad_field", "withdrawal_id: up to 64 of A-Z, a-z, 0-9, - and _")
         intent = networks.normal(asked)
         canonical = INTENT_MARK + msgspec.json.encode(intent, order="sorted")
         try:
+            where = _fitting(known(facts), asked)
             answer = self._journal.recall(intent.withdrawal_id, canonical, _replaced_by(intent))
             replayed = answer is not None
-            answer = answer or self._sign_new(intent, canonical, facts, request)
+            answer = answer or self._sign_new(intent, canonical, where, request)
         except Refused as refusal:
             code = refusal.code
             self._journal.record_refusal(intent.withdrawal_id, intent.network, canonical, code)
@@ -222,6 +230,13 @@ def _order_of(held: Ground) -> api.Order | None:
         return None
     order, _ = msgspec.json.decode(held.proof, type=tuple[api.Order, list[api.Approval]])
     return order
+
+
+def _fitting(facts: Facts, intent: api.Intent) -> Facts:
+    """Return the facts of an intent's network; refuse one of another family."""
+    if networks.family_of(intent) != facts.family:
+        raise Refused("wrong_family", f"family: {intent.network} is {facts.family}")
+    return facts
 
 
 def _replaced_by(intent: api.Intent) -> Replaces:

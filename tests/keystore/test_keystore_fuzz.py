@@ -211,6 +211,8 @@ def test_well_formed_intents_that_are_refused_are_journaled_once_each(
         ),
         (ethereum_intent(withdrawal_id="wdr_c", to="0x" + "ab" * 19), "bad_destination"),
         (tron_intent(withdrawal_id="wdr_d", fee_limit=1), "bad_field"),
+        (ethereum_intent(withdrawal_id="wdr_f", network="nowhere"), "unknown_network"),
+        (ethereum_intent(withdrawal_id="wdr_g", network="tron"), "wrong_family"),
         (tron_intent(withdrawal_id="wdr_e", asset="USDT", fee_limit=1), "bad_asset"),
     ]
     with peer_of(house) as peer:

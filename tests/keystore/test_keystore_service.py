@@ -245,14 +245,16 @@ def test_zero_addresses_are_no_destination(keystore: Keystore) -> None:
 
 
 def test_requests_that_fit_no_network_are_refused(keystore: Keystore, path: Path) -> None:
-    """Unknown network, another family's intent, an id of another shape: not even journaled."""
+    """Unknown network and another family's intent are journaled; an id of another shape is no id."""
     assert code_of(keystore, ethereum_intent(network="base")) == "unknown_network"
     assert code_of(keystore, ethereum_intent(network="tron")) == "wrong_family"
+    refused = [("refused", "wdr_1", code) for code in ("unknown_network", "wrong_family")]
+    assert journaled(path) == refused
     assert code_of(keystore, ethereum_intent(withdrawal_id="")) == "bad_field"
     assert code_of(keystore, ethereum_intent(withdrawal_id="wdr 1\n")) == "bad_field"
     assert code_of(keystore, ethereum_intent(withdrawal_id="w" * 65)) == "bad_field"
     assert code_of(keystore, api.WalletsRequest(network="base")) == "unknown_network"
-    assert journaled(path) == []
+    assert journaled(path) == refused
 
 
 @pytest.mark.parametrize(
