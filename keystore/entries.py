@@ -142,6 +142,12 @@ def setup_for(db: sqlite3.Connection, subject: str, intent: bytes) -> Answer | N
     return None if row is None else Answer(*row)
 
 
+def setup_known(db: sqlite3.Connection, tx_hash: str) -> bool:
+    """Tell whether a nonce account's creation of these very bytes is remembered."""
+    query = "select 1 from entry where kind = 'setup' and tx_hash = ?"
+    return db.execute(query, (tx_hash,)).fetchone() is not None
+
+
 def refused(db: sqlite3.Connection, withdrawal_id: str, intent: bytes, code: str) -> bool:
     """Tell whether this refusal is remembered."""
     row = db.execute(

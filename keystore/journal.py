@@ -208,6 +208,8 @@ class Journal:
                 return before
             ground = allow()
             answer = sign()
+            if entries.setup_known(self._db, answer.tx_hash):
+                return answer  # of the same bytes: one key serves every network of its family
             self._append(
                 Row(
                     kind="setup",

@@ -106,7 +106,10 @@ def index_as_today(db: sqlite3.Connection) -> None:
 
 
 def _indexes(db: sqlite3.Connection) -> dict[str, str]:
-    rows = db.execute("select name, sql from sqlite_master where type = 'index' and sql <> ''")
+    # SQLite keeps the statement as it was written, but for CREATE INDEX in capitals.
+    rows = db.execute(
+        "select name, lower(sql) from sqlite_master where type = 'index' and sql <> ''"
+    )
     return dict(rows.fetchall())
 
 

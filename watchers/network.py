@@ -38,6 +38,10 @@ class Incomplete(_InWords):
     """The node does not know (yet): absent, empty, short or contradictory answers. Ask again."""
 
 
+class Untraced(Incomplete):
+    """The node has the block, and does not tell how its transactions ran."""
+
+
 class NodeUnavailable(_InWords):
     """The node did not answer in time or not in its protocol. The world's fault: retry."""
 

@@ -20,6 +20,7 @@ TOKEN_DECIMALS = 6
 def currency(family: str, code: str, contract: str | None, decimals: int) -> Currency:
     """Return a listed asset that is in no database."""
     return Currency(
+        fee_on_transfer=False,
         id=f"{code}-{family.upper()}",
         network_id=family,
         code=code,

@@ -282,3 +282,35 @@ def test_commits_are_synchronous_and_the_file_is_private(path: Path, journal: Jo
     assert journal._db.execute("pragma synchronous").fetchone() == (2,)
     assert journal._db.execute("pragma journal_mode").fetchone() == ("wal",)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_opening_a_journal_again_changes_nothing_in_it(path: Path) -> None:
+    """Its indexes are today's already, however SQLite spells them: nothing is built anew."""
+
+    def version() -> int:
+        db = sqlite3.connect(path)
+        found: int = db.execute("pragma schema_version").fetchone()[0]
+        db.close()
+        return found
+
+    made = version()
+    Journal.open(path, VAULT_ID, clock).close()
+    assert version() == made
+
+
+def test_two_networks_of_one_key_may_have_the_same_creation(
+    journal: Journal, path: Path
+) -> None:
+    """The bytes name no network: the second is answered, and no second row stands for them."""
+
+    def create(network: str) -> Answer:
+        return journal.setup_once(
+            "lane",
+            network,
+            intent=network.encode(),
+            allow=lambda: Ground("r", 1),
+            sign=lambda: Answer(b"bytes", "hash", "hot"),
+        )
+
+    assert create("sol") == create("sol2") == create("sol")
+    assert [kind for kind, _, _ in rows(path)] == ["setup"]

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -235,6 +236,10 @@ class Torn(EthereumInspector):
 
     broken = ""
 
+    @staticmethod
+    async def nothing(*_: object) -> None:
+        """Note no doubt about a token that has no row."""
+
     async def inspect(self, asset: str, holders: Sequence[str]) -> Inspection:
         """Look at another."""
         if asset == self.broken:
@@ -269,6 +274,27 @@ async def test_one_token_that_cannot_be_looked_at_leaves_the_others_checked(
         await hourly.round()
         assert await w.holds() == []
         assert len(await w.rows_of(AssetCheck)) == 2
+
+
+async def test_a_token_that_stays_broken_keeps_no_other_from_the_next_turn(
+    database: FreshDatabase, chain: AnvilChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was looked at is left alone while the turn is tried again, and not for longer."""
+    token = await chain.create(cases.freezable_token(chain.payer, SUPPLY))
+    async with counted(database, chain, token=token) as w:
+        hourly = checks(w)
+        [usdc] = [each for each in w.scanner.currencies if each.id == USDC]
+        broken = Currency(id="DAI-ETHEREUM", contract="0x" + "da" * 20, enabled=True)
+        hourly.currencies = [usdc, broken]
+        hourly.inspector = torn = Torn(JsonRpc(w.endpoints))
+        torn.broken = str(broken.contract)
+        monkeypatch.setattr(AssetChecks, "_doubt", Torn.nothing)
+        for paused in (False, True, True):
+            with pytest.raises(NodeUnavailable, match="breaks"):
+                await hourly.round()
+            assert [cause for _, cause, _ in await w.holds()] == ["paused"] * paused
+            await chain.call(token, "pause()")
+            monkeypatch.setattr(asset_checks, "TURN", timedelta(0))
 
 
 async def test_a_freeze_is_not_lifted_by_looking_elsewhere(

@@ -246,7 +246,7 @@ async def test_expired_invoice_is_looked_at_again_until_nobody_waits_for_it(
             past = "(SELECT expiries_through + interval '5 s' FROM reconciliation_mark)"
             await session.execute(
                 text(
-                    f"UPDATE invoice SET status = 'expired', expires_at = {past} - interval '{ago}',"
+                    f"UPDATE invoice SET status = 'expired', final = {ago == monitored}, expires_at = {past} - interval '{ago}',"
                     f" monitoring_until = {past} - interval '{ago}' + interval '{monitored}'"
                 )
             )

@@ -7,6 +7,7 @@ paused is held too, but what has arrived stands.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
@@ -33,6 +34,7 @@ from watchers.reconcile import books
 log = structlog.get_logger()
 HOLDERS_MAX = 500
 EVERY_SECONDS = 3600.0
+TURN = timedelta(seconds=EVERY_SECONDS)
 REASON_MAX = 300
 
 
@@ -47,13 +49,19 @@ class AssetChecks:
     currencies: Sequence[Currency]
 
     _last: int = field(default=0, init=False)
-    """Pool row up to which holders were asked about; the next round goes on behind it."""
+    """Pool row up to which holders were asked about; the next turn goes on behind it."""
+    _next: int = field(default=0, init=False)
     _seen: set[str] = field(default_factory=set, init=False)
-    """Currencies that need not be looked at again when this round is tried again."""
+    """Currencies that need not be looked at again in this turn, however often it is tried."""
+    _began: datetime | None = field(default=None, init=False)
 
     async def round(self) -> None:
         """Look at every token once; trouble with one comes up when all were looked at."""
-        holders, frozen, last = await self._holders()
+        at = now().at
+        if self._began is None or at - self._began >= TURN:
+            # A token that cannot be looked at keeps the others from nothing.
+            self._began, self._seen, self._last = at, set(), self._next
+        holders, frozen = await self._holders()
         troubles: list[NodeUnavailable | Incomplete] = []
         for currency in self.currencies:
             listed = currency.contract is not None and currency.enabled
@@ -70,20 +78,20 @@ class AssetChecks:
             self._seen.add(currency.id)
         if troubles:
             raise troubles[0]
-        self._seen, self._last = set(), last
+        self._began = None
 
-    async def _holders(self) -> tuple[list[str], dict[str, list[str]], int]:
-        """Return wallets and the next pool addresses, by currency what is frozen, and how far."""
+    async def _holders(self) -> tuple[list[str], dict[str, list[str]]]:
+        """Return wallets and the next pool addresses, and by currency those that were frozen."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             wallets = await books.application_wallets(session, self.name)
             live = await books.live_addresses(session, self.name, self._last, HOLDERS_MAX)
             standing = await holds.of_network(session, self.name)
-        last = live[-1][0] if len(live) == HOLDERS_MAX else 0
+        self._next = live[-1][0] if len(live) == HOLDERS_MAX else 0
         frozen: dict[str, list[str]] = {}
         for hold in standing:
             if hold.cause == holds.FROZEN:
                 frozen.setdefault(hold.currency_id, []).append(hold.address)
-        return [*wallets, *(address for _, address in live)], frozen, last
+        return [*wallets, *(address for _, address in live)], frozen
 
     async def _doubt(self, currency: Currency, reason: str) -> None:
         """Hold a token that nobody could look at yet; one that was accepted stands."""

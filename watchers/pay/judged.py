@@ -73,11 +73,13 @@ async def _ask(readers: Iterable[ChainReader], attempt: Attempt, *, paid: bool) 
     heard, troubles = 0, []
     for reader in readers:
         try:
+            # How far its head is tells a node's reader what old blocks lack.
+            await reader.tip()
             block = await reader.read(attempt.block_height or 0)
+            fault = contradiction(attempt, block, paid=paid)
         except (Incomplete, NodeUnavailable, WrongChain) as trouble:
             troubles.append(str(trouble))
             continue
-        fault = contradiction(attempt, block, paid=paid)
         if fault is not None:
             raise NotSettled(f"{attempt.order_id}: {fault}")
         heard += 1

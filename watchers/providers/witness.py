@@ -16,6 +16,7 @@ from watchers.network import (
     NodeUnavailable,
     SlotLister,
     Tip,
+    Untraced,
     WrongChain,
 )
 from watchers.providers.capabilities import INTERNAL, LOGS, TRACES, Found, leaving_out, merged
@@ -161,11 +162,9 @@ class Witness:
         if not self.beyond_traces(height):
             try:
                 block = await self.reader.read(height)
-            except Incomplete:
-                if not self._untraceable(height) and not await self._lost_traces(height):
-                    raise
-            except NodeUnavailable:
-                if not self._untraceable(height):
+            except Incomplete as trouble:
+                untraced = isinstance(trouble, Untraced) and self._untraceable(height)
+                if not untraced and not await self._lost_traces(height):
                     raise
             else:
                 self._trace_failures.pop(height, None)
@@ -177,7 +176,9 @@ class Witness:
         """Count a failure of a block below the head; tell whether it is time to do without traces."""
         head = self.node.head_height
         deep = head is not None and head - height >= STATE_BLOCKS_MIN
-        if not deep or not self.endpoints.offers(TRACES):
+        # A node that asks to be left alone, or that rests, says nothing about the block.
+        resting = self.node.breaker.held(self.clock())
+        if not deep or resting or not self.endpoints.offers(TRACES):
             return False
         if len(self._trace_failures) >= COUNTED_BLOCKS_MAX:
             self._trace_failures.clear()

@@ -22,6 +22,8 @@ from watchers.reconcile.moves import every_move
 from watchers.reconcile.rules import Expectation, Move
 
 OPEN = ("pending", "processing")
+UNPAID = ("expired", "canceled", "invalid")
+"""How an invoice ends without enough; what was paid lies at an address that is in every turn."""
 LOOKS = (timedelta(0), timedelta(hours=1), timedelta(days=1))
 """After its expiry an invoice is looked at so much later, and at the end of its monitoring."""
 
@@ -81,7 +83,7 @@ async def expired_addresses(
             AddressPool.network_id == network,
             Invoice.monitoring_until > since,
             Invoice.monitoring_until <= until,
-            ~Invoice.final,
+            Invoice.status.in_(UNPAID),
         )
     )
     due = union_all(*looks, last).subquery()

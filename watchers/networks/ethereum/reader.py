@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from watchers.interest import Interest
-from watchers.network import Block, BlockRef, Incomplete, Tip, WrongChain
+from watchers.network import (
+    Block,
+    BlockRef,
+    Incomplete,
+    NodeUnavailable,
+    Tip,
+    Untraced,
+    WrongChain,
+)
 from watchers.networks.ethereum.address import SYSTEM, canonical
 from watchers.networks.ethereum.decode import decode_block, decode_header, value_is_logged
 from watchers.networks.ethereum.lean import Survey, TooMuch, survey
@@ -141,17 +149,18 @@ class EthereumReader:
             return None
         if not block.transactions:
             return []
-        traces = await self._node.known(
-            "debug_traceBlockByHash",
-            [block.hash, TRACER],
-            list[RawTrace],
-            f"traces of {height}",
-        )
+        what = f"traces of {height}"
+        try:
+            traces = await self._node.known(
+                "debug_traceBlockByHash", [block.hash, TRACER], list[RawTrace], what
+            )
+        except (Incomplete, NodeUnavailable) as trouble:
+            raise Untraced(f"{what}: {trouble}") from trouble
         try:
             return executions(traces)
         except (Incomplete, ValueError) as trouble:
             self._node.distrust()
-            raise Incomplete(f"traces of {height}: {trouble}") from trouble
+            raise Untraced(f"{what}: {trouble}") from trouble
 
     async def ref_at(self, height: int) -> BlockRef:
         """Return the identity of the block at `height`, or `Incomplete`."""
