@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, LiteralString, TypeAlias, cast
+from typing import Any, LiteralString, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection, adapt, generators
@@ -24,8 +24,11 @@ from psycopg.pq.abc import PGresult
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 Tell: TypeAlias = Callable[[LiteralString, Mapping[str, Any]], None]
+Made = TypeVar("Made")
 _PLACE = re.compile(r"%\((\w+)\)s")
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
+_OUTDATED = frozenset({"0A000", "26000"})
+"""A cached plan whose result changed, a prepared statement that is not there: SQLSTATE."""
 
 
 @dataclass(slots=True)
@@ -76,6 +79,22 @@ class Driver(AsyncConnection[Any]):
         async with self.lock:
             await self.wait(self._trip(statements, opens=not alone))
 
+    async def wait(
+        self,
+        gen: PQGen[Made],
+        interval: float = 0.1,
+        timeout: float | None = None,
+    ) -> Made:
+        """Do psycopg's work; a fault of what is prepared empties the book, else it came for ever."""
+        try:
+            return await super().wait(gen, interval, timeout)
+        except psycopg.Error as fault:
+            if fault.sqlstate in _OUTDATED:
+                self._prepared.clear()
+                if self.pgconn.transaction_status == TransactionStatus.IDLE:
+                    await super().wait(self._prepared.maintain_gen(self))
+            raise
+
     async def rollback(self) -> None:
         """Undo what is open, if anything is: the pool asks for it each time it gets us back."""
         if self._deferred or self.pgconn.transaction_status != TransactionStatus.IDLE:
@@ -102,7 +121,10 @@ class Driver(AsyncConnection[Any]):
 
     def _rollback_gen(self) -> PQGen[None]:
         self._deferred.clear()
-        yield from self._keeping_prepared(super()._rollback_gen())
+        if None in self._prepared._to_flush:  # noqa: SLF001 - all is to go, see `wait`
+            yield from super()._rollback_gen()
+        else:
+            yield from self._keeping_prepared(super()._rollback_gen())
 
     def _keeping_prepared(self, rollback: PQGen[None]) -> PQGen[None]:
         """Roll back without forgetting what is prepared: PostgreSQL keeps it, and we make no tables.

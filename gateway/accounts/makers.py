@@ -1,6 +1,7 @@
 """Keys that outlive their maker's rights: flagged where keys are shown, alerted, ended on demand."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,6 +46,15 @@ async def shown(session: AsyncSession, rows: Sequence[ApiKey]) -> list[KeyDocume
     ]
 
 
+async def _all_by(session: AsyncSession, maker: str, at: datetime) -> list[ApiKey]:
+    """Lock and return a person's keys in force, those too that were being made meanwhile."""
+    found: list[ApiKey] = []
+    # Whoever made one held the key it was made with: after that wait another statement sees it.
+    while len(rows := await keys_by(session, maker, at)) > len(found):
+        found = list(rows)
+    return found
+
+
 async def maker_changed(
     session: AsyncSession, actor: Actor, maker: User, moment: Moment, *, revoke: bool
 ) -> None:
@@ -54,7 +64,7 @@ async def maker_changed(
     whoever made it.
     """
     rights = {maker.id: rights_of(maker)}
-    for row in await keys_by(session, maker.id, moment.at):
+    for row in await _all_by(session, maker.id, moment.at):
         if revoke:
             # What was made with it has the same maker, and is in this list.
             await end_key(session, actor, row, moment, made=False)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import psycopg
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.accounts import keys
@@ -73,7 +75,10 @@ async def create_key(
         last_used_at=None,
     )
     session.add(row)
-    await session.flush()
+    try:
+        await session.flush()
+    except IntegrityError as fault:
+        raise _refusal(fault) from fault
     return key_document(row, secret=secret)
 
 
@@ -137,10 +142,13 @@ async def end_key(
     """
     row.revoked_at = moment.at
     await session.flush()
-    ended = list(await made_with(session, row.id)) if made else []
-    for each in ended:
-        each.revoked_at = moment.at
-    await session.flush()
+    ended: list[ApiKey] = []
+    # Once more after each wait: what was being made meanwhile is seen by the next statement alone.
+    while made and (more := await made_with(session, row.id)):
+        for each in more:
+            each.revoked_at = moment.at
+        await session.flush()
+        ended += more
     for each in (row, *ended):
         with_it = {} if each is row else {"with": row.id}
         await record(
@@ -182,6 +190,14 @@ async def _within_own_limits(
     given = {name: value for name, value in limits.items() if value is not None}
     require_narrowing(own, given, at)
     return wanted
+
+
+def _refusal(fault: IntegrityError) -> Exception:
+    """Return what a fault of the database means to whoever asks for a key; pure."""
+    cause = fault.orig
+    if isinstance(cause, psycopg.Error) and cause.diag.constraint_name == "api_key_maker":
+        return Forbidden("the key that asks for this one has just ended", code="key_ended")
+    return fault
 
 
 def _check_grant(actor: Actor, request: KeyRequest) -> None:

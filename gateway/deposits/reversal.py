@@ -16,7 +16,7 @@ from gateway.invoices.standing import NO_HEADS
 from gateway.ledger.repository import Holder
 from gateway.ledger.service import post
 from gateway.models import Deposit
-from gateway.referrals.reversal import left_of, reverse_commissions
+from gateway.referrals.reversal import left_of, reverse_shares, take_off
 from gateway.withdrawals.recall import recall
 
 REVERSED = "reversed"
@@ -40,7 +40,7 @@ async def reverse(desk: Desk, deposit_id: str) -> Deposit:
         raise Conflict(f"deposit {deposit.id} is not credited to anybody", code="not_credited")
     waiting = bool(await places.in_suspense(session, [deposit]))
     short = 0 if waiting else await _short(desk, deposit, deposit.customer_id, _owed(deposit))
-    await reverse_commissions(session, deposit.id, moment)
+    unpaid = await reverse_shares(session, deposit, short, moment, waiting=waiting)
     if deposit.customer_id is not None:
         await _short(desk, deposit, None, short)  # a merchant answers for its customer
     await _take_back(desk, deposit, waiting=waiting)
@@ -51,6 +51,7 @@ async def reverse(desk: Desk, deposit_id: str) -> Deposit:
     await announce(session, [deposit], "deposit.reorged", moment)
     await announce_balances(session, [deposit], moment)
     await judge(desk, locked, "an operator reversed a payment", NO_HEADS)
+    await take_off(session, unpaid)
     return deposit
 
 

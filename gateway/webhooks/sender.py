@@ -28,10 +28,10 @@ AT_ONCE_MIN = 4
 """So many of one endpoint are looked at for a lease, however many endpoints share it."""
 ANSWERING_MAX = 1024
 """Endpoints remembered as answering; the one whose answer is oldest is forgotten first."""
-IN_FLIGHT_FACTOR = 8
-"""In flight in all, slow ones included, as a multiple of `concurrency`."""
+IN_FLIGHT_FACTOR = 16
+"""In flight or unsettled in all, slow ones included, as a multiple of `concurrency`."""
 LOW_WATER_FACTOR = 3
-"""More are leased while fewer than this many times `concurrency` wait for a slot."""
+"""More are leased while fewer than this many times `concurrency` could use a slot."""
 GATHERING_SECONDS = 0.01
 """Results that come within this time of the first are written with it."""
 SETTLING = timedelta(seconds=10)
@@ -81,18 +81,16 @@ class Sender:
 
         What shares and the order of a subject held back comes after `wake`, when others landed.
         """
-        wanted = self._in_flight_max - self._in_flight.total()
-        if wanted <= 0 or self._slots.waiting >= self._low_water:
+        free = self._free()
+        if free <= 0 or self._slots.ready >= self._low_water:
             return False
-        if len(self._unsettled) + len(self._tried) >= self._in_flight_max:
-            return False  # it would be sent again and again: its result cannot be written
         moment = self._line.clock()
         deliveries = await leases.lease(
             self._database,
             moment,
             until=moment.at + self._timeout + SETTLING,
-            wanted=wanted,
-            shares=self._shares(moment.at, wanted),
+            wanted=_half(free),
+            shares=self._shares(moment.at, free),
         )
         for delivery in deliveries:
             self._in_flight[delivery.endpoint_id] += 1
@@ -123,25 +121,35 @@ class Sender:
             skipped = await leases.skip_unwanted(session, self._line.clock())
         return skipped == leases.SKIP_BATCH
 
-    def _shares(self, at: datetime, wanted: int) -> Shares:
-        """Say how many more each may take that is busy, known to answer, or known not to."""
+    def _free(self) -> int:
+        """Count what may be leased; what was sent and is not written yet would be sent again."""
+        unsettled = len(self._unsettled) + len(self._tried)
+        return self._in_flight_max - self._in_flight.total() - unsettled
+
+    def _shares(self, at: datetime, free: int) -> Shares:
+        """Say how many more each may take that is busy, known to answer, or known not to.
+
+        No merchant may have more than is left free: however many are slow, each new one of them
+        takes from the others' shares, and there is always room for one more.
+        """
         allowed = dict.fromkeys(self._in_flight, UNPROVEN_MAX)
         allowed |= dict.fromkeys(self._answering, PER_ENDPOINT_MAX)
         allowed |= self._breakers.rooms(at)
-        at_once = max(AT_ONCE_MIN, 2 * wanted // max(1, len(self._in_flight)))
+        at_once = max(AT_ONCE_MIN, 2 * _half(free) // max(1, len(self._in_flight)))
+        per_merchant = min(self._per_merchant, free)
         return Shares(
             each=UNPROVEN_MAX,
             rooms={
                 key: min(most - self._in_flight[key], at_once) for key, most in allowed.items()
             },
-            per_merchant=self._per_merchant,
+            per_merchant=per_merchant,
             merchant_rooms={
-                key: self._per_merchant - busy for key, busy in self._by_merchant.items()
+                key: per_merchant - busy for key, busy in self._by_merchant.items()
             },
         )
 
     async def _fly(self, delivery: Delivery) -> None:
-        if self._slots.waiting == self._low_water - 1:
+        if self._slots.ready == self._low_water - 1:
             self.wake.set()
         self._land(delivery, await self._send(delivery))
 
@@ -191,6 +199,11 @@ class Sender:
         self._unsettled += landed
         if landed:
             self._log.info("webhook", each=[_line_of(tried) for tried in landed])
+
+
+def _half(free: int) -> int:
+    """Return how much of it one lease may take: merchants who come together leave some, too."""
+    return (free + 1) // 2
 
 
 def _line_of(tried: Tried) -> dict[str, Any]:

@@ -24,8 +24,8 @@ class Slots:
         *,
         per_merchant: int,
     ) -> None:
-        self.waiting = 0
-        """How many have no slot yet."""
+        self.ready = 0
+        """How many want nothing but a slot: what waits for its merchant's bound is left out."""
         self._free = size
         self._fly = fly
         self._tasks = tasks
@@ -36,12 +36,13 @@ class Slots:
     def add(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries behind those that wait; start as many as there are slots."""
         for delivery in deliveries:
-            self._lines.setdefault(delivery.merchant_id, deque()).append(delivery)
-            self.waiting += 1
+            line = self._lines.setdefault(delivery.merchant_id, deque())
+            line.append(delivery)
+            self.ready += len(line) <= self._room(delivery.merchant_id)
         self._fill()
 
     def _fill(self) -> None:
-        for _ in range(min(self._free, self.waiting)):
+        for _ in range(min(self._free, self.ready)):
             self._free -= 1
             self._tasks.create_task(self._serve())
 
@@ -64,7 +65,7 @@ class Slots:
     def _next(self) -> Delivery | None:
         """Take the first delivery of the merchant whose turn it is."""
         for merchant_id in self._lines:
-            if self._under_way[merchant_id] < self._per_merchant:
+            if self._room(merchant_id):
                 break
         else:
             return None
@@ -72,11 +73,15 @@ class Slots:
         delivery = line.popleft()
         if line:
             self._lines[merchant_id] = line
-        self.waiting -= 1
+        self.ready -= 1
         self._under_way[merchant_id] += 1
         return delivery
 
+    def _room(self, merchant_id: str) -> int:
+        return self._per_merchant - self._under_way[merchant_id]
+
     def _land(self, merchant_id: str) -> None:
+        self.ready += len(self._lines.get(merchant_id, ())) > self._room(merchant_id)
         self._under_way[merchant_id] -= 1
         if not self._under_way[merchant_id]:
             del self._under_way[merchant_id]

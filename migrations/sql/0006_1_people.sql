@@ -21,7 +21,7 @@ BEGIN
         AND coalesce(created_by, id) = NEW.created_by FOR SHARE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'key %: what it was made with is not in force, or not its maker''s', NEW.id
-            USING ERRCODE = 'check_violation';
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'api_key_maker';
     END IF;
     RETURN NEW;
 END $$;
@@ -62,7 +62,9 @@ CREATE FUNCTION is_within(source text, networks text[]) RETURNS boolean
 DECLARE place inet; each text;
 BEGIN
     IF coalesce(cardinality(networks), 0) = 0 THEN RETURN true; END IF;
-    place := regexp_replace(lower(source), '^::ffff:(\d+\.\d+\.\d+\.\d+)$', '\1')::inet;
+    place := source::inet;
+    -- However it is written, an IPv4 address within IPv6 is that IPv4 address (RFC 4291, 2.5.5.2).
+    IF place <<= inet '::ffff:0:0/96' THEN place := inet '0.0.0.0' + (place - inet '::ffff:0:0'); END IF;
     FOREACH each IN ARRAY networks LOOP
         IF place <<= network(each::inet)::inet THEN RETURN true; END IF;
     END LOOP;

@@ -52,6 +52,13 @@ BEGIN
     SELECT coalesce(sum(o.units), 0) INTO earlier FROM deposit o WHERE o.invoice_id = d.invoice_id
         AND o.currency_id = d.currency_id AND o.status = 'confirmed'
         AND (o.confirmed_at, o.id) < (d.confirmed_at, d.id);
+    -- What was paid in other currencies is no longer asked for in this one; the fraction neither.
+    SELECT CASE WHEN asked IS NOT NULL THEN greatest(asked - coalesce(sum(gone), 0), earlier) END INTO asked FROM (
+        SELECT div(asked * sum(o.units) + p.amount_units - 1, p.amount_units) AS gone
+        FROM deposit o JOIN payment_option p ON (p.invoice_id, p.currency_id) = (o.invoice_id, o.currency_id)
+        WHERE o.invoice_id = d.invoice_id AND o.currency_id <> d.currency_id AND o.status = 'confirmed'
+            AND (o.confirmed_at, o.id) < (d.confirmed_at, d.id)
+        GROUP BY p.currency_id, p.amount_units) AS elsewhere;
     PERFORM count_paid(d.id, d.merchant_id, payer, d.currency_id, d.units - d.fee_units,
         least(d.units - d.fee_units, coalesce(asked - earlier, d.units)), d.confirmed_at);
 END $$;
@@ -67,11 +74,29 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER deposit_of_invoice AFTER UPDATE OF status ON deposit
+-- A small one is final first and the invoice's then, in one transaction.
+CREATE CONSTRAINT TRIGGER deposit_of_invoice AFTER UPDATE OF status, purpose ON deposit
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-    WHEN (NEW.status = 'confirmed' AND OLD.status <> 'confirmed' AND NEW.purpose = 'invoice')
+    WHEN (NEW.status = 'confirmed' AND NEW.purpose = 'invoice'
+        AND (OLD.status <> 'confirmed' OR OLD.purpose <> 'invoice'))
     EXECUTE FUNCTION note_invoice_payment();
 ALTER TABLE deposit ENABLE ALWAYS TRIGGER deposit_of_invoice;
+
+-- It becomes the invoice's once: what is credited stays, or is rejected, so that nothing counts twice.
+CREATE FUNCTION guard_counted_payment() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM journal j WHERE j.kind IN ('deposit', 'assign') AND j.merchant_id = OLD.merchant_id
+            AND j.ref = concat_ws(':', OLD.network_id, OLD.tx_hash, OLD.kind, OLD.ordinal)) THEN
+        RAISE EXCEPTION 'deposit %: it is credited to its invoice', OLD.id USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER deposit_counted BEFORE UPDATE OF status, purpose ON deposit FOR EACH ROW
+    WHEN (OLD.status = 'confirmed' AND OLD.purpose = 'invoice' AND NEW.status <> 'rejected'
+        AND (NEW.status <> 'confirmed' OR NEW.purpose <> 'invoice'))
+    EXECUTE FUNCTION guard_counted_payment();
+ALTER TABLE deposit ENABLE ALWAYS TRIGGER deposit_counted;
 
 -- As in 0005: what leaves suspense is credited then.
 CREATE OR REPLACE FUNCTION note_customer_assignment() RETURNS trigger
@@ -112,12 +137,36 @@ CREATE CONSTRAINT TRIGGER refund_of_customer AFTER UPDATE OF status ON withdrawa
 ALTER TABLE withdrawal ENABLE ALWAYS TRIGGER refund_of_customer;
 
 REVOKE ALL ON FUNCTION count_paid(text, text, text, text, numeric, numeric, timestamptz),
-    count_invoice_payment(text), note_invoice_payment(), note_customer_transfer(), note_customer_refund() FROM PUBLIC;
+    count_invoice_payment(text), note_invoice_payment(), guard_counted_payment(), note_customer_transfer(),
+    note_customer_refund() FROM PUBLIC;
+
+-- What was paid, and came back, before: nothing of it counts again. What a pot was filled with before
+-- was shared, also where it is a balance that is yet to be charged; of others but deposits to a
+-- customer's own address the most that rounds to the pot.
+INSERT INTO customer_paid (customer_id, currency_id, merchant_id, net_units, counted_units)
+SELECT r.referred_id, m.currency_id, r.merchant_id, sum(m.net), sum(m.counted) FROM (
+    SELECT i.customer_id, d.currency_id, d.units - d.fee_units AS net, 0 AS counted
+        FROM deposit d JOIN invoice i ON i.id = d.invoice_id
+        WHERE d.status = 'confirmed' AND d.reason IS DISTINCT FROM 'below_minimum'
+    UNION ALL SELECT customer_id, currency_id, CASE direction WHEN 'charge' THEN units ELSE -units END, 0
+        FROM customer_transfer
+    UNION ALL SELECT i.customer_id, w.currency_id, -w.units, 0
+        FROM withdrawal w JOIN invoice i ON i.id = w.invoice_id WHERE w.status = 'completed'
+    UNION ALL SELECT p.party_id, p.currency_id, 0, coalesce(d.units - d.fee_units,
+            div((p.pot_units + 1) * 10000 - 1, s.share_basis_points))
+        FROM commission_pot p JOIN referral_schedule s ON s.id = p.schedule_id
+        LEFT JOIN deposit d ON d.id = p.payment_id AND d.customer_id = p.party_id
+        WHERE p.programme = 'merchant' AND NOT EXISTS (SELECT 1 FROM deposit o
+            WHERE o.id = p.payment_id AND o.status = 'rejected')
+    ) AS m JOIN referral r ON r.referred_id = m.customer_id AND r.programme = 'merchant'
+    GROUP BY r.referred_id, m.currency_id, r.merchant_id;
 
 -- downgrade
 DROP TRIGGER refund_of_customer ON withdrawal;
 DROP TRIGGER transfer_of_customer ON customer_transfer;
+DROP TRIGGER deposit_counted ON deposit;
 DROP TRIGGER deposit_of_invoice ON deposit;
+DROP FUNCTION guard_counted_payment();
 DROP FUNCTION note_customer_refund();
 DROP FUNCTION note_customer_transfer();
 DROP FUNCTION note_invoice_payment();

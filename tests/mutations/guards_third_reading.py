@@ -32,8 +32,8 @@ THIRD_READING = (
     Mutation(
         guard="a revoked key takes with it what was made with it",
         path="gateway/accounts/service.py",
-        old="    ended = list(await made_with(session, row.id)) if made else []\n",
-        new="    ended: list[ApiKey] = []\n",
+        old="    while made and (more := await made_with(session, row.id)):\n",
+        new="    while False and (more := await made_with(session, row.id)):\n",
         tests=(ENDS,),
     ),
     Mutation(

@@ -51,14 +51,14 @@ WEBHOOKS = (
     Mutation(
         guard="so many requests at once",
         path="gateway/webhooks/slots.py",
-        old="        for _ in range(min(self._free, self.waiting)):\n",
-        new="        for _ in range(self.waiting):\n",
+        old="        for _ in range(min(self._free, self.ready)):\n",
+        new="        for _ in range(self.ready):\n",
         tests=(f"{SLOTS}::test_so_many_at_once_and_in_order",),
     ),
     Mutation(
         guard="so many requests of one merchant at once",
         path="gateway/webhooks/slots.py",
-        old="            if self._under_way[merchant_id] < self._per_merchant:\n",
+        old="            if self._room(merchant_id):\n",
         new="            if True:\n",
         tests=(
             f"{SLOTS}::test_a_merchant_at_its_bound_is_passed_over",
@@ -82,8 +82,25 @@ WEBHOOKS = (
     Mutation(
         guard="nothing more is sent while results cannot be written",
         path="gateway/webhooks/sender.py",
-        old="        if len(self._unsettled) + len(self._tried) >= self._in_flight_max:\n",
-        new="        if False:\n",
+        old="        unsettled = len(self._unsettled) + len(self._tried)\n",
+        new="        unsettled = 0\n",
         tests=(f"{QUEUE}::test_nothing_more_is_sent_while_results_cannot_be_written",),
+    ),
+    Mutation(
+        guard="what waits for its merchant's bound keeps nobody from a lease",
+        path="gateway/webhooks/slots.py",
+        old="            self.ready += len(line) <= self._room(delivery.merchant_id)\n",
+        new="            self.ready += 1\n",
+        tests=(
+            f"{SLOTS}::test_a_merchant_at_its_bound_is_passed_over",
+            f"{QUEUE}::test_slow_merchants_with_a_backlog_do_not_hold_up_another",
+        ),
+    ),
+    Mutation(
+        guard="no merchant may have more than is left free",
+        path="gateway/webhooks/sender.py",
+        old="        per_merchant = min(self._per_merchant, free)\n",
+        new="        per_merchant = self._per_merchant\n",
+        tests=(f"{QUEUE}::test_slow_merchants_with_a_backlog_do_not_hold_up_another",),
     ),
 )

@@ -7,11 +7,21 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+from gateway.domain.actor import may_come_from
 from gateway.domain.roles import scopes_of
 from tests.gateway.conftest import TestApi
 
 pytestmark = pytest.mark.anyio
 SCOPES = ["settings:read", "settings:write"]
+INSERT = (
+    "INSERT INTO api_key (id, merchant_id, name, prefix, key_hash, scopes, livemode, created_at,"
+    " created_by, made_with) SELECT :id, merchant_id, 'x', 'x', '\\x00', '{}', false, now(),"
+    " created_by, id FROM api_key WHERE id = :key RETURNING 1"
+)
+WAITING = (
+    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE datname = current_database() AND NOT granted"
+)
 
 
 async def made(api: TestApi, key: str, **fields: Any) -> dict[str, Any]:
@@ -77,6 +87,52 @@ async def test_no_key_is_made_with_one_that_is_ending(api: TestApi) -> None:
             " '{}', false, now(), created_by, id FROM api_key WHERE id = :key RETURNING 1",
             key=stolen["id"],
         )
+
+
+async def test_what_is_being_made_ends_with_what_it_hangs_on(api: TestApi) -> None:
+    """A grandchild that is written while the stolen key is being revoked is seen after the wait."""
+    _, first = await api.merchant_and_key()
+    stolen = await made(api, first)
+    child = await made(api, stolen["key"])
+    async with api.owner.unit_of_work(None) as session:
+        await session.execute(text(INSERT), {"id": "key_late", "key": child["id"]})
+        ending = asyncio.create_task(api.call("DELETE", f"/v1/api_keys/{stolen['id']}", first))
+        while not await api.rows(WAITING):
+            assert not ending.done(), "it waits for the key that is being made"
+    assert (await ending).json()["ended"] == [child["id"], "key_late"]
+
+
+async def test_a_key_that_loses_against_the_end_of_its_maker_is_refused(api: TestApi) -> None:
+    """It waits for the revocation, and is told so: 403."""
+    _, first = await api.merchant_and_key()
+    stolen = await made(api, first)
+    body = {"name": "x", "scopes": SCOPES}
+    async with api.owner.unit_of_work(None) as session:
+        ended = text("UPDATE api_key SET revoked_at = now() WHERE id = :key")
+        await session.execute(ended, {"key": stolen["id"]})
+        asking = asyncio.create_task(api.call("POST", "/v1/api_keys", stolen["key"], json=body))
+        while not await api.rows(WAITING):
+            assert not asking.done(), "it waits for the end of the key"
+    answer = await asking
+    assert (answer.status_code, answer.json()["code"]) == (403, "key_ended")
+
+
+async def test_the_door_and_the_budget_read_an_address_alike(api: TestApi) -> None:
+    """Every spelling of an IPv4 address within IPv6 is that address to both."""
+    sources = (
+        "1.2.3.4", "::ffff:1.2.3.4", "::FFFF:1.2.3.4", "::ffff:102:304",
+        "0:0:0:0:0:ffff:1.2.3.4", "0000::ffff:0102:0304", "::ffff:255.255.255.255",
+        "::1.2.3.4", "2001:db8::1",
+    )  # fmt: skip
+    networks = ("1.2.3.0/24", "1.2.3.9/24", "::ffff:1.2.3.0/120", "2001:db8::/32", "0.0.0.0/0")
+    for source in sources:
+        for network in networks:
+            [row] = await api.rows(
+                "SELECT is_within(:source, ARRAY[:network]) AS inside",
+                source=source,
+                network=network,
+            )
+            assert row.inside == may_come_from(source, [network]), (source, network)
 
 
 async def test_plain_sql_makes_no_key_of_nobody_and_approves_in_nobodys_name(

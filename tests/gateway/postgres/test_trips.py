@@ -126,6 +126,46 @@ async def test_a_rollback_keeps_what_is_prepared(db: Database) -> None:
         assert ('Parse\t "_pg3' in "".join(trips)) == (ending == 0)
 
 
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("change", ["ALTER TABLE note ADD COLUMN more text", "DEALLOCATE ALL"])
+async def test_what_is_prepared_and_outdated_fails_once(
+    db: Database, database: FreshDatabase, change: str, *, alone: bool
+) -> None:
+    """Another session changed the table, or somebody dropped the statement: it is prepared anew."""
+    every, one = "SELECT * FROM note", text("SELECT * FROM note WHERE id > 0")
+
+    async def used() -> None:
+        if alone:
+            await db.ask(every, {})
+        else:
+            async with db.unit_of_work(CROSS_TENANT) as session:
+                await send(session, every, {})
+
+    async def queried() -> None:
+        async with db.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(one)
+
+    async def changed() -> None:
+        if change.startswith("ALTER"):
+            other = Database(role_url(database.settings, "owner"), pool_size=1)
+            async with other.unit_of_work(CROSS_TENANT) as session:
+                await session.execute(text(change))
+            await other.aclose()
+        else:
+            # Within a block: psycopg, which reads what a command did, hears of a DO alone.
+            await db.ask(f"DO $$ BEGIN EXECUTE '{change}'; END $$", {})
+
+    for use in (used, queried):
+        for _ in range(7):
+            await use()
+        await changed()
+        change = change.replace("more", "yet")
+        with pytest.raises(DBAPIError):
+            await use()
+        for _ in range(7):
+            await use()
+
+
 async def test_what_psycopg_forgets_is_prepared_anew(db: Database) -> None:
     """A rollback to a savepoint makes it drop every prepared statement."""
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from sqlalchemy import text
 
 from gateway.db import CROSS_TENANT, Database, send
-from gateway.webhooks import leases, results
+from gateway.webhooks import leases, results, slots
 from gateway.webhooks.leases import Shares
 from tests.conftest import FreshDatabase
 from tests.gateway.worker.world import Received, all_are, ended, eventually, receiving, world
@@ -200,6 +200,64 @@ async def test_a_result_of_a_lease_that_ran_out_is_dropped(database: FreshDataba
 
 
 _LOCK_LEASED = "SELECT id FROM webhook_delivery WHERE leased_until IS NOT NULL FOR UPDATE"
+
+
+_OTHERS = """
+WITH m AS (
+    INSERT INTO merchant (id, name, status, invoice_expiry_minutes, monitoring_days,
+                          tolerance_basis_points, created_at)
+    SELECT 'mer_slow' || n, 'Slow', 'active', 60, 7, 50, now()
+    FROM generate_series(1, CAST(:merchants AS integer)) n RETURNING id
+), e AS (
+    INSERT INTO webhook_endpoint (id, merchant_id, url, events, livemode, secret_version, ed25519,
+                                  api_version, status, exhausted_in_a_row, created_at)
+    SELECT 'whe_' || m.id || n, m.id, :url, '{*}', false, 1, false, '2026-11-20', 'enabled', 0,
+           now()
+    FROM m CROSS JOIN generate_series(1, 14) n RETURNING id, merchant_id
+), v AS (
+    INSERT INTO event (id, merchant_id, type, subject, sequence, livemode, api_version, data, at)
+    SELECT 'evt_' || m.id || n, m.id, 'invoice.settled', 'inv_' || m.id || n, 1, false, '2026-11-20', '{}',
+           now()
+    FROM m CROSS JOIN generate_series(1, 5) n RETURNING id, merchant_id, subject
+)
+INSERT INTO webhook_delivery (id, merchant_id, endpoint_id, event_id, subject, sequence,
+                              next_attempt_at, created_at)
+SELECT 'whd_' || e.id || v.subject, e.merchant_id, e.id, v.id, v.subject, 1, now(), now()
+FROM e JOIN v USING (merchant_id)
+"""
+
+
+@pytest.mark.parametrize("merchants", [1, 4])
+async def test_slow_merchants_with_a_backlog_do_not_hold_up_another(
+    database: FreshDatabase, merchants: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for them at their bound keeps nobody from a lease, and some room is always left."""
+    monkeypatch.setattr(slots, "PATIENCE_SECONDS", 0.01)
+    bounds = {
+        "concurrency": 2,
+        "per_merchant": 8,
+        "timeout_seconds": 60,
+        "poll_milliseconds": 5,
+    }
+    async with world(database, **bounds) as w, receiving() as slow, receiving() as shop:
+        gate = asyncio.Event()
+
+        async def hang(_received: Received) -> web.StreamResponse:
+            await gate.wait()
+            return web.Response()
+
+        slow.answer = hang
+        await w.execute(_OTHERS, merchants=merchants, url=slow.url)
+        await w.endpoint(shop.url)
+        async with w.working():
+            try:
+                await eventually(lambda: len(slow.requests) >= min(16, 8 * merchants))
+                for number in range(5):
+                    await w.emit(f"inv_{number}")
+                    await eventually(lambda: len(shop.requests) > number)  # noqa: B023  # awaited here
+                assert len(slow.requests) <= 8 * merchants
+            finally:
+                gate.set()
 
 
 async def test_nothing_more_is_sent_while_results_cannot_be_written(

@@ -56,7 +56,7 @@ async def test_so_many_at_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> 
         line = Slots(2, sky.fly, tasks, per_merchant=9)
         line.add(deliveries("a", "b", "c"))
         await eventually(lambda: sky.seen == ["a", "b"])
-        assert line.waiting == 1
+        assert line.ready == 1
         sky.land("b")
         await eventually(lambda: sky.seen == ["a", "b", "c"])
         sky.land("a", "c")
@@ -67,7 +67,7 @@ async def test_so_many_at_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> 
         sky.land("d", "e")
         await eventually(lambda: list(sky.flying) == ["f", "g"])
         sky.land("f", "g")
-    assert (sky.seen, sky.peak, line.waiting) == (list("abcdefg"), 2, 0)
+    assert (sky.seen, sky.peak, line.ready) == (list("abcdefg"), 2, 0)
 
 
 async def test_a_slow_one_goes_on_without_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,11 +113,12 @@ async def test_a_merchant_at_its_bound_is_passed_over(monkeypatch: pytest.Monkey
     async with asyncio.TaskGroup() as tasks:
         line = Slots(1, sky.fly, tasks, per_merchant=2)
         line.add(deliveries("a", "b", "c"))
+        assert line.ready == 2
         await eventually(lambda: sky.seen == ["a", "b"] and line._free == 1)
         line.add(deliveries("x", merchant="mer_2"))
         await eventually(lambda: sky.seen == ["a", "b", "x"] and line._free == 1)
-        assert line.waiting == 1
+        assert line.ready == 0
         sky.land("b")
         await eventually(lambda: sky.seen == ["a", "b", "x", "c"])
         sky.land("a", "x", "c")
-    assert (sky.peak, line._under_way) == (3, {})
+    assert (sky.peak, line.ready, line._under_way) == (3, 0, {})
