@@ -9,6 +9,7 @@ from tests.mutations.guards_door import DOOR
 from tests.mutations.guards_dust import DUST
 from tests.mutations.guards_engine import ENGINE
 from tests.mutations.guards_factors import FACTORS
+from tests.mutations.guards_fresh_reading import FRESH_READING
 from tests.mutations.guards_group import GROUPS
 from tests.mutations.guards_invoices import INVOICES
 from tests.mutations.guards_lean import LEANING
@@ -36,6 +37,7 @@ MUTATIONS = (
     *DUST,
     *ENGINE,
     *FACTORS,
+    *FRESH_READING,
     *GROUPS,
     *INVOICES,
     *LEANING,
