@@ -38,6 +38,10 @@ RELEASED = {
     "0005_1_people": "adaecca782dcf3fbd6170937c4575d4884afdad7c44515ed98df8c2d0fc7ff5a",
     "0005_2_money": "2a3f0b69234299af175d19d0732f4016a2f0fa85538715c572f3241b73736ba2",
     "0005_3_deposits": "af83fb0368b46b01da9fd0813a83f771e6cf6ee85be1abd952e63e6558ccdf5f",
+    "0006_1_people": "50e295e54e92d5ad4c53010f9da85e819195843aa0ad416b3c0a8fee955f5526",
+    "0006_2_pay": "51eee4d66dffec8b6e3b553282b99d39d403a4907c277da852863ba5ad8826e9",
+    "0006_3_reconciliation": "94df6016a4307146ffb18c18a9490591e82e92870cf77b990986a4154b0ebacc",
+    "0006_5_referrals": "81195bcbb79f2d6254dbe9ea15707ca910a7d60bfd3d41a92ac4d7d5f76095cc",
 }
 """SHA-256 of each file. A new revision is added when it is released; nothing here ever changes."""
 
