@@ -137,7 +137,8 @@ def _drill_by_backup(chosen: settings.Settings, asked: argparse.Namespace) -> No
 def _told(file: Path) -> drill.Export:
     """Read the export and say what it holds and how old it is."""
     export = drill.read_export(file)
-    print(f"export made   {_told_age(export.written_at)}")
+    age = "it does not say when" if export.made_at is None else _told_age(export.made_at)
+    print(f"export made   {age}")
     for network, count in sorted(export.by_network.items()):
         print(f"{network:<13} {count} addresses")
     return export

@@ -9,25 +9,34 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from keystore import api, sealing
 from keystore.derivation import Leaf, family_of_path, leaves, seed_of
 from keystore.refusal import Unfit
+from keystore.shapes import Wire
 from keystore.words import entropy_of
 
 STANDARD_INPUT = Path("-")
 
 
+class _Line(Wire, frozen=True):
+    """One line of an export: when it was made, or rows as `keystore pool` prints them."""
+
+    exported_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    rows: tuple[api.PoolRow, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Pool rows as they were exported, and when their file was written."""
+    """Pool rows as they were exported, and when, by the export's own word; None: it does not say."""
 
     rows: list[api.PoolRow]
-    written_at: datetime
+    made_at: datetime | None
 
     @property
     def by_network(self) -> Counter[str]:
@@ -36,17 +45,20 @@ class Export:
 
 
 def read_export(file: Path) -> Export:
-    """Read what `keystore pool` or `gateway admin export-pool` printed, one answer a line."""
+    """Read what `keystore pool` or `gateway admin export-pool` printed, one answer a line.
+
+    A copied file is as young as its copy: the first line of `export-pool` says when it was made.
+    """
     try:
         lines = file.read_text().splitlines()
-        answers = [msgspec.json.decode(line, type=api.PoolRows) for line in lines if line]
-        written_at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        answers = [msgspec.json.decode(line, type=_Line) for line in lines if line]
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as fault:
         raise Unfit(f"--pool: {file} is not an export of pool rows: {fault}") from fault
     rows = [row for answer in answers for row in answer.rows]
     if not rows:
         raise Unfit(f"--pool: {file} holds no rows: a drill over nothing shows nothing")
-    return Export(rows, written_at)
+    made = [each.exported_at for each in answers if each.exported_at is not None]
+    return Export(rows, min(made, default=None))
 
 
 def wrong_by_words(file: Path, rows: list[api.PoolRow]) -> tuple[str, ...]:

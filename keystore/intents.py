@@ -125,7 +125,22 @@ class SolanaIntent(Wire, frozen=True, tag="solana", tag_field="family"):
     compute_unit_price_micro_lamports: Count
 
 
-Intent = EthereumIntent | TronIntent | TronResourceIntent | SolanaIntent | SolanaSweepIntent
+class SolanaAdvanceIntent(Wire, frozen=True, tag="solana_advance", tag_field="family"):
+    """Advance a durable nonce and do nothing else; the hot wallet pays the fee.
+
+    It cancels what was signed for the same order on this value: of the two one lands.
+    """
+
+    withdrawal_id: str
+    network: str
+    nonce_account: str
+    nonce_value: str
+    compute_unit_limit: Count
+    compute_unit_price_micro_lamports: Count
+
+
+OnNonce = SolanaIntent | SolanaSweepIntent | SolanaAdvanceIntent
+Intent = EthereumIntent | TronIntent | TronResourceIntent | OnNonce
 
 
 class Order(Wire, frozen=True):

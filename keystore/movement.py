@@ -13,6 +13,7 @@ from keystore.derivation import INDEX_END
 from keystore.intents import (
     EthereumIntent,
     Intent,
+    SolanaAdvanceIntent,
     SolanaIntent,
     SolanaSweepIntent,
     TronIntent,
@@ -26,8 +27,8 @@ Kind = Literal[
     "payout", "sweep", "top_up", "refill", "cold", "cancel", "stake", "resource", "nonce"
 ]
 """Hot to somebody else; pool to hot; gas to pool; hot to gas or gas to hot; hot to a listed cold
-address; nothing to the sender itself; the gas wallet's TRX, and the energy that they yield; a
-nonce account of the hot wallet."""
+address; nothing to the sender itself, or a nonce advanced for nothing; the gas wallet's TRX, and
+the energy that they yield; a nonce account of the hot wallet."""
 
 SOURCES_MAX = 10
 """More signers than a Solana transaction of 1,232 bytes holds."""
@@ -110,6 +111,8 @@ def understood(intent: Intent, house: House, cold: Cold) -> Movement:
             return _lent(intent, house)
         case SolanaSweepIntent():
             return _swept(intent, house)
+        case SolanaAdvanceIntent():
+            return Movement("cancel", "hot", (HOT,), house.hot, "native", house.hot, 0)
         case _:
             assert_never(intent)
 

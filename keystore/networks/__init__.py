@@ -3,12 +3,21 @@
 from keystore.intents import (
     EthereumIntent,
     Intent,
+    OnNonce,
+    SolanaAdvanceIntent,
     SolanaIntent,
     SolanaSweepIntent,
     TronIntent,
     TronResourceIntent,
 )
-from keystore.networks import ethereum, solana, solana_sweep, tron, tron_resource
+from keystore.networks import (
+    ethereum,
+    solana,
+    solana_advance,
+    solana_sweep,
+    tron,
+    tron_resource,
+)
 from keystore.networks.scheme import Draft
 from keystore.shapes import Family
 
@@ -29,6 +38,8 @@ def draft(intent: Intent, sender: str) -> Draft:
             return solana.draft(intent, sender)
         case SolanaSweepIntent():
             return solana_sweep.draft(intent, sender)
+        case SolanaAdvanceIntent():
+            return solana_advance.draft(intent, sender)
 
 
 def family_of(intent: Intent) -> Family:
@@ -38,7 +49,7 @@ def family_of(intent: Intent) -> Family:
             return "ethereum"
         case TronIntent() | TronResourceIntent():
             return "tron"
-        case SolanaIntent() | SolanaSweepIntent():
+        case SolanaIntent() | SolanaSweepIntent() | SolanaAdvanceIntent():
             return "solana"
 
 
@@ -60,13 +71,17 @@ def fee_most(intent: Intent) -> int:
             return solana.fee_most(intent)
         case SolanaSweepIntent():
             return solana_sweep.fee_most(intent)
+        case SolanaAdvanceIntent():
+            return solana_advance.fee_most(intent)
 
 
 def replaces(new: Intent, old: Intent) -> bool:
-    """Tell whether `new` may take the slot of `old`: a higher fee, or a cancel with one.
+    """Tell whether `new` may take the slot of `old`: a higher fee, or a cancel.
 
-    Only Ethereum has a slot that two transactions can compete for.
+    On Tron no two transactions compete for a slot, on Solana a cancel alone may.
     """
     if isinstance(new, EthereumIntent) and isinstance(old, EthereumIntent):
         return ethereum.replaces(new, old)
+    if isinstance(new, SolanaAdvanceIntent) and isinstance(old, OnNonce):
+        return solana_advance.replaces(new, old)
     return False

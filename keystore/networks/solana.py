@@ -27,7 +27,7 @@ from solders.token.associated import get_associated_token_address
 from solders.transaction import Transaction
 
 from keystore.api import SignNonceSetupRequest
-from keystore.intents import SolanaIntent, SolanaSweepIntent
+from keystore.intents import OnNonce, SolanaIntent, SolanaSweepIntent
 from keystore.networks.ed25519 import signed
 from keystore.networks.scheme import Key, SignedBytes, whole, within
 from keystore.refusal import Refused
@@ -73,9 +73,7 @@ def draft(intent: SolanaIntent, sender: str) -> SolanaDraft:
     return on_nonce(intent, payer, pay)
 
 
-def on_nonce(
-    intent: SolanaIntent | SolanaSweepIntent, payer: Pubkey, work: list[Instruction]
-) -> SolanaDraft:
+def on_nonce(intent: OnNonce, payer: Pubkey, work: list[Instruction]) -> SolanaDraft:
     """Put AdvanceNonce and the compute budget before the work, on a lane of the payer's."""
     nonce_account = pubkey(intent.nonce_account, "nonce_account")
     if intent.nonce_account not in _lanes(str(payer)):
@@ -161,7 +159,7 @@ def setup_most(request: SignNonceSetupRequest) -> int:
     return LAMPORTS_PER_SIGNATURE + request.lamports
 
 
-def priority_fee(intent: SolanaIntent | SolanaSweepIntent) -> int:
+def priority_fee(intent: OnNonce) -> int:
     """Return what the compute budget may cost, in lamports."""
     price = intent.compute_unit_limit * intent.compute_unit_price_micro_lamports
     return -(-price // MICRO)
@@ -171,7 +169,7 @@ def _lane_seed(lane: int) -> str:
     return f"gw-nonce-{lane}"
 
 
-def _budget(intent: SolanaIntent | SolanaSweepIntent) -> list[Instruction]:
+def _budget(intent: OnNonce) -> list[Instruction]:
     units = within(intent.compute_unit_limit, "compute_unit_limit", most=COMPUTE_UNITS_MAX)
     price = within(
         intent.compute_unit_price_micro_lamports,

@@ -63,6 +63,16 @@ SOUND: tuple[api.Request, ...] = (
             compute_unit_price_micro_lamports=1,
         )
     ),
+    api.SignRequest(
+        intent=api.SolanaAdvanceIntent(
+            withdrawal_id="wdr_2",
+            network="solana",
+            nonce_account="x",
+            nonce_value="x",
+            compute_unit_limit=1,
+            compute_unit_price_micro_lamports=1,
+        )
+    ),
 )
 ODD: tuple[Any, ...] = (
     *(None, True, -1, 2**64, 2**600, 1.5, 1e400, "", "0", "\x00", "\ud800", "x" * 5_000),

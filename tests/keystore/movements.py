@@ -221,3 +221,16 @@ def spl_sweep(safe: Safe, count: int = 2, **changes: Any) -> api.SolanaSweepInte
 def solana_payment(safe: Safe, **changes: Any) -> api.SolanaIntent:
     """Return a sound native payment on the first lane."""
     return solana_intent(safe.wallet("solana", "nonce"), **changes)
+
+
+def solana_cancel(safe: Safe, **changes: Any) -> api.SolanaAdvanceIntent:
+    """Return what takes the sound payment's nonce value and moves nothing."""
+    fields: dict[str, Any] = {
+        "withdrawal_id": "wdr_1",
+        "network": "solana",
+        "nonce_account": safe.wallet("solana", "nonce"),
+        "nonce_value": "EkSnNWid2cvwEVnVx9aBqawnmiCNiDgp3gUdkDPTKN1N",
+        "compute_unit_limit": 2_000,
+        "compute_unit_price_micro_lamports": 2_000,
+    }
+    return api.SolanaAdvanceIntent(**{**fields, **changes})

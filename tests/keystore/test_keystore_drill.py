@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from gateway.models import AddressPool
 from keystore import vault
 from keystore.api import PoolRow
 from keystore.client import KeystoreClient
+from keystore.drill import read_export
+from keystore.refusal import Unfit
 from keystore.words import words_of
 from tests.conftest import FreshDatabase
 from tests.gateway.commands.served import write_config
@@ -135,10 +138,10 @@ def test_a_row_that_was_edited_by_hand_is_named(
 ) -> None:
     """An address that is another's, a path of no wallet of ours, a place that was moved."""
     answers = [json.loads(line) for line in exported.read_text().splitlines()]
-    row = answers[0]["rows"][5]
-    row.update({"address": answers[0]["rows"][6]["address"], "path": "m/0", "index": 9_000})
+    row = answers[1]["rows"][5]
+    row.update({"address": answers[1]["rows"][6]["address"], "path": "m/0", "index": 9_000})
     pristine = [json.loads(line) for line in exported.read_text().splitlines()]
-    pristine[0]["rows"][5][field] = row[field]
+    pristine[1]["rows"][5][field] = row[field]
     exported.write_text("\n".join(map(json.dumps, pristine)))
 
     done = drill(tmp_path, seed_words(house), exported)
@@ -156,6 +159,26 @@ def test_one_network_can_be_exported_alone(
     """In portions that a reader need not hold at once."""
     config = exported.parent / "gateway.toml"
     assert gateway(["admin", "export-pool", "--config", str(config), "solana"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert list(json.loads(head)) == ["exported_at"]
     sizes = [len(json.loads(line)["rows"]) for line in lines]
     assert (sum(sizes), max(sizes)) == (COUNTS["solana"], 200)
+
+
+def test_an_export_is_as_old_as_its_first_line_says_whenever_it_was_copied(
+    tmp_path: Path,
+) -> None:
+    """The file's own time is that of its last copy; of several exports the oldest counts."""
+    file = tmp_path / "pool.jsonl"
+    row = {"network": "tron", "index": 0, "path": "m", "address": "T", "signature": "00"}
+    rows = json.dumps({"rows": [row]})
+    file.write_text(f"{rows}\n")
+    assert read_export(file).made_at is None
+    older, newer = (datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2))
+    said = [json.dumps({"exported_at": each.isoformat()}) for each in (newer, older)]
+    file.write_text("\n".join([said[0], rows, said[1], rows]))
+    assert read_export(file).made_at == older
+    for wrong in ("2026-05-01T00:00:00", "yesterday"):
+        file.write_text(f"{json.dumps({'exported_at': wrong})}\n{rows}")
+        with pytest.raises(Unfit, match="not an export"):
+            read_export(file)

@@ -14,6 +14,7 @@ from keystore import api
 from keystore.entries import Answer, Ground
 from keystore.journal import Journal
 from keystore.movement import GAS, HOT, Source, source_of
+from keystore.networks.solana import lane_account
 from keystore.refusal import Refused
 from tests.keystore.house import ethereum_intent, tron_intent
 from tests.keystore.movements import (
@@ -24,6 +25,7 @@ from tests.keystore.movements import (
     evm_cancel,
     evm_sweep,
     evm_top_up,
+    solana_cancel,
     solana_payment,
     solana_sweep,
     spl_sweep,
@@ -284,6 +286,59 @@ def test_nothing_is_canceled_before_it_is_signed(safe: Safe) -> None:
     """A cancel that came first would be a transaction of its own."""
     assert safe.refusal(evm_cancel(safe)) == "nothing_to_cancel"
     assert safe.sign(ethereum_intent()).number == 1
+
+
+@pytest.mark.parametrize("order", ["wdr_1", "hou_1"])
+def test_a_nonce_is_advanced_for_nothing_in_the_place_of_what_was_signed_on_it(
+    safe: Safe, order: str
+) -> None:
+    """A payment or a sweep: the same order, lane and value; again only an eighth dearer."""
+    first = solana_payment(safe) if order == "wdr_1" else solana_sweep(safe)
+    paid = safe.sign(first)
+    canceled = safe.sign(solana_cancel(safe, withdrawal_id=order))
+
+    assert (paid.number, canceled.number) == (1, 2)
+    assert canceled.sender == paid.sender == safe.wallet("solana")
+    assert safe.sign(solana_cancel(safe, withdrawal_id=order)) == canceled
+    assert safe.sign(first) == paid
+    price = "compute_unit_price_micro_lamports"
+    for changes in ({price: 2_249}, {price: 2_250, "compute_unit_limit": 3_000}):
+        again = solana_cancel(safe, withdrawal_id=order, **changes)
+        assert safe.refusal(again) == "intent_conflict"
+    dearer = solana_cancel(safe, withdrawal_id=order, **{price: 2_250})
+    assert safe.sign(dearer).number == 3
+    assert safe.refusal(structs.replace(first, **{price: 9_000})) == "intent_conflict"
+
+
+def test_nothing_is_signed_beside_a_cancel_for_nothing(safe: Safe) -> None:
+    """A price of 0 is no better than another 0: else one slot would be signed for without end."""
+    safe.sign(solana_payment(safe))
+    free = {"compute_unit_price_micro_lamports": 0}
+    assert safe.sign(solana_cancel(safe, **free)).number == 2
+    longer = solana_cancel(safe, **free, compute_unit_limit=2_001)
+    assert safe.refusal(longer) == "intent_conflict"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"nonce_value": "11111111111111111111111111111112"}, "intent_conflict"),
+        ({"nonce_account": "lane 1"}, "intent_conflict"),
+        ({"withdrawal_id": "wdr_9"}, "slot_taken"),
+        ({"withdrawal_id": "wdr_9", "nonce_account": "lane 1"}, "nothing_to_cancel"),
+        ({"withdrawal_id": "wdr_9", "nonce_account": MINT}, "bad_field"),
+        ({"compute_unit_limit": 1_400_001}, "bad_field"),
+    ],
+    ids=["value", "lane", "another order", "no order", "no lane", "limit"],
+)
+def test_an_advance_cancels_what_was_signed_on_its_value_and_nothing_else(
+    safe: Safe, changes: dict[str, Any], code: str
+) -> None:
+    """A lane that nobody signed for is never moved: what waits there would be lost."""
+    safe.sign(solana_payment(safe))
+    if changes.get("nonce_account") == "lane 1":
+        changes = {**changes, "nonce_account": lane_account(safe.wallet("solana"), 1)}
+    assert safe.refusal(solana_cancel(safe, **changes)) == code
 
 
 def test_a_replacement_keeps_its_slot_whatever_the_intents_say(safe: Safe) -> None:

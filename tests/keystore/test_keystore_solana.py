@@ -30,7 +30,7 @@ from spl.token.instructions import (
 from spl.token.models import CloseAccountParams, TransferCheckedParams
 
 from keystore import api
-from keystore.networks import solana, solana_sweep
+from keystore.networks import solana, solana_advance, solana_sweep
 from keystore.networks.scheme import SignedBytes
 from keystore.refusal import Refused
 from tests.keystore.house import solana_intent
@@ -132,6 +132,27 @@ def test_an_existing_token_account_is_not_created_again() -> None:
     _, instructions = read(signed)
     assert len(instructions) == 4
     assert str(instructions[3].program_id) == solana.TOKEN_PROGRAMS[0]
+
+
+def test_a_cancel_advances_the_nonce_and_does_nothing_else() -> None:
+    """AdvanceNonce of the lane by the hot wallet, limit and price: no instruction moves money."""
+    intent = api.SolanaAdvanceIntent(
+        withdrawal_id="wdr_1",
+        network="solana",
+        nonce_account=LANE,
+        nonce_value="EkSnNWid2cvwEVnVx9aBqawnmiCNiDgp3gUdkDPTKN1N",
+        compute_unit_limit=2_000,
+        compute_unit_price_micro_lamports=1_500_000,
+    )
+    made = solana_advance.draft(intent, SENDER)
+
+    transaction, (advance, limit, price) = read(made.sign(KEY))
+    assert made.slot == solana.draft(solana_intent(LANE), SENDER).slot
+    assert transaction.message.recent_blockhash == Hash.from_string(intent.nonce_value)
+    nonce = decode_advance_nonce_account(advance)
+    assert (str(nonce["nonce_pubkey"]), nonce["authorized_pubkey"]) == (LANE, HOT)
+    assert limit.program_id == price.program_id == COMPUTE_BUDGET
+    assert solana_advance.fee_most(intent) == 5_000 + 3_000
 
 
 SOURCE_KEYS = [bytes([n] * 32) for n in (5, 6)]

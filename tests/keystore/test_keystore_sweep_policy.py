@@ -21,6 +21,7 @@ from tests.keystore.movements import (
     evm_cancel,
     evm_sweep,
     evm_top_up,
+    solana_cancel,
     solana_sweep,
     spl_sweep,
     tron_resource,
@@ -352,6 +353,14 @@ def test_a_cancel_stands_under_the_rule_that_paid_and_counts_nothing(safe: Safe)
         safe.sign(ethereum_intent(nonce=nonce, withdrawal_id=f"wdr_{nonce}x"))
     one = ethereum_intent(nonce=3, withdrawal_id="wdr_3x", units="1")
     assert safe.refusal(one) == "blocked"
+
+
+def test_an_advanced_nonce_stands_under_the_rule_that_let_its_order_go(safe: Safe) -> None:
+    """It counts no units, and what it may cost is what its order might have cost."""
+    safe.sign(solana_sweep(safe))
+    dear = {"compute_unit_limit": 1_400_000, "compute_unit_price_micro_lamports": 10**16}
+    assert safe.refusal(solana_cancel(safe, withdrawal_id="hou_1", **dear)) == "fee_above_limit"
+    assert safe.sign(solana_cancel(safe, withdrawal_id="hou_1")).raw
 
 
 def test_a_cancel_whose_rule_is_gone_is_blocked(tmp_path: Path) -> None:
