@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+import uvloop
 from rich.progress import track
 from sqlalchemy import event, text
 
@@ -75,7 +76,7 @@ def main() -> None:
     """Measure and print."""
     asyncio.run(_claims())
     with tempfile.TemporaryDirectory(prefix="gw-") as folder:
-        asyncio.run(_sizes(Path(folder), SIZES))
+        uvloop.run(_sizes(Path(folder), SIZES))
 
 
 async def _claims() -> None:
@@ -201,6 +202,6 @@ async def _recorded(opened: Shop) -> Callable[[], float]:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["--kept", kept, *sizes]:
-            asyncio.run(_sizes(Path(kept), [int(size) for size in sizes]))
+            uvloop.run(_sizes(Path(kept), [int(size) for size in sizes]))
         case _:
             main()

@@ -14,6 +14,7 @@ from gateway.accounts.keys import hashed, is_well_formed
 from gateway.accounts.repository import KeyUse, actor_of
 from gateway.catalog.published import SHELF, Shelf
 from gateway.checkout.listeners import Listeners
+from gateway.checkout.visitors import Visitors
 from gateway.db import Database
 from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
@@ -29,7 +30,7 @@ from gateway.questions.service import Questions
 from gateway.routes import litestar
 from gateway.sessions import tokens
 from gateway.sessions.passwords import Passwords
-from gateway.sessions.repository import person_of
+from gateway.sessions.repository import SessionUse, person_of
 from gateway.settings import Settings
 from gateway.usage.counting import Usage
 from gateway.webhooks.outbox import API_VERSION
@@ -75,6 +76,7 @@ def create_api(settings: Settings, database: Database, clock: Clock = now) -> Ap
         "questions": Questions(database),
         "seal": Seal(pepper),
         "settings": settings,
+        "visitors": Visitors(settings.api.visits_per_minute),
     }
     usage, routes = Usage(), litestar()
     envelope = Envelope(routes, State(parts), usage=usage.count, version=API_VERSION)
@@ -89,7 +91,7 @@ def _identify(database: Database, pepper: str, clock: Clock, settings: Settings)
 
     async def identify(given: Credentials) -> Actor | None:
         if tokens.is_token(given.secret, tokens.SESSION):
-            shown, at = tokens.hashed(given.secret), clock().at
+            shown, at = SessionUse(tokens.hashed(given.secret), given.address), clock().at
             async with engine.connect() as connection:
                 return await person_of(connection, shown, at, idle=idle, quota=quota)
         if not is_well_formed(given.secret):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, LiteralString, TypeAlias, TypeVar, cast
+from typing import Any, LiteralString, NamedTuple, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection, adapt, generators
@@ -45,14 +45,16 @@ class Statement:
     rows: Rows | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
+class _Bound(NamedTuple):
     """A statement as libpq takes it. psycopg's book of prepared statements reads the first two."""
 
     query: bytes
     types: tuple[int, ...] = ()
     params: Sequence[Any] = ()
     formats: Sequence[Any] = ()
+
+
+_COMMIT = _Bound(b"COMMIT")
 
 
 class Driver(AsyncConnection[Any]):
@@ -65,6 +67,7 @@ class Driver(AsyncConnection[Any]):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deferred: list[Statement] = []
+        self._adapting: Transformer | None = None
 
     def defer(self, statement: Statement) -> None:
         """Send a statement with whatever comes next, which then raises its fault."""
@@ -115,7 +118,7 @@ class Driver(AsyncConnection[Any]):
                 "a fault was passed over: nothing is kept"
             )
         if self._deferred:
-            yield from self._trip((), end=[_Bound(b"COMMIT")])
+            yield from self._trip((), end=[_COMMIT])
         else:
             yield from super()._commit_gen()
 
@@ -151,7 +154,8 @@ class Driver(AsyncConnection[Any]):
         queue = [*self._deferred, *statements]
         for each in queue:
             each.before(each.text, each.values)
-        adapting = adapt.Transformer(self)
+        # One for all trips: it remembers how each type is written and read.
+        adapting = self._adapting = self._adapting or adapt.Transformer(self)
         bound = [_bound(adapting, each) for each in queue]
         begin = self._begin() if opens else []
         self._deferred.clear()  # not before: what cannot be sent must not take them with it
@@ -161,6 +165,7 @@ class Driver(AsyncConnection[Any]):
         for each, result in zip(queue, results[len(begin) :], strict=False):
             each.rows = _rows(adapting, result)
             each.after(each.text, each.values)
+        adapting.set_pgresult(None)
 
     def _exchange(self, bound: Sequence[_Bound]) -> PQGen[list[PGresult]]:
         """Send all, then read all: what follows a fault too, so that the connection stays usable."""
@@ -191,6 +196,11 @@ class Driver(AsyncConnection[Any]):
 
     def _put(self, each: _Bound) -> tuple[_Bound, Prepare, bytes]:
         """Hand one statement to libpq; it is prepared when it was sent often enough."""
+        names, key = self._prepared._names, (each.query, each.types)  # noqa: SLF001 - the book's
+        if known := names.get(key):
+            names.move_to_end(key)
+            self.pgconn.send_query_prepared(known, each.params, param_formats=each.formats)
+            return each, Prepare.YES, known
         query = cast("PostgresQuery", each)
         prepare, name = self._prepared.get(query)
         if prepare is Prepare.NO:
@@ -250,7 +260,7 @@ def _bound(adapting: Transformer, statement: Statement) -> _Bound:
 
 
 def _rows(adapting: Transformer, result: PGresult) -> Rows:
-    if result.status != ExecStatus.TUPLES_OK:
+    if result.status != ExecStatus.TUPLES_OK or not result.ntuples:
         return ()
     adapting.set_pgresult(result)
     return adapting.load_rows(0, result.ntuples, tuple)

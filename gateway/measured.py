@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 SQL_CHARACTERS_MAX = 2000
 ORIGIN: ContextVar[Callable[[], str]] = ContextVar("origin", default=str)
 """Names the route or the task that is at work, when somebody asks."""
-_BEGAN = "gateway_began"
+_BEGAN: ContextVar[float | None] = ContextVar("began", default=None)
 
 log = structlog.get_logger()
 # SQLAlchemy quiets its own loggers; this one it names after our class.
@@ -82,22 +82,22 @@ def measure(engine: AsyncEngine, registry: CollectorRegistry) -> None:
 def log_slow_statements(engine: AsyncEngine, *, milliseconds: int, role: str | None) -> None:
     """Log statements that take longer, with their text and never with their parameters."""
 
-    def begin(connection: Connection, *_: Any) -> None:
-        connection.info[_BEGAN] = time.perf_counter()
+    def begin(
+        _: Connection, __: Any, statement: str, values: Any, *___: Any
+    ) -> tuple[str, Any]:
+        _BEGAN.set(time.perf_counter())
+        return statement, values  # with `retval` nothing is wrapped around each call
 
-    def end(connection: Connection, _: Any, statement: str, *__: Any) -> None:
-        note(connection, statement)
+    def end(_: Connection, __: Any, statement: str, *___: Any) -> None:
+        note(statement)
 
     def fail(context: ExceptionContext) -> None:
-        # A connection that ended has no place to look into: asking for it would be a fault of ours.
-        if context.is_disconnect or context.connection is None:
-            return
         if context.statement is not None:
-            note(context.connection, context.statement)
+            note(context.statement)
 
-    def note(connection: Connection, statement: str) -> None:
+    def note(statement: str) -> None:
         # Statements that went together are all named, each with the time of their round trip.
-        began = connection.info.get(_BEGAN)
+        began = _BEGAN.get()
         taken = 0 if began is None else (time.perf_counter() - began) * 1000
         if taken >= milliseconds:
             log.warning(
@@ -108,7 +108,7 @@ def log_slow_statements(engine: AsyncEngine, *, milliseconds: int, role: str | N
                 origin=ORIGIN.get()() or None,
             )
 
-    event.listen(engine.sync_engine, "before_cursor_execute", begin)
+    event.listen(engine.sync_engine, "before_cursor_execute", begin, retval=True)
     event.listen(engine.sync_engine, "after_cursor_execute", end)
     event.listen(engine.sync_engine, "handle_error", fail)
 

@@ -13,6 +13,11 @@ from gateway.address_book.controller import (
     WithdrawalSettingsController,
 )
 from gateway.approvals.controller import ApprovalController
+from gateway.audit.controller import (
+    AuditController,
+    HouseAuditController,
+    MerchantAuditController,
+)
 from gateway.catalog.controller import CatalogController
 from gateway.checkout.controller import (
     CheckoutController,
@@ -91,6 +96,9 @@ V1: Sequence[ControllerRouterHandler] = (
     AddressBookController,
     ApplicationWalletController,
     ApprovalController,
+    AuditController,
+    HouseAuditController,
+    MerchantAuditController,
     CatalogController,
     CustomerController,
     CustomerDepositController,
@@ -169,6 +177,7 @@ PARTS = (
     "questions",
     "seal",
     "settings",
+    "visitors",
 )
 """What a gateway brings to its routes; handlers ask for a part by its name."""
 

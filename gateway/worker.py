@@ -25,6 +25,7 @@ from gateway.prices.configured import market_of
 from gateway.prices.round import market_round
 from gateway.prices.static import price_round, static_prices
 from gateway.referrals.sharing import share_round
+from gateway.referrals.undoing import undo_round
 from gateway.rounds import PAUSE_SECONDS_MIN, TROUBLE, Loop
 from gateway.scraped import served
 from gateway.sessions.forgetting import forget_round
@@ -36,6 +37,7 @@ from gateway.webhooks.dialling import open_session
 from gateway.webhooks.feed import place_events
 from gateway.webhooks.guard import Guard
 from gateway.webhooks.line import Line
+from gateway.webhooks.networks import news_round
 from gateway.webhooks.outbox import DELIVERIES_CHANNEL
 from gateway.webhooks.secrets import EndpointSecrets
 from gateway.webhooks.sender import Sender
@@ -48,8 +50,10 @@ EXPIRY_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 CLOSING_SECONDS = 60.0
 SKIP_SECONDS = 5.0
+CROWD_SECONDS = 1.0
 AUDIT_SECONDS = 1.0
 FEED_SECONDS = 0.5
+NEWS_SECONDS = 10.0
 FORGET_SECONDS = 3600.0
 RULES_SECONDS = 5.0
 NOTIFY_SECONDS = 1.0
@@ -151,6 +155,7 @@ def _sender_loops(settings: Settings, sender: Sender) -> list[Loop]:
     return [
         Loop("lease", sender.lease_round, poll, sender.wake),
         Loop("skip", sender.skip_round, SKIP_SECONDS, sender.unwanted),
+        Loop("crowds", sender.crowd_round, CROWD_SECONDS),
     ]
 
 
@@ -193,24 +198,31 @@ def _clock_loops(
         ),
         Loop("audit", lambda: _link_audit(database), AUDIT_SECONDS),
         Loop("feed", lambda: _place(database), FEED_SECONDS),
+        Loop("networks", lambda: news_round(database, settings, clock()), NEWS_SECONDS),
         Loop("rules", lambda: rules_round(database, clock()), RULES_SECONDS),
         Loop("billing", lambda: bill_round(database, settings, clock()), BILLING_SECONDS),
         Loop("commissions", lambda: share_round(database, clock()), SHARE_SECONDS),
+        Loop("refunded", lambda: undo_round(database, clock()), SHARE_SECONDS),
         Loop("forget", lambda: _forget_keys(database, clock()), FORGET_SECONDS),
         Loop("spent", lambda: forget_round(database, clock()), FORGET_SECONDS),
     ]
 
 
 def _listener(database: Database, sender: Sender) -> Loop:
-    return Loop("listen", lambda: _listen(database, sender.wake), PAUSE_SECONDS_MIN)
+    return Loop("listen", lambda: _listen(database, sender), PAUSE_SECONDS_MIN)
 
 
-async def _listen(database: Database, wake: asyncio.Event) -> None:
-    """Set `wake` whenever a delivery is committed anywhere, until the connection breaks."""
+async def _listen(database: Database, sender: Sender) -> None:
+    """Wake the sender whenever a delivery is committed anywhere, until the connection breaks.
+
+    A payload is the id of an endpoint that was repaired.
+    """
     async with database.listening(DELIVERIES_CHANNEL) as driver:
-        wake.set()  # for what was committed while nobody listened
-        async for _ in driver.notifies():
-            wake.set()
+        sender.wake.set()  # for what was committed while nobody listened
+        async for told in driver.notifies():
+            if told.payload:
+                sender.forgive(told.payload)
+            sender.wake.set()
 
 
 async def _link_audit(database: Database) -> bool:

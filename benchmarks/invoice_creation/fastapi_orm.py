@@ -67,8 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     engine = create_async_engine(
         role_url(settings, "owner"),
         pool_size=settings.database.pool_size,
-        max_overflow=0,
-        pool_pre_ping=True,
+        max_overflow=0,  # and no ping before each use: ours asks only what has rested
     )
     sessions = async_sessionmaker(engine, expire_on_commit=False)
     pepper = settings.secret("api.key_pepper_file").encode()

@@ -1,9 +1,10 @@
 """One server process: `python -m benchmarks.invoice_creation.serve ours|peer FILE PORT`."""
 
 import gc
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import uvicorn
 
@@ -19,7 +20,12 @@ from gateway.postgres.url import role_url
 def main() -> None:
     """Serve until told to stop."""
     which, file, port = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    logs.configure("warning")
+    with Path(os.devnull).open("w") as nowhere:
+        _serve(which, file, port, nowhere)
+
+
+def _serve(which: str, file: Path, port: int, nowhere: TextIO) -> None:
+    logs.configure("info", stream=nowhere)  # a line for each request, as operators have it
     settings = read_settings(file)
     app: Any
     if which == "ours":
@@ -31,10 +37,18 @@ def main() -> None:
         app = create_api(settings, database).asgi
     else:
         app = fastapi_orm.create_app(settings)
-    gc.freeze()  # as `gateway api` does, for the peer too
+    # From here on as `gateway api` does, for the peer too.
+    gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     uvicorn.run(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, lifespan="off"
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
     )
 
 

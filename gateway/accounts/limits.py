@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Any
 
 from gateway.domain.errors import Invalid
@@ -10,17 +10,24 @@ from gateway.models import ApiKey
 
 LONGEST = timedelta(days=36_525)
 """A century: beyond the year 9999 a database's time cannot be read back."""
+_MAPPED = IPv6Network("::ffff:0:0/96")
+"""IPv4 within IPv6 (RFC 4291, 2.5.5.2): such callers are known by their IPv4 address."""
 
 
 def check_networks(networks: Sequence[str], pointer: str = "/allowed_ips") -> None:
-    """Refuse what is no IPv4 or IPv6 address or network."""
-    for index, network in enumerate(networks):
+    """Refuse what is no IPv4 or IPv6 address or network, or one that nobody can come from."""
+    for index, text in enumerate(networks):
+        where = f"{pointer}/{index}"
         try:
-            ip_network(network, strict=False)
+            network = ip_network(text, strict=False)
         except ValueError as fault:
             raise Invalid.field(
-                f"{pointer}/{index}", "invalid_network", "an IP address or CIDR network"
+                where, "invalid_network", "an IP address or CIDR network"
             ) from fault
+        if "%" in text or (isinstance(network, IPv6Network) and network.subnet_of(_MAPPED)):
+            raise Invalid.field(
+                where, "invalid_network", "nobody comes from there: write the plain address"
+            )
 
 
 def check_end(expires_at: datetime, at: datetime) -> None:

@@ -26,7 +26,9 @@ _BESIDE = text("""
 SELECT (SELECT count(*) FROM audit_log a
         WHERE NOT EXISTS (SELECT 1 FROM audit_link l WHERE l.audit_id = a.id)
           AND NOT EXISTS (SELECT 1 FROM audit_pending p WHERE p.audit_id = a.id)) AS lost,
-       (SELECT count(*) FROM audit_pending) AS waiting
+       (SELECT count(*) FROM audit_pending) AS waiting,
+       (SELECT place FROM notification_cursor WHERE source = 'audit'
+            AND place > (SELECT coalesce(max(place), 0) FROM audit_link)) AS told
 """)
 
 
@@ -87,9 +89,16 @@ def _fault(row: Row[Any], head: Head) -> str | None:
 
 
 async def _counted(session: AsyncSession, head: Head) -> Finding:
-    """Look for rows beside the chain; one statement sees one moment, others go on writing."""
-    lost, waiting = (await session.execute(_BESIDE)).one()
-    fault = None if lost == 0 else f"{lost} rows are neither linked nor waiting for it"
+    """Look for rows beside the chain; one statement sees one moment, others go on writing.
+
+    A chain that was cut at its end fits in itself: people were told of links that are gone.
+    """
+    lost, waiting, told = (await session.execute(_BESIDE)).one()
+    fault = None
+    if lost:
+        fault = f"{lost} rows are neither linked nor waiting for it"
+    elif told is not None:
+        fault = f"links up to {told} were there, for people were told of them"
     return Finding(head, waiting, fault)
 
 

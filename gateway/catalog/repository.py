@@ -49,6 +49,12 @@ async def published_health(session: AsyncSession) -> Sequence[NetworkHealth]:
     return (await session.scalars(query)).all()
 
 
+async def scanned_heights(session: AsyncSession) -> dict[str, int]:
+    """Return the newest height that was scanned, per network whose watcher has spoken."""
+    query = select(NetworkHealth.network_id, NetworkHealth.scanned_height)
+    return {row.network_id: row.scanned_height for row in await session.execute(query)}
+
+
 async def free_addresses(session: AsyncSession, network_ids: Sequence[str]) -> dict[str, int]:
     """Return how many addresses nobody has been shown, per network, counted up to 1000."""
     query = select(Network.id, func.free_addresses(Network.id)).where(

@@ -56,6 +56,7 @@ def _sync_network(
     free = {
         "display_name": network.display_name,
         "local": network.local,
+        "final_confirmations": network.final_confirmations,
         "enabled": True,
         "disabled_reason": None,
     }

@@ -1,4 +1,4 @@
-"""What troubles watchers, in the worker's metrics: as their rows say, whoever runs them where."""
+"""What troubles watchers and holds assets back, in the worker's metrics: as their rows say."""
 
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -10,7 +10,7 @@ SCAN = "scan"
 
 
 class Troubles:
-    """One series for each task that waits, and one for each network's last sign of life."""
+    """One series for each task that waits, each network's last sign of life, and each hold."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._waiting = Gauge(
@@ -25,11 +25,22 @@ class Troubles:
             ["network"],
             registry=registry,
         )
+        self._held = Gauge(
+            "gateway_asset_held",
+            "1 for each cause that lets payouts of a payment method wait until somebody looked.",
+            ["payment_method", "cause"],
+            registry=registry,
+        )
 
     async def round(self, database: Database, moment: Moment) -> None:
         """Read what the watchers published."""
         async with database.unit_of_work(CROSS_TENANT) as session:
             rows = await repository.published_health(session)
+            held = await repository.causes_of_holds(session)
+        self._held.clear()
+        for payment_method, causes in held.items():
+            for cause in causes:
+                self._held.labels(payment_method, cause).set(1)
         self._waiting.clear()
         for row in rows:
             waiting = [*row.troubles, *([SCAN] if row.trouble is not None else [])]

@@ -21,9 +21,10 @@ from gateway.checkout.documents import status_document
 from gateway.checkout.frame import problem_page
 from gateway.checkout.page import checkout_page
 from gateway.checkout.service import opened, payer_of, standing_of
+from gateway.checkout.visitors import Visitors
 from gateway.db import Database
 from gateway.domain.actor import Actor
-from gateway.domain.errors import NotFound, Refusal
+from gateway.domain.errors import NotFound, Refusal, TooMany
 from gateway.domain.moment import Moment
 from gateway.http.errors import REQUEST_ID
 from gateway.invoices.activation import choose
@@ -88,13 +89,17 @@ async def provide_visit(
     database: Database,
     settings: Settings,
     moment: Moment,
+    *,
+    visitors: Visitors,
     invoice_id: str,
 ) -> Visit:
-    """Find out whose invoice it is; 404 where there is none."""
+    """Find out whose invoice it is; 404 where there is none, 429 to who asks too often."""
     scope: Mapping[str, Any] = request.scope
+    address = request.client.host if request.client else None
+    visitors.admit(address, moment.at)
     payer = replace(
         await payer_of(database, invoice_id),
-        address=request.client.host if request.client else None,
+        address=address,
         endpoint=f"{request.method} {scope['path']}",
         request_id=scope[REQUEST_ID],
     )
@@ -106,10 +111,14 @@ def refused_page(_: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
     title = {
         HTTPStatus.NOT_FOUND: "There is no such invoice",
         HTTPStatus.CONFLICT: "This is not possible any more",
+        HTTPStatus.TOO_MANY_REQUESTS: "Too many at once: please wait a little",
     }.get(HTTPStatus(refusal.status), "This page cannot be shown now")
-    return page_response(
+    page = page_response(
         problem_page(title, f"{refusal.detail}.".capitalize(), css=css_link()), refusal.status
     )
+    if isinstance(refusal, TooMany):
+        page.headers["Retry-After"] = str(refusal.retry_after_seconds)
+    return page
 
 
 class StyleController(Controller):

@@ -92,11 +92,13 @@ def _payments(payments: Sequence[Sighting]) -> Html | None:
 
 
 def _payment(payment: Sighting) -> Html:
-    count = payment.confirmations
+    count, required = payment.confirmations, payment.required
     if payment.final:
         progress = "final"
     elif count is None:
         progress = "being confirmed"
+    elif required is not None and count < required:
+        progress = f"{count} of {counted(required, 'confirmation')}"
     else:
         progress = counted(count, "confirmation")
     return tag(

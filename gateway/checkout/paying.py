@@ -51,7 +51,7 @@ def way_to_pay(checkout: Checkout, option: PaymentOptionDocument | None) -> Chil
             _equals(checkout.invoice),
             _qr(qr_text_of(option, checkout.brand.tron_qr)),
             _address(option),
-            _open_wallet(option),
+            _wallets(option),
             tag(
                 "p",
                 f"Send only {method_name(option)}. Other coins, and other networks, "
@@ -96,14 +96,24 @@ def _address(option: PaymentOptionDocument) -> Html:
     )
 
 
-def _open_wallet(option: PaymentOptionDocument) -> Html | None:
-    if option.payment_uri is None:
+def _wallets(option: PaymentOptionDocument) -> Html | None:
+    """Return the links that open wallets.
+
+    A request that the code does not carry begins with the token's contract: a wallet that read no
+    further would send the money there, so it is no button either.
+    """
+    links: list[tuple[str, str]] = []
+    if option.payment_uri is not None and option.qr_text == option.payment_uri:
+        links.append(("Open in wallet", option.payment_uri))
+    links += [
+        (link.name, link.url) for link in option.wallet_links if link.url != option.payment_uri
+    ]
+    if not links:
         return None
-    return tag(
-        "p",
-        tag("a", "Open in wallet", href=option.payment_uri, class_="button"),
-        class_="center",
+    buttons = (
+        tag("a", name, href=url, class_="button", rel="noreferrer") for name, url in links
     )
+    return tag("p", buttons, class_="wallets")
 
 
 def _facts(checkout: Checkout, option: PaymentOptionDocument | None) -> Html:

@@ -7,12 +7,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.catalog.repository import scanned_heights
 from gateway.checkout.branding import Brand, brand_of
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.actor import Actor
 from gateway.domain.errors import NotFound
 from gateway.domain.money import to_text
 from gateway.invoices.activation import genuine
+from gateway.invoices.deposit_documents import confirmations_of
 from gateway.invoices.documents import STANDING, InvoiceDocument, Option
 from gateway.invoices.repository import (
     deposits_of,
@@ -20,18 +22,22 @@ from gateway.invoices.repository import (
     merchant_id_of,
     options_of,
 )
-from gateway.models import Deposit, Invoice, Merchant, MerchantSettings, NetworkHealth
+from gateway.models import Deposit, Invoice, Merchant, MerchantSettings
 from gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One payment: `confirmations` is None until its network's watcher has spoken."""
+    """One payment: `confirmations` is None until its network's watcher has spoken.
+
+    `required` settle the invoice; None where the chain alone says what is final.
+    """
 
     method: str
     amount: str
     tx_hash: str
     confirmations: int | None
+    required: int | None
     final: bool
 
 
@@ -70,13 +76,19 @@ async def opened(
     )
     options = (await options_of(session, [invoice.id]))[invoice.id]
     deposits = (await deposits_of(session, [invoice.id]))[invoice.id]
-    heads = await _heads(session, {deposit.network_id for deposit in deposits})
+    heads = await scanned_heights(session) if deposits else {}
     by_currency = {option.currency.id: option for option in options}
+    required = {o.payment_method: o.confirmations_required for o in document.payment_options}
     return Checkout(
         invoice=document,
         brand=brand,
         payments=[
-            _sighting(deposit, by_currency[deposit.currency_id], heads)
+            _sighting(
+                deposit,
+                by_currency[deposit.currency_id],
+                heads,
+                required[deposit.currency_id],
+            )
             for deposit in deposits
             if deposit.status in STANDING and deposit.currency_id in by_currency
         ],
@@ -104,17 +116,14 @@ async def _brand(session: AsyncSession, merchant_id: str) -> Brand:
     return brand_of(merchant, wishes)
 
 
-async def _heads(session: AsyncSession, networks: set[str]) -> dict[str, int]:
-    query = select(NetworkHealth).where(NetworkHealth.network_id.in_(networks))
-    return {row.network_id: row.scanned_height for row in await session.scalars(query)}
-
-
-def _sighting(deposit: Deposit, option: Option, heads: Mapping[str, int]) -> Sighting:
-    head = heads.get(deposit.network_id)
+def _sighting(
+    deposit: Deposit, option: Option, heads: Mapping[str, int], required: int | None
+) -> Sighting:
     return Sighting(
         method=f"{option.currency.code} on {option.network.display_name}",
         amount=f"{to_text(deposit.units, option.currency.decimals)}",
         tx_hash=deposit.tx_hash,
-        confirmations=None if head is None else max(head - deposit.block_height + 1, 1),
+        confirmations=confirmations_of(deposit, heads),
+        required=required,
         final=deposit.status == "confirmed",
     )

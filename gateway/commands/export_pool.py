@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,8 +22,10 @@ def add(actions: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print rows in the shape of `keystore pool`; nothing in them is secret."""
+    """Print when, then rows in the shape of `keystore pool`; nothing in them is secret."""
     settings = configured(args)
+    # A file's own time is that of its last copy.
+    _print({"exported_at": datetime.now(UTC)})
     as_owner(settings, lambda session: _printed(session, args.networks))
     return 0
 
@@ -38,4 +42,8 @@ async def _printed(session: AsyncSession, networks: list[str]) -> None:
             }
             for row in rows
         ]
-        sys.stdout.write(msgspec.json.encode({"rows": told}).decode() + "\n")
+        _print({"rows": told})
+
+
+def _print(line: dict[str, Any]) -> None:
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")

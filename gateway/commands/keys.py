@@ -19,7 +19,7 @@ from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.moment import Moment
 from gateway.models import ApiKey
-from gateway.people.invitations import Desk, take_back_offers
+from gateway.people.offers import Desk, take_back_offers
 from gateway.settings import Settings
 
 

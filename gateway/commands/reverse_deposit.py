@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.audit.reason import stated
 from gateway.audit.service import record
 from gateway.commands import Subparsers, configured, declare
 from gateway.commands.owner import as_owner
@@ -16,9 +17,6 @@ from gateway.deposits.reversal import reverse
 from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
 from gateway.models import Deposit
-from gateway.settings import SettingsError
-
-REASON_LENGTH_MAX = 500
 
 
 def add(actions: Subparsers) -> None:
@@ -32,9 +30,7 @@ def add(actions: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Post the inverse of the deposit, of the house's fee and of its commissions."""
     settings = configured(args)
-    reason = args.reason.strip()
-    if not 0 < len(reason) <= REASON_LENGTH_MAX:
-        raise SettingsError(f"--reason: 1 to {REASON_LENGTH_MAX} characters")
+    reason = stated(args.reason)
     moment = Moment(datetime.now(UTC), secrets.token_bytes)
 
     async def work(session: AsyncSession) -> Deposit:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.audit.service import record
+from gateway.audit.noting import Noting
 from gateway.customers.documents import CustomerDocument, customer_document
 from gateway.customers.repository import customer_of
 from gateway.domain.actor import Actor
@@ -21,7 +21,7 @@ NAMED = ("reference", "email", "name")
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(Noting):
     """What every use case needs: the transaction, who asks, the moment."""
 
     session: AsyncSession
@@ -44,25 +44,6 @@ class Counter:
         if row.deleted_at is not None:
             raise Conflict("this customer is deleted", code="customer_deleted")
         return row
-
-    async def note(
-        self,
-        action: str,
-        subject: str,
-        after: Mapping[str, Any],
-        *,
-        before: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Put a step of the actor on record."""
-        await record(
-            self.session,
-            self.actor,
-            self.moment,
-            action=action,
-            subject=subject,
-            before=before,
-            after=after,
-        )
 
 
 async def create_customer(counter: Counter, wanted: Mapping[str, Any]) -> CustomerDocument:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +12,7 @@ from gateway.customers.balance import tell_balance
 from gateway.deposits import repository
 from gateway.deposits.documents import deposit_document
 from gateway.domain.moment import Moment
+from gateway.invoices.standing import NO_HEADS, Confirmations
 from gateway.models import Currency, Deposit, Invoice, Network
 from gateway.webhooks.outbox import emit
 
@@ -23,7 +25,11 @@ So many of one customer do in a day; the customer's balance tells the rest.
 
 
 async def announce(
-    session: AsyncSession, deposits: Sequence[Deposit], name: str, moment: Moment
+    session: AsyncSession,
+    deposits: Sequence[Deposit],
+    name: str,
+    moment: Moment,
+    heads: Confirmations = NO_HEADS,
 ) -> None:
     """Tell merchants about these deposits of their invoices and customers.
 
@@ -44,11 +50,14 @@ async def announce(
         heard = await repository.heard_of(session, [deposit.id for deposit in mine])
         mine = [deposit for deposit in mine if deposit.id in heard]
     for deposit in mine:
-        await tell(session, deposit, name, moment)
+        await tell(session, deposit, name, moment, heads)
 
 
 async def announce_unmatched(
-    session: AsyncSession, found: Sequence[tuple[Deposit, Invoice]], moment: Moment
+    session: AsyncSession,
+    found: Sequence[tuple[Deposit, Invoice]],
+    moment: Moment,
+    heads: Confirmations,
 ) -> None:
     """Tell merchants what came to an address of their invoice and does not pay it."""
     for deposit, invoice in found:
@@ -64,7 +73,7 @@ async def announce_unmatched(
             merchant_id=invoice.merchant_id,
             livemode=invoice.livemode,
             subject=deposit.id,
-            data={"object": msgspec.to_builtins(deposit_document(deposit, currency))},
+            data={"object": _document(deposit, currency, heads)},
         )
 
 
@@ -81,7 +90,13 @@ async def announce_balances(
         await tell_balance(session, merchant_id, customer_id, currency_id, moment)
 
 
-async def tell(session: AsyncSession, deposit: Deposit, name: str, moment: Moment) -> None:
+async def tell(
+    session: AsyncSession,
+    deposit: Deposit,
+    name: str,
+    moment: Moment,
+    heads: Confirmations = NO_HEADS,
+) -> None:
     """Write one event of a deposit that belongs to a merchant."""
     if deposit.merchant_id is None:
         raise ValueError(f"deposit {deposit.id} belongs to nobody")
@@ -94,8 +109,12 @@ async def tell(session: AsyncSession, deposit: Deposit, name: str, moment: Momen
         merchant_id=deposit.merchant_id,
         livemode=not network.test,
         subject=deposit.id,
-        data={"object": msgspec.to_builtins(deposit_document(deposit, currency))},
+        data={"object": _document(deposit, currency, heads)},
     )
+
+
+def _document(deposit: Deposit, currency: Currency, heads: Confirmations) -> Any:
+    return msgspec.to_builtins(deposit_document(deposit, currency, heads.head_heights))
 
 
 async def _loud(

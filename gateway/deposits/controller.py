@@ -2,6 +2,7 @@
 
 from litestar import Controller, get
 
+from gateway.catalog.repository import scanned_heights
 from gateway.customers.repository import customer_of
 from gateway.deposits.documents import DepositDocument, deposit_document
 from gateway.deposits.explanation import ExplanationDocument, explanation_document
@@ -27,7 +28,7 @@ async def provide_filter(
     tx_hash: TxHash = None,
     payment_method: Id = None,
 ) -> dict[str, str]:
-    """Read the filters of a list; a hash is compared as its chain writes it."""
+    """Read the filters of a list; a hash may be written in any way."""
     given = {
         "invoice_id": invoice_id,
         "customer_id": customer_id,
@@ -53,10 +54,11 @@ class CustomerDepositController(Controller):
             found, currencies = await deposit_page(
                 session, actor.tenant, page, wanted, livemode=actor.livemode
             )
+            heads = await scanned_heights(session)
         return page_of(
             found,
             page,
-            lambda row: deposit_document(row, currencies[row.currency_id]),
+            lambda row: deposit_document(row, currencies[row.currency_id], heads),
             lambda row: row.id,
         )
 
@@ -77,10 +79,11 @@ class DepositController(Controller):
             found, currencies = await deposit_page(
                 session, actor.tenant, page, wanted, livemode=actor.livemode
             )
+            heads = await scanned_heights(session)
         return page_of(
             found,
             page,
-            lambda row: deposit_document(row, currencies[row.currency_id]),
+            lambda row: deposit_document(row, currencies[row.currency_id], heads),
             lambda row: row.id,
         )
 
@@ -107,4 +110,5 @@ class DepositController(Controller):
             row, currency = await deposit_of(
                 session, actor.tenant, deposit_id, livemode=actor.livemode
             )
-        return deposit_document(row, currency)
+            heads = await scanned_heights(session)
+        return deposit_document(row, currency, heads)

@@ -7,6 +7,7 @@ from litestar.response import Stream
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.catalog.repository import scanned_heights
 from gateway.deposits.controller import provide_filter
 from gateway.deposits.documents import DepositDocument, deposit_document
 from gateway.deposits.repository import currencies_of, deposits_found
@@ -39,7 +40,8 @@ class DepositExportController(Controller):
             session: AsyncSession, rows: Sequence[Deposit]
         ) -> Sequence[DepositDocument]:
             currencies = await currencies_of(session, rows)
-            return [deposit_document(row, currencies[row.currency_id]) for row in rows]
+            heads = await scanned_heights(session)
+            return [deposit_document(row, currencies[row.currency_id], heads) for row in rows]
 
         export = Export(name="deposits", columns=COLUMNS, select=select, shape=shape)
         return await exports.begin(call, export, format_)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.catalog.repository import suspended_currencies
 from gateway.domain.errors import Invalid
+from gateway.domain.hashes import spellings
 from gateway.domain.moment import ulid
 from gateway.models import (
     Currency,
@@ -69,7 +70,10 @@ def deposits_found(
     """Return the statement that selects the merchant's deposits of this kind."""
     query = _of_merchant(merchant_id, livemode=livemode)
     for name, value in wanted.items():
-        query = query.where(FILTERS[name] == value)
+        column = FILTERS[name]
+        query = query.where(
+            column.in_(spellings(value)) if name == "tx_hash" else column == value
+        )
     return query
 
 

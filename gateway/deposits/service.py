@@ -19,7 +19,7 @@ from gateway.deposits.fees import charge
 from gateway.domain import posting
 from gateway.invoices import repository as invoices
 from gateway.invoices.standing import Confirmations, emit_invoice, reconsider
-from gateway.ledger.service import post_many
+from gateway.ledger.service import post_run
 from gateway.models import Deposit, Invoice
 
 BATCH = 500
@@ -81,12 +81,12 @@ async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) 
     if any(deposit.kind == "token" for deposit in news):
         await writing.supersede_strays(session, arrivals[0].network_id, known)
     weighed = await attribution.weigh(session, arrivals[0].network_id, known.values(), moment)
-    await announce(session, news, "deposit.detected", moment)
+    await announce(session, news, "deposit.detected", moment, heads)
     shown = {a.pool.address: a.pool.invoice_id for a in arrivals if a.pool is not None}
     unmatched = [
         (d, owners[shown[d.address] or ""]) for d in news if d.reason == attribution.WRONG_ASSET
     ]
-    await announce_unmatched(session, unmatched, moment)
+    await announce_unmatched(session, unmatched, moment, heads)
     touched = weighed.invoices | {d.invoice_id for d in news if d.invoice_id is not None}
     await judge(
         desk,
@@ -124,8 +124,8 @@ async def confirm(
         if each.purpose != INTERNAL
     ]
     entries += await _fees(session, [each for each in deposits if each.purpose == INTERNAL])
-    await post_many(session, entries, moment)
-    await announce(session, deposits, "deposit.confirmed", moment)
+    await post_run(session, entries, moment)
+    await announce(session, deposits, "deposit.confirmed", moment, heads)
     credited = [each for each in deposits if each.id not in weighed.waiting]
     await announce_balances(session, [*credited, *weighed.credited], moment)
     paid |= weighed.invoices

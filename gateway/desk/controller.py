@@ -34,7 +34,7 @@ async def provide_filter(
     address: Text = None,
     tx_hash: Text = None,
 ) -> dict[str, str]:
-    """Read the filters of the list; addresses and hashes are compared as they are stored."""
+    """Read the filters of the list; addresses are compared as they are stored."""
     given = {
         "reason": reason,
         "network": network,

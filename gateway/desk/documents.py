@@ -77,14 +77,19 @@ class UnattributedDocument(msgspec.Struct, kw_only=True):
 
 
 class SuppressedDocument(msgspec.Struct, kw_only=True):
-    """Strays of one address and day: how many have a row, and how many more were only counted."""
+    """Strays of one address, day and asset: those with a row, and those that were only counted.
+
+    `asset` is null where more assets came in a day than are told apart.
+    """
 
     object: str
     network: str
     address: str
+    asset: str | None
     day: str
     kept: int
     dropped: int
+    dropped_amount_atomic: str
 
 
 def resolution_document(row: Resolution, payout: Withdrawal | None) -> ResolutionDocument:
@@ -154,12 +159,14 @@ def unattributed_document(
 
 
 def suppressed_document(row: StrayDay) -> SuppressedDocument:
-    """Shape one day of one address."""
+    """Shape one day of one asset at one address."""
     return SuppressedDocument(
         object="suppressed_deposits",
         network=row.network_id,
         address=display(row.address),
+        asset=display(row.asset) or None,
         day=row.day.isoformat(),
         kept=row.kept,
         dropped=row.dropped,
+        dropped_amount_atomic=str(row.dropped_units),
     )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.desk.documents import ResolutionDocument, resolution_document
 from gateway.domain.errors import NotFound
+from gateway.domain.hashes import spellings
 from gateway.models import Currency, Deposit, Network, Resolution, Stray, StrayDay, Withdrawal
 from gateway.paging import PageRequest, Slice, cut, newest_first
 
@@ -47,10 +48,11 @@ def _narrowed(
         "reason": table.reason,
         "network": table.network_id,
         "address": table.address,
-        "tx_hash": table.tx_hash,
     }
     for name in columns.keys() & wanted.keys():
         query = query.where(columns[name] == wanted[name])
+    if "tx_hash" in wanted:
+        query = query.where(table.tx_hash.in_(spellings(wanted["tx_hash"])))
     return query
 
 
@@ -87,7 +89,7 @@ async def suppressed(
         select(StrayDay)
         .join(Network, Network.id == StrayDay.network_id)
         .where(Network.test != livemode, StrayDay.dropped > 0)
-        .order_by(StrayDay.day.desc(), StrayDay.network_id, StrayDay.address)
+        .order_by(StrayDay.day.desc(), StrayDay.network_id, StrayDay.address, StrayDay.asset)
         .limit(SUPPRESSED_SHOWN)
     )
     if address is not None:

@@ -9,6 +9,7 @@ from gateway.domain.errors import Forbidden
 
 MERCHANT_SCOPES = frozenset(
     {
+        "audit:read",
         "balances:read",
         "customers:read",
         "customers:write",

@@ -24,7 +24,7 @@ _TRON_TEXT = re.compile(f"T[{base58.ALPHABET}]{{33}}", re.ASCII)
 _TRON_PREFIX = b"\x41"
 _CHECKSUM_BYTES = 4
 _SOLANA_BYTES = 32
-_UPPER_FROM = 8
+_UPPER_FROM = "8"
 """EIP-55: a letter is upper case where the hash has a digit of at least 8."""
 _SPELLED = 8_192
 """So many spellings a process keeps, of those it needed last: lists show the same ones again."""
@@ -73,10 +73,9 @@ def display(address: str) -> str:
 def _checksummed(address: str) -> str:
     digits = address[2:].lower()
     digest = keccak.new(digest_bits=256, data=digits.encode()).digest().hex()
-    spelled = zip(digits, digest, strict=False)
+    spelled = zip(digits, digits.upper(), digest, strict=False)
     return "0x" + "".join(
-        letter.upper() if int(nibble, 16) >= _UPPER_FROM else letter
-        for letter, nibble in spelled
+        [upper if nibble >= _UPPER_FROM else letter for letter, upper, nibble in spelled]
     )
 
 

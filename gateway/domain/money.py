@@ -7,6 +7,7 @@ here runs in a context that traps `Inexact` instead.
 import re
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from fractions import Fraction
+from functools import cache
 
 EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
 UINT256_MAX = 2**256 - 1
@@ -49,6 +50,12 @@ def to_text(units: int, decimals: int) -> str:
         return str(units)
     digits = str(abs(units)).zfill(decimals + 1)
     return f"{'-' if units < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+@cache
+def nothing(decimals: int) -> str:
+    """Return `to_text` of no units: most of a list says it."""
+    return to_text(0, decimals)
 
 
 def plain(value: Decimal) -> str:

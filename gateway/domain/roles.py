@@ -16,13 +16,15 @@ TEAM_SCOPES = frozenset({"team:read", "team:write"})
 HOUSE_SCOPES = frozenset({"people:read", "people:write"})
 """Likewise, for the operator's own people."""
 
-_READING = frozenset(scope for scope in MERCHANT_SCOPES if scope.endswith(":read"))
+_READING = frozenset(scope for scope in MERCHANT_SCOPES if scope.endswith(":read")) - {
+    "audit:read"  # it tells of colleagues, and from where they come
+}
 _SELLING = frozenset({"customers:write", "invoices:write", "subscriptions:write"})
 _BUILDING = frozenset({"settings:write", "webhooks:write"})
 _PAYING = frozenset({"transfers:create", "withdrawals:approve", "withdrawals:create"})
 _OF_TEAM_ROLES = {
     OWNER: MERCHANT_SCOPES | TEAM_SCOPES,
-    "manager": _READING | _SELLING | _PAYING | {"team:read"},
+    "manager": _READING | _SELLING | _PAYING | {"audit:read", "team:read"},
     "developer": _READING | _SELLING | _BUILDING | {"team:read"},
     "accountant": _READING | {"withdrawals:create"},
     "viewer": _READING,

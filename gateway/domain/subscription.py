@@ -90,14 +90,16 @@ def is_member(
     trial_until: datetime,
     paid_until: datetime | None,
     grace: timedelta,
+    goes_on: bool,
 ) -> bool:
     """Tell whether the customer may use what it subscribed to now.
 
     A trial and a paid period count to their end; who paid before is let in while the grace of the
-    next period lasts, and who never did is not.
+    next period lasts, and who never did is not. `goes_on` says that a next period is billed: also
+    where that has not been done yet, which is not the customer's fault.
     """
     if status == "trialing":
         return now < trial_until
     if paid_until is None or status in ("canceled", "ended"):
         return False
-    return now < paid_until + (grace if status == "past_due" else timedelta(0))
+    return now < paid_until + (grace if goes_on or status == "past_due" else timedelta(0))

@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""With these a spreadsheet begins to calculate (OWASP, CSV injection)."""
+BLANK = ("\t", "\r", "\n")
+"""What a spreadsheet passes over before it looks for a formula (OWASP, CSV injection)."""
+_CELL = re.compile(r"(?:^|[;|\t\r\n]\"*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where one begins, also where our commas are none to it: many a country separates with `;`."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 def cell(value: Any) -> str:
-    """Return one value as text; what could be a formula begins with an apostrophe.
+    """Return one value as text, with an apostrophe before whatever could be a formula.
 
     A plain negative number is none. Lists and objects become JSON.
     """
@@ -23,9 +25,10 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if text.startswith(FORMULA) and not _NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    if _NUMBER.fullmatch(text):
+        return text
+    calm = _CELL.sub(r"\g<0>'", text)
+    return f"'{calm}" if calm.startswith(BLANK) else calm
 
 
 def lines(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -75,7 +75,7 @@ class requires:  # noqa: N801 - reads as a word in the decorator
             if self.scope is not None:
                 _require_enrolled(actor, actor.signed_in, parts_of(connection).settings)
             _require_step_up(actor.signed_in, parts_of(connection).clock().at)
-        connection.scope["user"] = replace(actor, signed=signed is not None)
+        connection.scope["user"] = actor
 
 
 def require_live_key(actor: Actor, settings: Settings) -> None:
@@ -111,6 +111,7 @@ async def _identified(
         address=address,
         endpoint=f"{scope['method']} {scope['path']}",
         request_id=scope[REQUEST_ID],
+        signed=signed is not None,  # `require_genuine` refuses one that is not
     )
 
 

@@ -109,8 +109,14 @@ def answer(kept: Kept, *, replayed: bool) -> Response[Any]:
 
 
 async def provide_call(request: Request[Any, Any, Any]) -> Call:
-    """Gather the call of a guarded route."""
+    """Gather the call of a guarded route.
+
+    A body is read whichever route it comes to, so that it can be too large; where the route takes
+    none it means nothing, and may be no JSON.
+    """
     parts = parts_of(request)
+    body = await request.body()
+    takes_one = request.route_handler.parsed_data_field is not None
     return Call(
         actor=request.user,
         moment=parts.clock(),
@@ -118,7 +124,7 @@ async def provide_call(request: Request[Any, Any, Any]) -> Call:
         seal=parts.seal,
         method=request.method,
         path=request.url.path,
-        body=await request.body(),
+        body=body if takes_one else b"",
         idempotency_key=request.headers.get("Idempotency-Key"),
         settings=parts.settings,
     )

@@ -11,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
 from gateway.domain.errors import Forbidden
+from gateway.http.message_signatures import authority_of
 from gateway.http.request_signing import READING
 from gateway.http.wiring import parts_of
 
@@ -35,8 +36,7 @@ def require_own_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
 
 def origin_of(url: str) -> str:
     """Return scheme, host and port of an address, as browsers send them (RFC 6454 6.2)."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    return f"{urlsplit(url).scheme}://{authority_of(url)}"
 
 
 def session_cookie(token: str, *, seconds: int) -> Cookie:

@@ -113,10 +113,10 @@ def _component(request: HttpRequest, name: str) -> str:
     derived = {
         "@method": request.method,
         "@scheme": origin.scheme,
-        "@authority": _authority(request.origin),
+        "@authority": authority_of(request.origin),
         "@path": prefix + request.path,
         "@query": query,
-        "@target-uri": f"{origin.scheme}://{_authority(request.origin)}{prefix}{request.path}"
+        "@target-uri": f"{origin.scheme}://{authority_of(request.origin)}{prefix}{request.path}"
         + (query if request.query else ""),
     }
     if name not in derived:
@@ -124,7 +124,7 @@ def _component(request: HttpRequest, name: str) -> str:
     return derived[name]
 
 
-def _authority(url: str) -> str:
+def authority_of(url: str) -> str:
     """Return host and port in lower case, without the scheme's own port."""
     parts = urlsplit(url)
     host = parts.netloc.lower()

@@ -1,5 +1,6 @@
 """What the world sees of a deposit, by itself or inside its invoice."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -14,6 +15,7 @@ class DepositDocument(msgspec.Struct, kw_only=True):
 
     `fee` is what the house kept of it when it was credited.
     `matched` says what it counts for: an `invoice`, a `customer` whose address it came to, or `none`.
+    `confirmations` are the blocks on it, its own among them; null where it is in none, or nobody knows.
     """
 
     id: str
@@ -39,12 +41,15 @@ class DepositDocument(msgspec.Struct, kw_only=True):
     block_height: int
     block_hash: str
     block_time: datetime
+    confirmations: int | None
     detected_at: datetime
     confirmed_at: datetime | None
 
 
-def deposit_document(deposit: Deposit, currency: Currency) -> DepositDocument:
-    """Shape one deposit from its row."""
+def deposit_document(
+    deposit: Deposit, currency: Currency, heads: Mapping[str, int]
+) -> DepositDocument:
+    """Shape one deposit from its row; `heads` are the newest scanned heights, by network."""
     return DepositDocument(
         id=deposit.id,
         object="deposit",
@@ -69,9 +74,18 @@ def deposit_document(deposit: Deposit, currency: Currency) -> DepositDocument:
         block_height=deposit.block_height,
         block_hash=deposit.block_hash,
         block_time=deposit.block_time,
+        confirmations=confirmations_of(deposit, heads),
         detected_at=deposit.detected_at,
         confirmed_at=deposit.confirmed_at,
     )
+
+
+def confirmations_of(deposit: Deposit, heads: Mapping[str, int]) -> int | None:
+    """Return how many blocks are on a deposit; one was read, though its head may not be told yet."""
+    head = heads.get(deposit.network_id)
+    if head is None or deposit.status == "reorged":
+        return None
+    return max(head - deposit.block_height + 1, 1)
 
 
 def _matched(deposit: Deposit) -> str:

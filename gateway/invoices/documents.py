@@ -115,7 +115,8 @@ class InvoiceDocument(msgspec.Struct, kw_only=True, gc=False):
 class History(NamedTuple):
     """What happened to one invoice: its rows, newest deposits and oldest steps first.
 
-    `expanded` holds the currencies of the deposits where these are to be shown.
+    `expanded` holds the currencies of the deposits where these are to be shown, `heads` the newest
+    scanned heights of their networks.
     """
 
     deposits: Sequence[Deposit]
@@ -124,6 +125,7 @@ class History(NamedTuple):
     rates: Sequence[PaymentOptionRate]
     receipts: Sequence[ReceiptRate]
     expanded: Mapping[str, Currency] | None = None
+    heads: Mapping[str, int] = {}
 
 
 def invoice_document(
@@ -154,7 +156,9 @@ def invoice_document(
         confirmations=invoice.confirmations,
         confirmation_policy=invoice.confirmation_policy,
         payment_options=[
-            option_document(option, standing, paid.remainder, history.rates)
+            option_document(
+                option, standing, paid.remainder, history.rates, invoice.confirmations
+            )
             for option in options
         ],
         created_at=invoice.created_at,
@@ -174,7 +178,10 @@ def invoice_document(
         refunds=[_refund_document(row, currency) for row, currency in history.refunds],
         deposits=UNSET
         if history.expanded is None
-        else [deposit_document(d, history.expanded[d.currency_id]) for d in history.deposits],
+        else [
+            deposit_document(d, history.expanded[d.currency_id], history.heads)
+            for d in history.deposits
+        ],
     )
 
 

@@ -1,6 +1,6 @@
-"""What the world sees of one way to pay an invoice, and the links that wallets understand."""
+"""What the world sees of one way to pay an invoice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple
@@ -9,7 +9,15 @@ import msgspec
 
 from gateway.domain.addresses import display
 from gateway.domain.invoice import Asked, Lock, asked
-from gateway.domain.money import plain, to_text
+from gateway.domain.money import nothing, plain, to_text
+from gateway.invoices.wallets import (
+    Request,
+    WalletLinkDocument,
+    chain_id,
+    payment_uri,
+    qr_text,
+    wallet_links,
+)
 from gateway.models import Currency, Deposit, Network, PaymentOption, PaymentOptionRate
 
 STANDING = ("pending", "confirmed")
@@ -30,15 +38,19 @@ class PaymentOptionDocument(msgspec.Struct, kw_only=True, gc=False):
     """One way to pay: amounts are decimal strings in whole coins, `*_atomic` in base units.
 
     Where the invoice's amount is open, `amount` and `amount_due` are null and the rate is a hint.
+    `memo` would have to stand in the payment; each invoice has its own address, so it is null.
+    `confirmations_required` settle the invoice; null where the chain alone says what is final.
     """
 
     payment_method: str
     currency: str
     network: str
     network_name: str
+    chain_id: str
     contract_address: str | None
     decimals: int
     address: str | None
+    memo: str | None
     amount: str | None
     amount_atomic: str | None
     amount_paid: str
@@ -47,8 +59,10 @@ class PaymentOptionDocument(msgspec.Struct, kw_only=True, gc=False):
     rate_source: str
     rate_locked_at: datetime
     rate_history: list[PastRateDocument]
+    confirmations_required: int | None
     payment_uri: str | None
     qr_text: str | None
+    wallet_links: list[WalletLinkDocument]
 
 
 class Option(NamedTuple):
@@ -66,16 +80,17 @@ def paid_units(option: Option, standing: Sequence[Deposit]) -> int:
     return sum(d.units for d in standing if d.currency_id == option.currency.id)
 
 
-def share(option: Option, standing: Sequence[Deposit]) -> Fraction:
-    """Return what part of the invoice this option's currency has paid, at the newest lock."""
-    whole = option.row.amount_units
-    return Fraction(0) if whole is None else Fraction(paid_units(option, standing), whole)
-
-
 def asked_of(
-    option: Option, standing: Sequence[Deposit], rates: Sequence[PaymentOptionRate]
+    option: Option,
+    standing: Sequence[Deposit],
+    rates: Sequence[PaymentOptionRate],
+    *,
+    at: datetime | None = None,
 ) -> Asked | None:
-    """Return what the option asks for, whose rates of before are among `rates`; None where open."""
+    """Return what the option asks for, whose rates of before are among `rates`; None where open.
+
+    `at` is when its first payment comes where none came yet.
+    """
     if option.row.amount_units is None:
         return None
     if not rates:
@@ -87,7 +102,7 @@ def asked_of(
         for past in rates
         if past.currency_id == name and past.amount_units is not None
     ]
-    return asked(option.row.amount_units, before, min(came, default=None))
+    return asked(option.row.amount_units, before, min(came, default=at))
 
 
 def option_document(
@@ -95,28 +110,37 @@ def option_document(
     standing: Sequence[Deposit],
     remainder: Fraction,
     rates: Sequence[PaymentOptionRate],
+    confirmations: int | None,
 ) -> PaymentOptionDocument:
-    """Shape one option; `remainder` is the part of the invoice that no currency has paid."""
-    row, currency = option.row, option.currency
+    """Shape one option; `remainder` is the part of the invoice that no currency has paid.
+
+    `confirmations` settle the invoice before finality.
+    """
+    row, currency, network = option
     whole = row.amount_units
     part, of = remainder.numerator, remainder.denominator
     due = None if whole is None else -(-whole * part // of)  # up
     amount = coins(whole, currency)
+    paid = paid_units(option, standing)
     # As people should see it; None before the option is chosen.
     address = None if row.address is None else display(row.address)
-    uri = payment_uri(option, address, due)
+    amount_due = amount if due == whole else coins(due, currency)
+    request = Request(currency, network, address, due, amount_due)
+    uri = payment_uri(request)
     return PaymentOptionDocument(
         payment_method=currency.id,
         currency=currency.code,
         network=currency.network_id,
-        network_name=option.network.display_name,
+        network_name=network.display_name,
+        chain_id=chain_id(network.family, network.identity),
         contract_address=currency.contract,
         decimals=currency.decimals,
         address=address,
+        memo=None,
         amount=amount,
         amount_atomic=None if whole is None else str(whole),
-        amount_paid=to_text(paid_units(option, standing), currency.decimals),
-        amount_due=amount if due == whole else coins(due, currency),
+        amount_paid=to_text(paid, currency.decimals) if paid else nothing(currency.decimals),
+        amount_due=amount_due,
         rate=plain(row.rate),
         rate_source=row.rate_source,
         rate_locked_at=row.rate_at,
@@ -133,51 +157,20 @@ def option_document(
         ]
         if rates
         else [],
+        confirmations_required=_required(confirmations, network.final_confirmations),
         payment_uri=uri,
-        qr_text=qr_text(option, address, uri),
+        qr_text=qr_text(request, uri),
+        wallet_links=wallet_links(request, uri),
     )
+
+
+def _required(wanted: int | None, final: int | None) -> int | None:
+    """Return what comes first: the confirmations that the merchant wants, or those of finality."""
+    if wanted is None or final is None:
+        return final if wanted is None else wanted
+    return min(wanted, final)
 
 
 def coins(units: int | None, currency: Currency) -> str | None:
     """Return base units in whole coins; None stays None."""
     return None if units is None else to_text(units, currency.decimals)
-
-
-def payment_uri(option: Option, address: str | None, units: int | None) -> str | None:
-    """Return the request link: EIP-681 on Ethereum, Solana Pay on Solana, none on Tron.
-
-    Tron has no URI standard; a bare address is what its wallets scan. Without units the payer
-    says how much.
-    """
-    currency, network = option.currency, option.network
-    if address is None or network.family == "tron":
-        return None
-    if network.family == "solana":
-        return f"solana:{address}" + _query(
-            {
-                "amount": coins(units, currency),
-                "spl-token": currency.contract,
-            }
-        )
-    if currency.contract is None:
-        value = None if units is None else str(units)
-        return f"ethereum:{address}@{network.identity}" + _query({"value": value})
-    wanted = {"address": address, "uint256": None if units is None else str(units)}
-    return f"ethereum:{currency.contract}@{network.identity}/transfer" + _query(wanted)
-
-
-def _query(parameters: Mapping[str, str | None]) -> str:
-    """Return the query of a link; what is None stays out."""
-    given = "&".join(
-        [f"{name}={value}" for name, value in parameters.items() if value is not None]
-    )
-    return f"?{given}" if given else ""
-
-
-def qr_text(option: Option, address: str | None, uri: str | None) -> str | None:
-    """Return what the QR carries: the full request only where a naive wallet still pays us.
-
-    An ERC-20 request has the token contract where a naive wallet looks for the recipient.
-    """
-    erc20 = option.network.family == "ethereum" and option.currency.contract is not None
-    return address if uri is None or erc20 else uri

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.audit.service import record
+from gateway.audit.noting import Noting
 from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
 from gateway.settings import Settings
@@ -38,29 +37,10 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Noting):
     """What every use case needs: the transaction, who asks, the rules, the moment."""
 
     session: AsyncSession
     actor: Actor
     settings: Settings
     moment: Moment
-
-    async def note(
-        self,
-        action: str,
-        subject: str,
-        after: Mapping[str, Any],
-        *,
-        before: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Write one row of the audit log."""
-        await record(
-            self.session,
-            self.actor,
-            self.moment,
-            action=action,
-            subject=subject,
-            before=before,
-            after=after,
-        )

@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from gateway.domain.money import FIAT_DECIMALS, plain, to_text
+from gateway.domain.money import FIAT_DECIMALS, nothing, to_text
 from gateway.invoices.option_documents import Option, asked_of, paid_units
 from gateway.models import Deposit, Invoice, PaymentOptionRate, ReceiptRate
 
@@ -36,7 +36,7 @@ def paid_of(
 ) -> Paid:
     """Return what standing deposits have paid; what is due is rounded up, the others down."""
     decimals = amount_decimals(invoice.currency, invoice.amount)
-    zero = to_text(0, decimals)
+    zero = nothing(decimals)
     if invoice.amount is None:
         worth = _worth(options, standing, receipts) if standing else _NOTHING
         shown = _rounded_down(worth.numerator, worth.denominator, decimals)
@@ -74,9 +74,10 @@ def _share(
 
 def amount_decimals(currency: str, amount: Decimal | None) -> int:
     """Return how many digits an amount of this currency is shown with: at least its own."""
-    text = "" if amount is None else plain(amount)
-    written = len(text.partition(".")[2])
-    return max(FIAT_DECIMALS.get(currency, 8), written)
+    usual = FIAT_DECIMALS.get(currency, 8)
+    if amount is None:
+        return usual
+    return max(usual, len(f"{amount:f}".rstrip("0").partition(".")[2]))
 
 
 def _worth(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.catalog.repository import scanned_heights
 from gateway.domain.errors import NotFound
 from gateway.invoices.documents import History, InvoiceDocument, Option, invoice_document
 from gateway.invoices.rows import (
@@ -123,6 +124,7 @@ async def documents_of(
         (RECEIPTS, [i.id for i in invoices if i.amount is None and deposits[i.id]]),
     )
     currencies = await _currencies(session, options, deposits) if expanded else None
+    heads = await scanned_heights(session) if expanded else {}
     return [
         invoice_document(
             invoice,
@@ -134,6 +136,7 @@ async def documents_of(
                 rates=rates.get(invoice.id, []),
                 receipts=receipts.get(invoice.id, []),
                 expanded=currencies,
+                heads=heads,
             ),
             public_url=public_url,
         )

@@ -8,14 +8,32 @@ from sqlalchemy import func, select
 from gateway.domain.errors import Invalid
 from gateway.domain.money import AmountError, parse_decimal
 from gateway.domain.tax import with_tax
+from gateway.invoices.activation import choose
 from gateway.invoices.documents import amount_decimals
 from gateway.invoices.orders import Desk, Order
-from gateway.invoices.repository import options_of
+from gateway.invoices.repository import invoice_of, options_of
 from gateway.invoices.wishes import Wishes
 from gateway.models import Invoice
 
 LOOKED_AT = 50
 """So many of one order id and amount, the newest; whoever has more gets one more."""
+
+
+async def reused(desk: Desk, order: Order, usual: Wishes) -> Invoice | None:
+    """Return the open invoice that this order asks for; what it wants at once gets its address."""
+    found = await pending_like(desk, order, usual)
+    if found is None or not order.activate:
+        return found
+    session, actor = desk.session, desk.actor
+    invoice = await invoice_of(
+        session, actor.tenant, found.id, livemode=actor.livemode, lock=True
+    )
+    if invoice.status != "pending":  # it was paid or called off meanwhile
+        return None
+    for method in sorted(set(order.activate)):
+        if await choose(session, desk.settings, invoice, method, desk.moment):
+            await desk.note("invoice.method_chosen", invoice.id, {"payment_method": method})
+    return invoice
 
 
 async def pending_like(desk: Desk, order: Order, usual: Wishes) -> Invoice | None:

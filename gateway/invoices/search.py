@@ -16,6 +16,7 @@ from sqlalchemy.types import NULLTYPE
 
 from gateway.db import send
 from gateway.domain.addresses import AddressError, canonical
+from gateway.domain.hashes import spellings
 from gateway.domain.moment import ulid
 from gateway.models import Invoice
 from gateway.paging import PageRequest, Slice, cut
@@ -104,6 +105,8 @@ async def found_by(
         if value is not None:
             found.where.append(condition)
             found.values[name] = value
+    if wanted.tx_hash is not None:
+        found.values["tx_hash"] = spellings(wanted.tx_hash)
     _begin_at(found, wanted)
     if wanted.address is not None:
         found.where.append(await _shown(session, found, wanted.address, test=not livemode))
@@ -130,7 +133,7 @@ _CONDITIONS = {
     "payment_method": "EXISTS (SELECT FROM payment_option o "
     "WHERE o.invoice_id = i.id AND o.currency_id = %(payment_method)s)",
     "tx_hash": "i.id IN (SELECT d.invoice_id FROM deposit d "
-    "WHERE d.network_id IN (SELECT n.id FROM network n) AND d.tx_hash = %(tx_hash)s "
+    "WHERE d.network_id IN (SELECT n.id FROM network n) AND d.tx_hash = ANY(%(tx_hash)s) "
     "AND d.merchant_id = %(merchant_id)s)",
 }
 """What each filter asks of an invoice."""

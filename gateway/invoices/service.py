@@ -17,7 +17,7 @@ from gateway.invoices.documents import History, InvoiceDocument, Option, invoice
 from gateway.invoices.offers import Asked, Offer, offers_for
 from gateway.invoices.orders import Desk, Order
 from gateway.invoices.repository import documents_of
-from gateway.invoices.reuse import pending_like
+from gateway.invoices.reuse import reused
 from gateway.invoices.search import INVOICE
 from gateway.invoices.standing import emit_document
 from gateway.invoices.wishes import Defaults, Wishes, ask_wishes, wishes_of
@@ -59,7 +59,7 @@ async def create_invoice(
     if order.customer_id is not None:
         await require_customer(session, actor, order.customer_id, living=True)
     if order.reuse_pending:
-        pending = await pending_like(desk, order, usual)
+        pending = await reused(desk, order, usual)
         if pending is not None:
             return await shown(session, desk.settings, pending)
     asked = Asked(

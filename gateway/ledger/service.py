@@ -1,6 +1,7 @@
 """Posting: write one journal once, and let the database do the arithmetic."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 from sqlalchemy import insert
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
@@ -52,6 +53,25 @@ async def post_many(
 
     Accounts are locked in the order of `post`: merchants first, the hot custody row last.
     """
+    await _post_all(session, entries, moment, _POSTINGS)
+
+
+async def post_run(
+    session: AsyncSession, entries: Sequence[JournalEntry], moment: Moment
+) -> None:
+    """As `post_many`, but each wallet is written once, however many postings it has.
+
+    The watcher alone may do so.
+    """
+    await _post_all(session, entries, moment, _RUN)
+
+
+async def _post_all(
+    session: AsyncSession,
+    entries: Sequence[JournalEntry],
+    moment: Moment,
+    statement: LiteralString,
+) -> None:
     if not entries:
         return
     journals = [
@@ -79,7 +99,7 @@ async def post_many(
         }
         for place, (journal_id, posting) in enumerate(rows)
     ]
-    await send(session, _POSTINGS, {"rows": as_json(postings), "at": moment.at})
+    await send(session, statement, {"rows": as_json(postings), "at": moment.at})
 
 
 async def post_covered(session: AsyncSession, entry: JournalEntry, moment: Moment) -> None:
@@ -119,3 +139,5 @@ FROM jsonb_to_recordset(%(rows)s)
                 confirmed numeric, locked numeric)
 ORDER BY place
 """
+# The trigger of this view does the same for all rows at once.
+_RUN = "INSERT INTO posting_run (entries, at) VALUES (%(rows)s, %(at)s)"

@@ -24,7 +24,13 @@ from gateway.models.approvals import (
     PolicySnapshot,
 )
 from gateway.models.cancels import CancelRequest
-from gateway.models.catalog import Currency, Network, NetworkHealth, PriceHistory
+from gateway.models.catalog import (
+    Currency,
+    Network,
+    NetworkCondition,
+    NetworkHealth,
+    PriceHistory,
+)
 from gateway.models.chain import Block, Cursor, Transaction
 from gateway.models.columns import Table
 from gateway.models.customers import Customer, CustomerTransfer
@@ -54,6 +60,8 @@ from gateway.models.reconciliation import (
     AssetHold,
     Reconciliation,
     ReconciliationMark,
+    SignatureDrift,
+    SignatureMark,
 )
 from gateway.models.referrals import (
     Commission,
@@ -121,6 +129,7 @@ __all__ = [
     "Merchant",
     "MerchantSettings",
     "Network",
+    "NetworkCondition",
     "NetworkHealth",
     "Notification",
     "NotificationCursor",
@@ -150,6 +159,8 @@ __all__ = [
     "Resolution",
     "SignInAttempt",
     "Signature",
+    "SignatureDrift",
+    "SignatureMark",
     "Simulation",
     "Stray",
     "StrayDay",

@@ -22,6 +22,7 @@ class Network(Table):
     local: Mapped[bool]
     enabled: Mapped[bool]
     disabled_reason: Mapped[str | None]
+    final_confirmations: Mapped[int | None]
 
 
 class Currency(Table):
@@ -57,6 +58,16 @@ class NetworkHealth(Table):
     trouble: Mapped[str | None]
     troubles: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     updated_at: Mapped[datetime]
+
+
+class NetworkCondition(Table):
+    """What merchants were last told of a network; `doubted_since` while it looks otherwise."""
+
+    __tablename__ = "network_condition"
+    network_id: Mapped[TextKey]
+    degraded: Mapped[bool]
+    since: Mapped[datetime]
+    doubted_since: Mapped[datetime | None]
 
 
 class PriceHistory(Table):

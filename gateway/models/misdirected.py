@@ -31,7 +31,11 @@ class Stray(Table):
 
 
 class StrayDay(Table):
-    """How many strays of one address and day have a row, and how many more there were."""
+    """How many strays of one address, day and asset have a row, and how many more there were.
+
+    `asset` is empty where more assets came than are told apart. `largest_units` is the largest of
+    those that have a row.
+    """
 
     __tablename__ = "stray_day"
     network_id: Mapped[TextKey]
@@ -39,6 +43,9 @@ class StrayDay(Table):
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     kept: Mapped[int]
     dropped: Mapped[int]
+    asset: Mapped[TextKey] = mapped_column(default="")
+    largest_units: Mapped[UnitsColumn]
+    dropped_units: Mapped[UnitsColumn]
 
 
 class Resolution(Table):

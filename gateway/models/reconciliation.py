@@ -45,6 +45,35 @@ class ReconciliationMark(Table):
     expiries_through: Mapped[datetime]
 
 
+class SignatureDrift(Table):
+    """One transaction of which the keystore's journal and our rows do not say the same.
+
+    `number` is the keystore's, None where its journal has none; amounts are of this currency, by
+    the journal and by our rows.
+    """
+
+    __tablename__ = "signature_drift"
+    currency_id: Mapped[TextKey]
+    network_id: Mapped[str]
+    tx_hash: Mapped[TextKey]
+    order_id: Mapped[str]
+    number: Mapped[int | None]
+    signed_units: Mapped[UnitsColumn]
+    known_units: Mapped[UnitsColumn]
+    acknowledged: Mapped[bool]
+    reason: Mapped[str]
+    since: Mapped[datetime]
+
+
+class SignatureMark(Table):
+    """Up to which number a network's signatures were compared on the way through the journal."""
+
+    __tablename__ = "signature_mark"
+    network_id: Mapped[TextKey]
+    number: Mapped[int]
+    checked_at: Mapped[datetime]
+
+
 class AssetHold(Table):
     """Why payouts of an asset wait; `address` is empty where the whole asset is meant."""
 

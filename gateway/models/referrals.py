@@ -49,7 +49,10 @@ class ReferralSchedule(Table):
 
 
 class CommissionPot(Table):
-    """What one payment earned that may be shared; `reason` says why it is not shared yet."""
+    """What one payment earned that may be shared; `reason` says why it is not shared yet.
+
+    With `refunded_at` some of it went back since anybody looked.
+    """
 
     __tablename__ = "commission_pot"
     payment_id: Mapped[TextKey]
@@ -63,6 +66,7 @@ class CommissionPot(Table):
     shared_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    refunded_at: Mapped[datetime | None]
 
 
 class CustomerPaid(Table):

@@ -12,7 +12,8 @@ from gateway.models.columns import Table, TextKey
 class WebhookEndpoint(Table):
     """Where a merchant wants its events. Secrets are derived, never stored.
 
-    Until `previous_until` the secret before the newest signs as well.
+    Until `previous_until` the secret before the newest signs as well. Nothing that was sent
+    there has arrived since `failing_since`, the first failure.
     """
 
     __tablename__ = "webhook_endpoint"
@@ -27,6 +28,7 @@ class WebhookEndpoint(Table):
     api_version: Mapped[str]
     status: Mapped[str]
     exhausted_in_a_row: Mapped[int]
+    failing_since: Mapped[datetime | None]
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 

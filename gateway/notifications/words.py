@@ -27,6 +27,7 @@ _ALERTS = {
     "user.role_changed": "Somebody has another role in the team",
     "webhook_endpoint.changed": "A webhook endpoint was changed",
     "webhook_endpoint.created": "A webhook endpoint was added",
+    "webhook_endpoint.deleted": "A webhook endpoint was removed",
     "webhook_endpoint.secret_rotated": "A webhook endpoint got a new secret",
     "withdrawal_settings.changed": "The rules for withdrawals were changed",
 }
@@ -61,9 +62,15 @@ def _invoice(
     currency = invoice["currency"]
     return f"Invoice {invoice['id']} {state}", [
         f"Invoice {invoice['id']} {state}.",
-        f"Amount: {invoice['amount']} {currency}",
-        f"Paid: {invoice['amount_paid']} {currency}",
-        f"Due: {invoice['amount_due']} {currency}",
+        *(
+            f"{name}: {amount} {currency}"
+            for name, amount in (
+                ("Amount", invoice["amount"]),
+                ("Paid", invoice["amount_paid"]),
+                ("Due", invoice["amount_due"]),
+            )
+            if amount is not None  # an invoice that takes whatever comes asks for none
+        ),
     ]
 
 

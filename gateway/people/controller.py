@@ -19,7 +19,8 @@ from gateway.people.documents import (
     invitation_document,
     user_document,
 )
-from gateway.people.invitations import Desk, invite_to_team, revoke_invitation
+from gateway.people.invitations import invite_by_house, invite_to_team
+from gateway.people.offers import Desk, revoke_invitation
 from gateway.people.schemas import ChangeTeamMember, InviteToTeam, set_fields
 from gateway.settings import Settings
 
@@ -181,12 +182,11 @@ class MerchantUserController(Controller):
     async def invite(
         self, call: Call, settings: Settings, merchant_id: UserId, data: InviteToTeam
     ) -> Response[InvitationDocument]:
-        """Invite somebody to a merchant's team, its first owner above all."""
+        """Invite the first one to a merchant's team; from then on its owners invite."""
 
         async def work(session: AsyncSession) -> InvitationDocument:
             async with acting_for(session, merchant_id):
-                await merchant_of(session, merchant_id)
                 desk = desk_of(call, session, settings)
-                return await invite_to_team(desk, merchant_id, data.email, data.team_role)
+                return await invite_by_house(desk, merchant_id, data.email, data.team_role)
 
         return await call.once(work)

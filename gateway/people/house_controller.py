@@ -16,7 +16,8 @@ from gateway.people.documents import (
     invitation_document,
     user_document,
 )
-from gateway.people.invitations import invite_to_house, revoke_invitation
+from gateway.people.invitations import invite_to_house
+from gateway.people.offers import revoke_invitation
 from gateway.people.schemas import ChangeOperator, InviteToHouse
 from gateway.settings import Settings
 

@@ -13,6 +13,7 @@ from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Forbidden, Invalid, TooMany
 from gateway.domain.moment import Moment
 from gateway.domain.roles import ADMIN, MERCHANT
+from gateway.merchants.repository import merchant_of
 from gateway.models import Invitation, User
 from gateway.notifications import Message, post
 from gateway.people import repository
@@ -22,6 +23,7 @@ from gateway.people.documents import (
     invitation_document,
     user_document,
 )
+from gateway.people.offers import Desk, note, replace_letters
 from gateway.sessions import tokens
 from gateway.sessions.credentials import dead_token, new_hash
 from gateway.sessions.letters import shown
@@ -34,20 +36,15 @@ INVITATIONS_A_DAY = 100
 RETRY_SECONDS = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every use case needs: the transaction, who asks, the moment, the configuration."""
-
-    session: AsyncSession
-    actor: Actor
-    moment: Moment
-    settings: PeopleSettings
-
-
 async def invite_to_team(
     desk: Desk, merchant_id: str, email: str, team_role: str
 ) -> InvitationDocument:
-    """Ask somebody into a merchant's team, inside that tenant; so many a day."""
+    """Ask somebody into a merchant's team, inside that tenant; so many a day.
+
+    What was written to the same mailbox before ends: nobody has a choice of roles, or a way back.
+    """
+    # Its row lock makes counting, replacing and writing one step.
+    await merchant_of(desk.session, merchant_id, lock=True)
     since = desk.moment.at - A_DAY
     if await repository.invited_since(desk.session, merchant_id, since) >= INVITATIONS_A_DAY:
         raise TooMany(
@@ -56,6 +53,7 @@ async def invite_to_team(
             retry_after_seconds=RETRY_SECONDS,
         )
     token, values = _drawn(desk, email)
+    await replace_letters(desk, merchant_id, str(values["email"]))
     values |= {
         "merchant_id": merchant_id,
         "role": MERCHANT,
@@ -67,9 +65,26 @@ async def invite_to_team(
     return await _sent(desk, merchant_id, str(values["id"]), token)
 
 
+async def invite_by_house(
+    desk: Desk, merchant_id: str, email: str, team_role: str
+) -> InvitationDocument:
+    """Ask the first one into a merchant's team, as an operator inside that tenant.
+
+    One offer stands at a time, and none is made beside people who are there: else whoever is of
+    the house could be a second person at the merchant's own gate.
+    """
+    await merchant_of(desk.session, merchant_id, lock=True)
+    if await repository.has_people(desk.session, merchant_id):
+        raise Conflict("the team has people: its owners invite", code="team_not_empty")
+    await replace_letters(desk, merchant_id, None)
+    return await invite_to_team(desk, merchant_id, email, team_role)
+
+
 async def invite_to_house(desk: Desk, email: str, role: str) -> InvitationDocument:
     """Ask somebody to the operator's own people; the database takes it from an admin alone."""
     token, values = _drawn(desk, email)
+    await repository.locked_admins(desk.session)
+    await replace_letters(desk, None, str(values["email"]))
     asked = {
         "hash": desk.actor.session.token_hash,
         "id": values["id"],
@@ -82,24 +97,6 @@ async def invite_to_house(desk: Desk, email: str, role: str) -> InvitationDocume
     if not await repository.invite_operator(desk.session, asked):
         raise Forbidden("only an admin invites here", code="insufficient_scope")
     return await _sent(desk, None, str(values["id"]), token)
-
-
-async def revoke_invitation(
-    desk: Desk, merchant_id: str | None, invitation_id: str
-) -> InvitationDocument:
-    """Take an invitation back; one that was accepted stays what it is."""
-    row = await repository.invitation_of(desk.session, merchant_id, invitation_id, lock=True)
-    if row.accepted_at is not None:
-        raise Conflict("this invitation was accepted", code="invitation_accepted")
-    if row.revoked_at is None:
-        await _revoked(desk, row)
-    return invitation_document(row)
-
-
-async def take_back_offers(desk: Desk, user_id: str) -> None:
-    """Revoke what somebody offered who may offer no more: nobody comes back by an own letter."""
-    for row in await repository.open_invitations_by(desk.session, user_id):
-        await _revoked(desk, row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +197,7 @@ async def _sent(
     row = await repository.invitation_of(desk.session, merchant_id, invitation_id)
     await post(desk.session, _letter(row, token, desk.settings), desk.moment)
     after = {"email": row.email, "role": row.role, "team_role": row.team_role}
-    await _note(desk, "invitation.created", row, after)
+    await note(desk, "invitation.created", row, after)
     return invitation_document(row)
 
 
@@ -213,24 +210,4 @@ def _letter(row: Invitation, token: str, settings: PeopleSettings) -> Message:
     )
     return Message(
         row.merchant_id, row.email, "person.invited", "You are invited", body, secret=True
-    )
-
-
-async def _revoked(desk: Desk, row: Invitation) -> None:
-    """End an invitation, on the record of its merchant: an admin's tenant is another."""
-    row.revoked_at = desk.moment.at
-    await desk.session.flush()
-    async with acting_for(desk.session, row.merchant_id or desk.actor.key_id):
-        await _note(desk, "invitation.revoked", row, {"revoked_at": row.revoked_at.isoformat()})
-
-
-async def _note(desk: Desk, action: str, row: Invitation, after: dict[str, Any]) -> None:
-    await record(
-        desk.session,
-        desk.actor,
-        desk.moment,
-        action=action,
-        subject=row.id,
-        merchant_id=row.merchant_id,
-        after=after,
     )

@@ -127,6 +127,33 @@ async def open_invitations_by(session: AsyncSession, user_id: str) -> Sequence[I
     return (await session.scalars(query)).all()
 
 
+async def open_invitations(
+    session: AsyncSession, merchant_id: str | None, email: str | None
+) -> Sequence[Invitation]:
+    """Lock and return what nobody took yet of one merchant, or of the house; with a mailbox its own."""
+    query = (
+        select(Invitation)
+        .where(
+            Invitation.merchant_id.is_not_distinct_from(merchant_id),
+            Invitation.accepted_at.is_(None),
+            Invitation.revoked_at.is_(None),
+        )
+        .order_by(Invitation.id)
+        .with_for_update()
+    )
+    if email is not None:
+        query = query.where(func.lower(Invitation.email) == func.lower(email))
+    return (await session.scalars(query)).all()
+
+
+async def has_people(session: AsyncSession, merchant_id: str) -> bool:
+    """Tell whether somebody is in a merchant's team who may act."""
+    query = select(User.id).where(
+        User.merchant_id == merchant_id, User.status == "active", User.deleted_at.is_(None)
+    )
+    return await session.scalar(query.limit(1)) is not None
+
+
 async def add_invitation(session: AsyncSession, values: dict[str, Any]) -> None:
     """Write an invitation to a merchant's team."""
     await session.execute(insert(Invitation).values(**values))

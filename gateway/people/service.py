@@ -9,10 +9,18 @@ from gateway.accounts.makers import maker_changed, rights_of
 from gateway.audit.service import record
 from gateway.domain.errors import Conflict, Forbidden
 from gateway.models import User
+from gateway.notifications import post
 from gateway.people import repository
 from gateway.people.documents import UserDocument, user_document
-from gateway.people.invitations import Desk, take_back_offers, taken
+from gateway.people.invitations import taken
+from gateway.people.offers import Desk, take_back_offers, take_back_places
+from gateway.sessions.letters import account_letter
 from gateway.sessions.repository import revoke_all
+
+_SENTENCES = {
+    "active": "Your account is in force again.",
+    "suspended": "Your account was suspended: nobody is signed in to it any more.",
+}
 
 
 async def change_member(
@@ -57,6 +65,7 @@ async def change_operator(
         await take_back_offers(desk, user_id)
         before, after = {"role": row.role}, {"role": role}
         await _note(desk, "user.role_changed", row, before, after)
+        await _tell(desk, row, after)
         await desk.session.refresh(row)
     return await _changed(desk, row, {} if status is None else {"status": status})
 
@@ -113,6 +122,7 @@ async def _changed(desk: Desk, row: User, changes: Mapping[str, Any]) -> UserDoc
             await take_back_offers(desk, row.id)
         action = "user.role_changed" if "team_role" in after else "user.changed"
         await _note(desk, action, row, before, after)
+        await _tell(desk, row, after)
     return user_document(row)
 
 
@@ -121,9 +131,23 @@ async def _removed(desk: Desk, row: User) -> UserDocument:
     await desk.session.flush()
     await revoke_all(desk.session, row.id, desk.moment.at)
     await take_back_offers(desk, row.id)
+    await take_back_places(desk, row)
     after = {"deleted_at": row.deleted_at.isoformat()}
     await _note(desk, "user.deleted", row, {"deleted_at": None}, after)
+    await _tell(desk, row, after)
     return user_document(row)
+
+
+async def _tell(desk: Desk, row: User, after: Mapping[str, Any]) -> None:
+    """Write to the person what others changed of the account: nobody is put out in silence."""
+    sentences = [_SENTENCES[after["status"]]] if "status" in after else []
+    if role := after.get("team_role") or after.get("role"):
+        sentences.append(f"Your role is another one now: {role}.")
+    if "deleted_at" in after:
+        sentences.append("Your account was removed: nothing is open to it any more.")
+    if sentences:
+        letter = account_letter(row.email, row.merchant_id, " ".join(sentences))
+        await post(desk.session, letter, desk.moment)
 
 
 async def _note(

@@ -54,7 +54,7 @@ class CoinGecko:
         return Request(f"{self.url}/simple/price", params, headers) if ids else None
 
     def read(self, body: bytes, codes: Sequence[str], now: datetime) -> list[Quote]:
-        """Read `{"ethereum": {"usd": 2500.1, "last_updated_at": 1790000000}}`."""
+        """Read `{"ethereum": {"usd": 2500.1, "last_updated_at": 1790000000}}`; null is no price."""
         del now
         document = parsed(body)
         if not isinstance(document, dict):
@@ -62,7 +62,7 @@ class CoinGecko:
         found = []
         for code in codes:
             entry = document.get(self._id(code) or "")
-            if not isinstance(entry, dict) or "usd" not in entry:
+            if not isinstance(entry, dict) or entry.get("usd") is None:
                 continue
             seconds = entry.get("last_updated_at")
             if type(seconds) is not int or not 0 < seconds < SECONDS_END:

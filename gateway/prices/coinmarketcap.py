@@ -42,7 +42,7 @@ class CoinMarketCap:
         return Request(url, params, headers) if ids else None
 
     def read(self, body: bytes, codes: Sequence[str], now: datetime) -> list[Quote]:
-        """Read `data[id].quote.USD.price` with `last_updated`."""
+        """Read `data[id].quote.USD.price` with `last_updated`; null is a coin that is not traded."""
         del now
         document = parsed(body)
         data = document.get("data") if isinstance(document, dict) else None
@@ -55,6 +55,8 @@ class CoinMarketCap:
                 continue
             try:
                 quote = entry["quote"]["USD"]
+                if quote["price"] is None:
+                    continue
                 at = datetime.fromisoformat(quote["last_updated"])
                 price = decimal(quote["price"])
             except (KeyError, TypeError, ValueError) as fault:

@@ -53,11 +53,11 @@ class Kraken:
             entry = result.get(self._pair(code) or "")
             if not isinstance(entry, dict):
                 continue
-            try:
-                price = decimal(entry["c"][0])
-            except (KeyError, IndexError, TypeError) as fault:
-                raise Unreadable(f"{code}: no last trade") from fault
-            found.append(Quote(self.name, code, price, now))
+            trade = entry.get("c")
+            # Of a text the first letter would be a price, too.
+            if not isinstance(trade, list) or not trade:
+                raise Unreadable(f"{code}: no last trade")
+            found.append(Quote(self.name, code, decimal(trade[0]), now))
         return found
 
     def _pair(self, code: str) -> str | None:

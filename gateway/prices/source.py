@@ -50,6 +50,8 @@ class Source(Protocol):
 
 BRACKETS_MAX = 10_000
 """The largest answer that is asked for has a few hundred."""
+DIGITS_MAX = 80
+"""Of a price; what has more is none, and no column would take it."""
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -60,7 +62,7 @@ def parsed(body: bytes) -> Any:
         raise Unreadable(f"more than {BRACKETS_MAX} brackets")
     try:
         return _DECODER.decode(body)
-    except (msgspec.DecodeError, ArithmeticError, RecursionError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError) as fault:
         raise Unreadable(str(fault)[:200]) from fault
 
 
@@ -69,6 +71,9 @@ def decimal(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise Unreadable(f"{value!r} is not a price")
     try:
-        return Decimal(value)
+        price = Decimal(value)
     except ArithmeticError as fault:
-        raise Unreadable(f"{value!r} is not a price") from fault
+        raise Unreadable(f"{str(value)[:DIGITS_MAX]!r} is not a price") from fault
+    if len(price.as_tuple().digits) > DIGITS_MAX:
+        raise Unreadable(f"a price of more than {DIGITS_MAX} digits")
+    return price

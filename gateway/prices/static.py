@@ -9,6 +9,7 @@ from sqlalchemy import delete
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.models import PriceHistory
+from gateway.prices.market import PRICE_MAX, STEP
 from gateway.prices.service import record
 from gateway.settings import Settings, SettingsError
 
@@ -17,11 +18,11 @@ KEPT = timedelta(days=90)
 
 
 def static_prices(settings: Settings) -> dict[str, Decimal]:
-    """Return US dollars per whole coin by code; raise `SettingsError` naming a price of zero."""
+    """Return US dollars per whole coin by code; raise `SettingsError` naming one that is no price."""
     prices = {code: Decimal(text) for code, text in settings.prices.static.items()}
     for code, price in prices.items():
-        if price <= 0:
-            raise SettingsError(f"prices.static.{code}: must be more than 0")
+        if not STEP <= price < PRICE_MAX:
+            raise SettingsError(f"prices.static.{code}: more than 0, and less than 10^18")
     return prices
 
 

@@ -5,9 +5,10 @@ nobody's referrer. A pot is shared once: it is closed in the transaction that po
 level's commission and journal are unique.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -61,15 +62,26 @@ async def share_round(database: Database, moment: Moment) -> bool:
         due = await _due(session, moment)
     busy = False
     for payment_id, programme in due:
-        try:
-            async with database.unit_of_work(CROSS_TENANT) as session:
-                await session.execute(_GIVE_WAY)
-                await _share(session, payment_id, programme, moment)
-        except OperationalError as fault:
-            if not isinstance(fault.orig, LockNotAvailable):
-                raise
-            busy = True
+        done = await giving_way(
+            database, partial(_share, payment_id=payment_id, programme=programme, moment=moment)
+        )
+        busy = busy or not done
     return len(due) == AT_ONCE and not busy
+
+
+async def giving_way(
+    database: Database, work: Callable[[AsyncSession], Awaitable[None]]
+) -> bool:
+    """Do it in a transaction of its own; return False where somebody else's posting is in the way."""
+    try:
+        async with database.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(_GIVE_WAY)
+            await work(session)
+    except OperationalError as fault:
+        if not isinstance(fault.orig, LockNotAvailable):
+            raise
+        return False
+    return True
 
 
 async def tell(session: AsyncSession, row: Commission, name: str, moment: Moment) -> None:

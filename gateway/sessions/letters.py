@@ -45,6 +45,14 @@ def moved_letter(email: str, merchant_id: str | None) -> Message:
     return Message(merchant_id, email, "person.email_changed", "Your address was changed", body)
 
 
+def account_letter(email: str, merchant_id: str | None, sentence: str) -> Message:
+    """Tell somebody what others did to the account."""
+    body = f"{sentence}\n\nIf you did not expect that, ask whoever runs your team.\n"
+    return Message(
+        merchant_id, email, "person.account_changed", "Your account was changed", body
+    )
+
+
 def shown(purpose: str, token: str, page_url: str) -> str:
     """Return the link to a page of the house, or the token itself where there is no page.
 

@@ -15,7 +15,7 @@ from gateway.models import User, UserSession
 
 _AUTHENTICATE = text(
     "SELECT *, has_second_factor(user_id) AS enrolled"
-    " FROM authenticate_session(:hash, :now, :idle, :quota)"
+    " FROM authenticate_session(:hash, :now, :idle, :quota, :source)"
 )
 _ACCOUNT = text("SELECT * FROM sign_in_account(:email)")
 _OPEN = text(
@@ -49,16 +49,29 @@ class Account:
         return self.merchant_id or self.id
 
 
+@dataclass(frozen=True, slots=True)
+class SessionUse:
+    """One use of a session: the hash of its token, and from where."""
+
+    token_hash: bytes
+    source: str | None
+
+
 async def person_of(
-    connection: AsyncConnection, token_hash: bytes, at: datetime, *, idle: timedelta, quota: int
+    connection: AsyncConnection, use: SessionUse, at: datetime, *, idle: timedelta, quota: int
 ) -> Actor | None:
-    """Return whose session this is, across tenants, if it is in force."""
-    values = {"hash": token_hash, "now": at, "idle": idle, "quota": quota}
+    """Return whose session this is, across tenants, if it is in force.
+
+    From where its merchant allows nobody it counts for nothing; the caller refuses it by name.
+    """
+    values = {
+        "hash": use.token_hash, "now": at, "idle": idle, "quota": quota, "source": use.source,
+    }  # fmt: skip
     row = (await connection.execute(_AUTHENTICATE, values)).one_or_none()
-    return None if row is None else _actor(row, token_hash, quota)
+    return None if row is None else _actor(row, use.token_hash)
 
 
-def _actor(row: Row[Any], token_hash: bytes, quota: int) -> Actor:
+def _actor(row: Row[Any], token_hash: bytes) -> Actor:
     return Actor(
         key_id=row.user_id,
         merchant_id=row.merchant_id,
@@ -66,7 +79,7 @@ def _actor(row: Row[Any], token_hash: bytes, quota: int) -> Actor:
         livemode=row.livemode,
         merchant_ips=tuple(row.merchant_ips),
         suspended=row.suspended,
-        budget=Budget(quota, quota - row.used, row.resets_in) if quota else None,
+        budget=Budget(row.quota, row.quota - row.used, row.resets_in) if row.quota else None,
         signed_in=SignedIn(
             row.id, token_hash, row.role, row.factor_pending, row.stepped_up_at, row.enrolled
         ),

@@ -6,12 +6,12 @@ hashed name, so the table tells no address; one of IPv6 is its /64, which one li
 
 import hashlib
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import TooMany
+from gateway.domain.places import place_of
 
 FREE_OF_ACCOUNT = 5
 FREE_OF_ADDRESS = 30
@@ -43,21 +43,9 @@ async def forgive(session: AsyncSession, deed: str, account: str, address: str |
 
 def names(deed: str, account: str, address: str | None) -> tuple[bytes, bytes]:
     """Return the names of both counters: the address's and the account's from there."""
-    place = f"{deed}\n{_place(address)}"
+    place = f"{deed}\n{place_of(address)}"
     return _name(place), _name(f"{place}\n{account.lower()}")
 
 
 def _name(text_: str) -> bytes:
     return hashlib.sha256(text_.encode()).digest()
-
-
-def _place(address: str | None) -> str:
-    try:
-        source = ip_address(address or "")
-    except ValueError:
-        return "nowhere"
-    if isinstance(source, IPv6Address):
-        if source.ipv4_mapped:
-            return str(source.ipv4_mapped)
-        return str(ip_network(f"{source}/64", strict=False))
-    return str(source)

@@ -44,6 +44,8 @@ def _check_api(api: ApiSettings) -> None:
         raise SettingsError("api.port: 0 (any free one) to 65535")
     if api.requests_per_minute < 0:
         raise SettingsError("api.requests_per_minute: 0 (no limit) or more")
+    if api.visits_per_minute < 0:
+        raise SettingsError("api.visits_per_minute: 0 (no limit) or more")
     _web_address("api.public_url", api.public_url)
     for proxy in api.trusted_proxies:
         try:

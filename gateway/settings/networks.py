@@ -5,6 +5,10 @@ from typing import Literal
 import msgspec
 
 Family = Literal["ethereum", "tron", "solana"]
+_ETHEREUM = frozenset({"1", "11155111", "17000", "560048"})
+"""Ethereum's own chains: mainnet, Sepolia, Holesky, Hoodi."""
+_FINAL_CONFIRMATIONS: dict[Family, int] = {"ethereum": 64, "tron": 19, "solana": 32}
+"""Two epochs of 32 slots; 19 of 27 representatives; 32 slots until a vote is a root."""
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -114,6 +118,18 @@ class NetworkSettings(_Section, frozen=True):
         Surfpool neither forks nor stops.
         """
         return frozenset({"reorg", "slow_confirm"} if self.family == "solana" else ())
+
+    @property
+    def final_confirmations(self) -> int | None:
+        """Return after how many confirmations, its own block's among them, a payment is final.
+
+        None where the chain alone says when: an EVM network that is not Ethereum and has no depth.
+        """
+        if self.family != "ethereum":
+            return _FINAL_CONFIRMATIONS[self.family]
+        if self.final_depth is not None:
+            return self.final_depth + 1
+        return _FINAL_CONFIRMATIONS["ethereum"] if self.identity in _ETHEREUM else None
 
     @property
     def counts_assets(self) -> bool:

@@ -46,6 +46,8 @@ class ApiSettings(_Section, frozen=True):
     """Addresses or networks whose `X-Forwarded-For` tells who calls; nobody else's does."""
     requests_per_minute: int = 6000
     """What each key may ask; 0 without a limit."""
+    visits_per_minute: int = 600
+    """What one public address may ask of payers' pages, per process; 0 without a limit."""
     offers_milliseconds: int = 1000
     """How long a process remembers methods, prices and the networks' health for new invoices, twice as long
     while they are being read anew; 0: not at all."""
@@ -141,6 +143,8 @@ class WithdrawalSettings(_Section, frozen=True):
 
     cooldown_hours: int = 24
     """How long a new entry of an address book waits before money may go there."""
+    unchecked: bool = False
+    """Take a withdrawal although no watcher says in time whether its destination can receive."""
 
 
 class LogSettings(_Section, frozen=True):

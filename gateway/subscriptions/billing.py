@@ -104,7 +104,8 @@ async def _carry_out(desk: Desk, account: Account, due: Step) -> None:
     elif due == "past_due" and period is not None:
         row.status = "past_due"
         await _told(desk, row, "past_due", period)
-        await _write(desk, account, "subscription.past_due", period)
+        if period.created_at < period.period_start:
+            await _write(desk, account, "subscription.past_due", period)
     elif due == "end" and period is not None:
         period.status = "unpaid"
         row.status, row.ended_at, row.look_at = "ended", at, None
@@ -204,6 +205,8 @@ async def _told(
 
 
 async def _write(desk: Desk, account: Account, kind: str, period: SubscriptionPeriod) -> None:
+    if account.customer.deleted_at is not None:
+        return
     package = await desk.session.get_one(Package, period.package_id)
     link = f"{desk.settings.api.public_url}/i/{period.invoice_id}"
     await write(

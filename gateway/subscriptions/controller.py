@@ -137,7 +137,7 @@ class SubscriptionController(Controller):
     async def resume(
         self, call: Call, settings: Settings, subscription_id: str
     ) -> Response[SubscriptionDocument]:
-        """Go on billing."""
+        """Go on billing, after a pause or instead of an end at the period's end."""
         return await _act(call, settings, lambda desk: service.resume(desk, subscription_id))
 
     @post(

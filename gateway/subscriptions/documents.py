@@ -99,6 +99,7 @@ def subscription_document(row: Subscription, at: datetime) -> SubscriptionDocume
         trial_until=row.next_start,
         paid_until=row.paid_until,
         grace=timedelta(days=row.grace_days),
+        goes_on=row.paused_at is None and not row.cancel_at_period_end,
     )
     return SubscriptionDocument(
         id=row.id,

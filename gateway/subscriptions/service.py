@@ -135,15 +135,19 @@ async def pause(desk: Desk, subscription_id: str) -> SubscriptionDocument:
 
 
 async def resume(desk: Desk, subscription_id: str) -> SubscriptionDocument:
-    """Go on: where the next period was, or from now where that is past."""
+    """Go on: where the next period was, or from now where that is past.
+
+    Neither a pause nor an end that was wished for stands any more.
+    """
     row, at = await _live(desk, subscription_id), desk.moment.at
-    if row.paused_at is None:
+    if row.paused_at is None and not row.cancel_at_period_end:
         return subscription_document(row, at)
-    row.paused_at, row.look_at = None, at
+    row.paused_at, row.cancel_at_period_end, row.look_at = None, False, at
     if row.next_start < at:
         row.anchor = row.next_start = at
         row.periods = 0
-    return await _done(desk, row, "resumed", {"paused": False})
+    after = {"paused": False, "cancel_at_period_end": False}
+    return await _done(desk, row, "resumed", after)
 
 
 async def change_plan(

@@ -44,6 +44,10 @@ class Breakers:
             del self._states[next(iter(self._states))]
         return state.rest if state.until != before.until else None
 
+    def forget(self, endpoint_id: str) -> None:
+        """Close the breaker of an endpoint that was repaired."""
+        self._states.pop(endpoint_id, None)
+
     def rooms(self, at: datetime) -> dict[str, int]:
         """Return how many may be under way to endpoints whose breaker is not closed: 0 or 1."""
         return {

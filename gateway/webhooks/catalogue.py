@@ -3,6 +3,8 @@
 EVERYTHING = "*"
 PING = "ping"
 ALERT = "security.alert"
+DEGRADED = "network.degraded"
+RECOVERED = "network.recovered"
 EVENT_TYPES = frozenset(
     {
         "invoice.created",
@@ -40,8 +42,12 @@ EVENT_TYPES = frozenset(
         "withdrawal.broadcast",
         "withdrawal.completed",
         "withdrawal.failed",
+        "refund.created",
+        "refund.completed",
         "commission.earned",
         "commission.reversed",
+        DEGRADED,
+        RECOVERED,
         "webhook_endpoint.disabled",
         ALERT,
         PING,

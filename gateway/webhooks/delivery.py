@@ -39,9 +39,9 @@ class Delivery(msgspec.Struct, frozen=True):
     sequence: int
     livemode: bool
     attempts: int
-    leased_until: datetime
     passed: bool
-    body: bytes
+    leased_until: datetime
+    body: bytes = b""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -14,6 +14,8 @@ RESPONSE_SHOWN = 1024
 class EndpointDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Where events go.
 
+    Nothing that was sent there has arrived since `failing_since`.
+
     `secret` (and `public_key`, where `v1a` signatures are wanted) is there in the answer to its
     creation and to a rotation only; until `previous_secret_until` the one before signs as well.
     """
@@ -29,6 +31,7 @@ class EndpointDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
     ed25519: bool
     created_at: datetime
     previous_secret_until: datetime | None = None
+    failing_since: datetime | None = None
     secret: str | None = None
     public_key: str | None = None
 
@@ -99,6 +102,7 @@ def endpoint_document(
         ed25519=endpoint.ed25519,
         created_at=endpoint.created_at,
         previous_secret_until=endpoint.previous_until,
+        failing_since=endpoint.failing_since,
         secret=secret,
         public_key=public_key,
     )

@@ -1,6 +1,7 @@
 """Endpoints that keep failing are disabled, and the merchant's other endpoints are told."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,15 +12,18 @@ from gateway.webhooks.outbox import emit
 
 EXHAUSTED_MAX = 10
 """This many exhausted deliveries in a row disable an endpoint."""
+FAILING_MAX = timedelta(days=5)
+"""A failure this long after the first, with nothing that arrived between them, does so too."""
 
 _COUNT = text("""
 UPDATE webhook_endpoint SET exhausted_in_a_row = exhausted_in_a_row + :exhausted
-WHERE id = :endpoint_id RETURNING exhausted_in_a_row
+WHERE id = :endpoint_id AND url = :url RETURNING exhausted_in_a_row
 """)
 
 _DISABLE = text("""
 UPDATE webhook_endpoint SET status = 'disabled'
-WHERE id = :endpoint_id AND status = 'enabled' AND deleted_at IS NULL
+WHERE id = :endpoint_id AND url = :url AND status = 'enabled' AND deleted_at IS NULL
+    AND (CAST(:oldest AS timestamptz) IS NULL OR failing_since <= :oldest)
 RETURNING url
 """)
 
@@ -43,6 +47,23 @@ async def judge_endpoints(
     return disabled
 
 
+async def disable_worn_out(
+    session: AsyncSession, failed: Sequence[Delivery], moment: Moment
+) -> list[str]:
+    """Disable endpoints at which everything has failed for days; return their ids.
+
+    Something may have arrived since these were recorded, so the rows are asked once more.
+    """
+    reason = f"nothing has arrived for {FAILING_MAX.days} days"
+    oldest = moment.at - FAILING_MAX
+    last = {delivery.endpoint_id: delivery for delivery in failed}
+    return [
+        endpoint_id
+        for endpoint_id, delivery in sorted(last.items())
+        if await _disable(session, delivery, reason, moment, oldest)
+    ]
+
+
 def trailing_exhausted(ended: Sequence[Tried]) -> int:
     """Return how many of the ended deliveries were exhausted since the last that arrived."""
     count = 0
@@ -59,7 +80,10 @@ async def _reason_to_disable(
     exhausted = trailing_exhausted(ended)
     if exhausted == 0:
         return None
-    counted = await session.scalar(_COUNT, {"endpoint_id": endpoint_id, "exhausted": exhausted})
+    counted = await session.scalar(
+        _COUNT,
+        {"endpoint_id": endpoint_id, "url": ended[-1].delivery.url, "exhausted": exhausted},
+    )
     if any(each.verdict.endpoint_gone for each in ended):
         return "the endpoint answered 410 Gone"
     if counted is not None and counted >= EXHAUSTED_MAX:
@@ -68,10 +92,19 @@ async def _reason_to_disable(
 
 
 async def _disable(
-    session: AsyncSession, delivery: Delivery, reason: str, moment: Moment
+    session: AsyncSession,
+    delivery: Delivery,
+    reason: str,
+    moment: Moment,
+    oldest: datetime | None = None,
 ) -> bool:
-    """Disable the endpoint and tell the merchant's other ones; False if it was so already."""
-    url = await session.scalar(_DISABLE, {"endpoint_id": delivery.endpoint_id})
+    """Disable the endpoint and tell the merchant's other ones; False if it was so already.
+
+    Or if it has another URL by now, of which these answers say nothing; or, with `oldest`, if it
+    has not been failing since then.
+    """
+    found = {"endpoint_id": delivery.endpoint_id, "url": delivery.url, "oldest": oldest}
+    url = await session.scalar(_DISABLE, found)
     if url is None:
         return False
     endpoint = {

@@ -23,6 +23,7 @@ from gateway.webhooks.documents import (
 from gateway.webhooks.repository import (
     delivery_of,
     delivery_page,
+    event_data,
     event_feed,
     event_of,
     event_page,
@@ -112,7 +113,8 @@ class WebhookDeliveryController(Controller):
             row, event = await delivery_of(
                 session, actor.tenant, delivery_id, livemode=actor.livemode
             )
-        sent = body_of(event_document(event)).decode()
+            data = await event_data(session, actor.tenant, event.id)
+        sent = body_of(event_document(event), data).decode()
         return delivery_document(row, event.type, request_body=sent)
 
     @post(

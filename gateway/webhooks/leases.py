@@ -22,28 +22,44 @@ from gateway.webhooks.signing import body_of
 
 PASSABLE_AFTER = timedelta(hours=1)
 """From this age on an event that waits for its retry lets younger ones of its subject pass."""
+WINDOW = 128
+"""Due deliveries of one endpoint that a lease looks at, so that none of them makes it slow."""
 SKIP_BATCH = 1000
 _ID = itemgetter(0)
 
+BUSY = """busy (endpoint_id) AS (
+    SELECT CAST('' AS text)
+    UNION ALL
+    SELECT n.endpoint_id FROM busy b CROSS JOIN LATERAL (
+        SELECT d.endpoint_id FROM webhook_delivery d
+        WHERE d.endpoint_id > b.endpoint_id AND d.status IN ('scheduled', 'retrying')
+        ORDER BY d.endpoint_id, d.next_attempt_at LIMIT 1) n
+)"""
+"""Endpoints with anything that waits, by a step in the index for each: of those that have nothing
+there may be many thousands. For `WITH RECURSIVE`.
+"""
 
 # One delivery per (endpoint, subject) at a time, lowest sequence first. An old one that sleeps
 # until its retry does not hold back the others; an old one that is due still goes first.
-# Each endpoint is asked for its own few by index, so a backlog costs nobody else anything.
+# Each endpoint is asked for its own few by index, and for no more than a window of them: neither a
+# backlog nor those whose turn has not come cost anybody else anything. `crowds` clears the window.
 # OFFSET 0 keeps the planner from answering NOT EXISTS by hashing the whole queue, the order by
 # sequence from looking through all that waits at the endpoint instead of through the subject, the
 # arrays of ids from reading the whole queue to find the chosen ones in it.
-_LEASE = """
-WITH candidate AS (
+_LEASE = f"""
+WITH RECURSIVE {BUSY}, candidate AS (
     SELECT d.id, d.next_attempt_at, e.merchant_id,
            row_number() OVER (PARTITION BY e.id ORDER BY d.next_attempt_at) AS place
     FROM webhook_endpoint e
     LEFT JOIN json_each_text(CAST(%(rooms)s AS json)) AS b (endpoint_id, room)
         ON b.endpoint_id = e.id
     CROSS JOIN LATERAL (
-        SELECT d.id, d.next_attempt_at FROM webhook_delivery d
-        WHERE d.endpoint_id = e.id
-          AND d.status IN ('scheduled', 'retrying') AND d.next_attempt_at <= %(at)s
-          AND (d.leased_until IS NULL OR d.leased_until <= %(at)s)
+        SELECT d.id, d.next_attempt_at FROM (
+            SELECT * FROM webhook_delivery d
+            WHERE d.endpoint_id = e.id
+              AND d.status IN ('scheduled', 'retrying') AND d.next_attempt_at <= %(at)s
+            ORDER BY d.next_attempt_at LIMIT %(window)s) d
+        WHERE (d.leased_until IS NULL OR d.leased_until <= %(at)s)
           AND NOT EXISTS (
               SELECT 1 FROM webhook_delivery o
               WHERE o.endpoint_id = d.endpoint_id AND o.subject = d.subject AND o.id <> d.id
@@ -55,7 +71,10 @@ WITH candidate AS (
               ORDER BY o.sequence LIMIT 1 OFFSET 0)
         ORDER BY d.next_attempt_at LIMIT greatest(coalesce(CAST(b.room AS integer), %(each)s), 0)
     ) d
-    WHERE e.status = 'enabled' AND e.deleted_at IS NULL
+    WHERE e.id = ANY (ARRAY(SELECT endpoint_id FROM busy))
+      AND e.status = 'enabled' AND e.deleted_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM merchant m
+                      WHERE m.id = e.merchant_id AND m.deleted_at IS NOT NULL)
 ), turned AS (
     SELECT c.*, row_number() OVER (PARTITION BY merchant_id ORDER BY place, next_attempt_at) AS turn
     FROM candidate c
@@ -67,7 +86,8 @@ WITH candidate AS (
     ORDER BY t.turn, t.next_attempt_at LIMIT %(wanted)s
 ), mine AS (
     SELECT d.id FROM webhook_delivery d
-    WHERE d.id = ANY (ARRAY(SELECT id FROM chosen)) AND d.status IN ('scheduled', 'retrying')
+    WHERE d.id = ANY (ARRAY(SELECT id FROM chosen))
+      AND d.status NOT IN ('succeeded', 'exhausted', 'skipped')
       AND (d.leased_until IS NULL OR d.leased_until <= %(at)s)
     FOR UPDATE OF d SKIP LOCKED
 )
@@ -76,19 +96,20 @@ FROM event v, webhook_endpoint e
 WHERE d.id = ANY (ARRAY(SELECT id FROM mine)) AND v.id = d.event_id AND e.id = d.endpoint_id
 RETURNING d.id, d.endpoint_id, d.merchant_id, e.url, e.secret_version,
     coalesce(e.previous_until > %(at)s, false), e.ed25519, d.event_id, v.type, d.subject,
-    d.sequence, v.livemode, d.attempts, d.leased_until,
+    d.sequence, v.livemode, d.attempts,
     EXISTS (SELECT 1 FROM webhook_delivery o
             WHERE o.endpoint_id = d.endpoint_id AND o.subject = d.subject
               AND o.sequence < d.sequence AND o.status IN ('scheduled', 'retrying')
             ORDER BY o.sequence LIMIT 1 OFFSET 0),
     v.at, v.api_version, CAST(v.data AS text)
-"""
+"""  # noqa: S608 - of constants
 
 _SKIP = text("""
 UPDATE webhook_delivery SET status = 'skipped', ended_at = :at, error = 'the endpoint is disabled'
 WHERE id IN (
     SELECT d.id FROM webhook_endpoint e JOIN webhook_delivery d ON d.endpoint_id = e.id
-    WHERE (e.status = 'disabled' OR e.deleted_at IS NOT NULL)
+    WHERE (e.status = 'disabled' OR e.deleted_at IS NOT NULL
+           OR e.merchant_id IN (SELECT id FROM merchant WHERE deleted_at IS NOT NULL))
       AND d.status IN ('scheduled', 'retrying') AND d.next_attempt_at <= :at
       AND (d.leased_until IS NULL OR d.leased_until <= :at)
     LIMIT :batch FOR UPDATE OF d SKIP LOCKED)
@@ -127,6 +148,7 @@ async def lease(
             "at": moment.at,
             "until": until,
             "passable": moment.at - PASSABLE_AFTER,
+            "window": WINDOW,
             "rooms": msgspec.json.encode(shares.rooms).decode(),
             "each": shares.each,
             "merchant_rooms": msgspec.json.encode(shares.merchant_rooms).decode(),
@@ -135,49 +157,33 @@ async def lease(
         },
     )
     bodies: dict[str, bytes] = {}
-    return [_delivery(row, bodies) for row in sorted(rows, key=_ID)]
+    return [_delivery(row, until, bodies) for row in sorted(rows, key=_ID)]
 
 
-def _delivery(row: Sequence[Any], bodies: dict[str, bytes]) -> Delivery:
+def _delivery(row: Sequence[Any], until: datetime, bodies: dict[str, bytes]) -> Delivery:
     """Shape a row of `_LEASE`; an event for several endpoints is written out once."""
-    (id_, endpoint_id, merchant_id, url, secret_version, previous_signs, ed25519, event_id, type_,
-     subject, sequence, livemode, attempts, leased_until, passed, at, api_version, data) = row  # fmt: skip
+    *own, at, api_version, data = row
+    own.append(until)
+    delivery = Delivery(*own)
+    event_id = delivery.event_id
     if event_id not in bodies:
-        bodies[event_id] = body_of(
-            EventDocument(
-                id=event_id,
-                object="event",
-                type=type_,
-                timestamp=at,
-                api_version=api_version,
-                livemode=livemode,
-                merchant_id=merchant_id,
-                subject=subject,
-                sequence=sequence,
-                data=msgspec.json.decode(data),
-            )
+        document = EventDocument(
+            id=event_id,
+            object="event",
+            type=delivery.type,
+            timestamp=at,
+            api_version=api_version,
+            livemode=delivery.livemode,
+            merchant_id=delivery.merchant_id,
+            subject=delivery.subject,
+            sequence=delivery.sequence,
+            data={},
         )
-    return Delivery(
-        id=id_,
-        endpoint_id=endpoint_id,
-        merchant_id=merchant_id,
-        url=url,
-        secret_version=secret_version,
-        previous_signs=previous_signs,
-        ed25519=ed25519,
-        event_id=event_id,
-        type=type_,
-        subject=subject,
-        sequence=sequence,
-        livemode=livemode,
-        attempts=attempts,
-        leased_until=leased_until,
-        passed=passed,
-        body=bodies[event_id],
-    )
+        bodies[event_id] = body_of(document, data)
+    return msgspec.structs.replace(delivery, body=bodies[event_id])
 
 
 async def skip_unwanted(session: AsyncSession, moment: Moment) -> int:
-    """End due deliveries of endpoints that were disabled or deleted; return how many."""
+    """End due deliveries of endpoints that are disabled or deleted, or whose merchant is."""
     skipped = await session.execute(_SKIP, {"at": moment.at, "batch": SKIP_BATCH})
     return skipped.rowcount  # type: ignore[attr-defined, no-any-return]  # a cursor's result

@@ -22,6 +22,7 @@ WITH told AS (
 ), wanted AS (
     SELECT id, CAST(row_number() OVER (ORDER BY id) AS integer) AS place FROM webhook_endpoint
     WHERE merchant_id = %(merchant_id)s AND status = 'enabled' AND deleted_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM merchant WHERE id = %(merchant_id)s AND deleted_at IS NOT NULL)
         AND CASE WHEN CAST(%(only_to)s AS text) IS NULL
             THEN livemode = %(livemode)s AND events && ARRAY['*', %(type)s] ELSE id = %(only_to)s END
     ORDER BY id LIMIT {len(CROCKFORD)}
@@ -71,6 +72,11 @@ async def emit(
     }
     await send_later(session, _EMIT, values)
     return event_id
+
+
+async def forgive(session: AsyncSession, endpoint_id: str) -> None:
+    """Let senders forget what failed at an endpoint that was repaired, when this commits."""
+    await notify(session, DELIVERIES_CHANNEL, endpoint_id)
 
 
 async def queue(

@@ -43,7 +43,7 @@ async def rotate_secret(
         "secret_version": row.secret_version,
         "overlap_hours": overlap // timedelta(hours=1),
     }
-    await desk.note("webhook_endpoint.secret_rotated", row.id, before=before, after=after)
+    await desk.note("webhook_endpoint.secret_rotated", row.id, after, before=before)
     return with_secret(row, secrets)
 
 
@@ -58,7 +58,7 @@ async def redeliver(desk: Desk, delivery_id: str) -> tuple[WebhookDelivery, Even
     endpoint = await desk.locked(old.endpoint_id)
     _require_enabled(endpoint)
     new_id = await queue(desk.session, desk.moment, event, endpoint)
-    await desk.note("webhook_delivery.redelivered", new_id, after={"delivery_id": old.id})
+    await desk.note("webhook_delivery.redelivered", new_id, {"delivery_id": old.id})
     return await delivery_of(desk.session, actor.tenant, new_id, livemode=actor.livemode)
 
 
@@ -82,9 +82,7 @@ async def replay(desk: Desk, endpoint_id: str, wanted: Range) -> ReplayDocument:
     for event in chosen:
         await queue(desk.session, desk.moment, event, endpoint)
     after = {"since": wanted.since.isoformat(), "until": wanted.until.isoformat()}
-    await desk.note(
-        "webhook_endpoint.replayed", endpoint.id, after={**after, "queued": len(chosen)}
-    )
+    await desk.note("webhook_endpoint.replayed", endpoint.id, {**after, "queued": len(chosen)})
     more = len(found) > REPLAY_MAX
     return ReplayDocument(
         object="webhook_replay",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import NotFound
@@ -131,6 +131,14 @@ async def delivery_of(
     if row is None:
         raise NotFound(f"there is no webhook delivery {delivery_id[:64]}")
     return row[0], row[1]
+
+
+async def event_data(session: AsyncSession, merchant_id: str, event_id: str) -> str:
+    """Return the data of the merchant's event as PostgreSQL writes it."""
+    query = select(cast(Event.data, Text)).where(
+        Event.id == event_id, Event.merchant_id == merchant_id
+    )
+    return (await session.scalars(query)).one()
 
 
 async def events_to_replay(

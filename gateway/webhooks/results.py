@@ -1,6 +1,6 @@
 """What came of deliveries, written a batch at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database, send
 from gateway.domain.moment import Moment
-from gateway.webhooks.delivery import Tried
-from gateway.webhooks.failing import judge_endpoints
+from gateway.webhooks.delivery import Delivery, Tried
+from gateway.webhooks.failing import FAILING_MAX, disable_worn_out, judge_endpoints
 
 # A lease that ran out belongs to somebody else: its result is dropped. Rows are found by their ids
 # and by nothing else: the array and the way in which the status is asked for keep the planner from
-# looking for them among all that wait. A success forgives its endpoint what was used up before.
+# looking for them among all that wait. A success forgives its endpoint what was used up before, the
+# first failure after it begins the count of days: its row is written at these turns only.
 _RECORD = """
 WITH r AS MATERIALIZED (
     SELECT * FROM json_to_recordset(CAST(%(results)s AS json)) AS r (
@@ -30,12 +31,21 @@ WITH r AS MATERIALIZED (
     FROM r, webhook_endpoint e
     WHERE d.id = ANY (ARRAY(SELECT id FROM r)) AND d.id = r.id AND d.leased_until = r.leased_until
       AND d.status NOT IN ('succeeded', 'exhausted', 'skipped') AND e.id = d.endpoint_id
-    RETURNING d.id, d.endpoint_id, d.status = 'succeeded' AND e.exhausted_in_a_row > 0 AS forgives
-), forgiven AS (
-    UPDATE webhook_endpoint SET exhausted_in_a_row = 0
-    WHERE id = ANY (ARRAY(SELECT endpoint_id FROM recorded WHERE forgives))
+    RETURNING d.id, d.endpoint_id, d.status = 'succeeded' AS arrived,
+        d.status = 'succeeded' AND e.exhausted_in_a_row > 0
+            OR (d.status = 'succeeded') = (e.failing_since IS NOT NULL) AS turns,
+        d.status <> 'succeeded' AND coalesce(e.failing_since <= %(oldest)s, false) AS worn_out
+), turned AS (
+    SELECT endpoint_id, bool_or(arrived) AS arrived FROM recorded
+    GROUP BY endpoint_id HAVING bool_or(turns)
+), counted AS (
+    UPDATE webhook_endpoint e
+    SET exhausted_in_a_row = CASE WHEN t.arrived THEN 0 ELSE e.exhausted_in_a_row END,
+        failing_since = CASE WHEN NOT t.arrived THEN coalesce(e.failing_since, %(at)s) END
+    FROM turned t
+    WHERE e.id = ANY (ARRAY(SELECT endpoint_id FROM turned)) AND e.id = t.endpoint_id
 )
-SELECT id FROM recorded
+SELECT id, worn_out FROM recorded
 """
 
 # Receivers act on what comes last: an older event is never sent after a younger one arrived.
@@ -64,15 +74,29 @@ class _Result(msgspec.Struct):
 
 async def settle(database: Database, tried: Sequence[Tried], moment: Moment) -> list[str]:
     """Write what came of a batch; return the ids of endpoints that were disabled by it."""
-    values = {"at": moment.at, "results": _written_out(tried)}
+    values = {
+        "at": moment.at,
+        "oldest": moment.at - FAILING_MAX,
+        "results": _written_out(tried),
+    }
     if not any(_moves_others(each) for each in tried):
-        await database.ask(_RECORD, values)
-        return []
+        worn_out = _worn_out(tried, dict(await database.ask(_RECORD, values)))
+        if not worn_out:
+            return []
+        async with database.unit_of_work(CROSS_TENANT) as session:
+            return await disable_worn_out(session, worn_out, moment)
     async with database.unit_of_work(CROSS_TENANT) as session:
-        recorded = {id_ for (id_,) in await send(session, _RECORD, values)}
+        recorded: dict[str, bool] = dict(await send(session, _RECORD, values))
         mine = [each for each in tried if each.delivery.id in recorded]
         await _supersede(session, mine, moment)
-        return await judge_endpoints(session, mine, moment)
+        disabled = await judge_endpoints(session, mine, moment)
+        worn_out = _worn_out(tried, recorded)
+        return disabled + await disable_worn_out(session, worn_out, moment)
+
+
+def _worn_out(tried: Sequence[Tried], recorded: Mapping[str, bool]) -> list[Delivery]:
+    """Return what failed at endpoints where everything has for days."""
+    return [each.delivery for each in tried if recorded.get(each.delivery.id)]
 
 
 def _moves_others(tried: Tried) -> bool:

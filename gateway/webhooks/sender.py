@@ -14,7 +14,7 @@ import structlog
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.settings import WebhookSettings
-from gateway.webhooks import leases, results
+from gateway.webhooks import crowds, leases, results
 from gateway.webhooks.breaker import Breakers
 from gateway.webhooks.delivery import Delivery, Tried
 from gateway.webhooks.leases import Shares
@@ -32,7 +32,7 @@ IN_FLIGHT_FACTOR = 16
 """In flight or unsettled in all, slow ones included, as a multiple of `concurrency`."""
 LOW_WATER_FACTOR = 3
 """More are leased while fewer than this many times `concurrency` could use a slot."""
-GATHERING_SECONDS = 0.01
+GATHERING_SECONDS = 0.02
 """Results that come within this time of the first are written with it."""
 SETTLING = timedelta(seconds=10)
 """What a lease leaves for waiting and for writing the result, beside the request itself."""
@@ -120,6 +120,18 @@ class Sender:
         async with self._database.unit_of_work(CROSS_TENANT) as session:
             skipped = await leases.skip_unwanted(session, self._line.clock())
         return skipped == leases.SKIP_BATCH
+
+    async def crowd_round(self) -> bool:
+        """Put off what stands in the way at crowded endpoints; tell whether there may be more."""
+        async with self._database.unit_of_work(CROSS_TENANT) as session:
+            moved = await crowds.put_off(session, self._line.clock())
+        if moved:
+            self.wake.set()
+        return moved >= crowds.BATCH
+
+    def forgive(self, endpoint_id: str) -> None:
+        """Ask an endpoint again that was repaired, as if it had never failed."""
+        self._breakers.forget(endpoint_id)
 
     def _free(self) -> int:
         """Count what may be leased; what was sent and is not written yet would be sent again."""

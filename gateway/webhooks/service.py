@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.audit.service import record
+from gateway.audit.noting import Noting
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.moment import Moment
@@ -15,7 +15,7 @@ from gateway.models import WebhookEndpoint
 from gateway.webhooks.catalogue import EVENT_TYPES, EVERYTHING, PING
 from gateway.webhooks.documents import EndpointDocument, endpoint_document
 from gateway.webhooks.guard import Guard
-from gateway.webhooks.outbox import API_VERSION, emit
+from gateway.webhooks.outbox import API_VERSION, emit, forgive
 from gateway.webhooks.repository import endpoint_count, endpoint_of
 from gateway.webhooks.secrets import EndpointSecrets
 
@@ -24,7 +24,7 @@ FIRST_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Noting):
     """What every use case needs: the transaction, who asks, the moment, whether a LAN is fine."""
 
     session: AsyncSession
@@ -40,25 +40,6 @@ class Desk:
             endpoint_id,
             livemode=self.actor.livemode,
             lock=True,
-        )
-
-    async def note(
-        self,
-        action: str,
-        subject: str,
-        *,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Write one row of the audit log."""
-        await record(
-            self.session,
-            self.actor,
-            self.moment,
-            action=action,
-            subject=subject,
-            before=before,
-            after=after,
         )
 
 
@@ -92,20 +73,21 @@ async def add_endpoint(
         api_version=API_VERSION,
         status="enabled",
         exhausted_in_a_row=0,
+        failing_since=None,
         created_at=desk.moment.at,
         deleted_at=None,
     )
     desk.session.add(row)
     await desk.session.flush()
     after = {"url": url, "events": row.events}
-    await desk.note("webhook_endpoint.created", row.id, after=after)
+    await desk.note("webhook_endpoint.created", row.id, after)
     return with_secret(row, secrets)
 
 
 async def change_endpoint(
     desk: Desk, endpoint_id: str, changes: Mapping[str, Any]
 ) -> EndpointDocument:
-    """Set the given columns; enabling an endpoint forgives what failed before."""
+    """Set the given columns; a new URL and switching it on forgive what failed before."""
     wanted = dict(changes)
     if "url" in wanted:
         _check_url(desk, wanted["url"])
@@ -113,15 +95,16 @@ async def change_endpoint(
         check_events(wanted["events"])
         wanted["events"] = _normal(wanted["events"])
     row = await desk.locked(endpoint_id)
-    if wanted.get("status") == "enabled":
-        wanted["exhausted_in_a_row"] = 0
+    if "url" in wanted or wanted.get("status") == "enabled":
+        wanted |= {"exhausted_in_a_row": 0, "failing_since": None}
+        await forgive(desk.session, row.id)
     after = {name: value for name, value in wanted.items() if getattr(row, name) != value}
     if after:
         before = {name: getattr(row, name) for name in after}
         for name, value in after.items():
             setattr(row, name, value)
         await desk.session.flush()
-        await desk.note("webhook_endpoint.changed", row.id, before=before, after=after)
+        await desk.note("webhook_endpoint.changed", row.id, after, before=before)
     return endpoint_document(row)
 
 
@@ -131,7 +114,8 @@ async def remove_endpoint(desk: Desk, endpoint_id: str) -> None:
     row.deleted_at = desk.moment.at
     row.status = "disabled"
     await desk.session.flush()
-    await desk.note("webhook_endpoint.deleted", row.id, before={"url": row.url})
+    after = {"deleted_at": row.deleted_at}
+    await desk.note("webhook_endpoint.deleted", row.id, after, before={"url": row.url})
 
 
 def with_secret(row: WebhookEndpoint, secrets: EndpointSecrets) -> EndpointDocument:

@@ -1,7 +1,8 @@
 """What the network's watcher says of a destination, before anything is held for it.
 
-Asked outside the transaction that holds money. A watcher that is silent, or whose node is, does
-not stop a request: the payer simulates every payment again before it is signed.
+Asked outside the transaction that holds money. Where the watcher is silent, or its node is, a
+withdrawal is not taken (503, to be tried again), unless the operator wants it unchecked: the payer
+simulates every payment again before it is signed.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import msgspec
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Invalid, TooMany, Unavailable
 from gateway.domain.moment import Moment
-from gateway.questions.service import Questions
+from gateway.questions.service import SILENT, Questions
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,17 @@ class Prospect:
     currency_id: str
     destination: str
     units: int
+
+
+UNHEARD = Finding(
+    kind="wallet",
+    refusal=SILENT,
+    detail="the network does not say now whether the destination can receive",
+    field="destination",
+    creates=None,
+    create_units="0",
+)
+"""Nobody answered for a destination in time: it is not known to be able to receive."""
 
 
 class _Answer(msgspec.Struct):
@@ -75,6 +87,11 @@ def _read(answer: dict[str, Any], unknown: list[Finding | None]) -> list[Finding
 
 
 def require_receiver(finding: Finding | None) -> None:
-    """Refuse what the network says cannot receive, by the field that would have to change."""
+    """Refuse what the network says cannot receive, by the field that would have to change.
+
+    Raises `Unavailable` for what it says nothing of.
+    """
+    if finding is UNHEARD:
+        raise Unavailable(finding.detail, code=SILENT)
     if finding is not None and finding.refusal is not None:
         raise Invalid.field(f"/{finding.field}", finding.refusal, finding.detail)

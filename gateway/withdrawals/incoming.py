@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gateway.domain.errors import Refusal
 from gateway.http.call import Call
 from gateway.questions.service import Questions
-from gateway.withdrawals.destinations import Finding, Prospect, look
+from gateway.withdrawals.destinations import UNHEARD, Finding, Prospect, look
 from gateway.withdrawals.request import Payout, prospect_of
 from gateway.withdrawals.schemas import CreateWithdrawal
 
@@ -29,7 +29,11 @@ def payout_of(data: CreateWithdrawal) -> Payout:
 async def findings(
     call: Call, questions: Questions, payouts: Sequence[Payout]
 ) -> list[Finding | None]:
-    """Return what the networks say of each destination, one question per network."""
+    """Return what the networks say of each destination, one question per network.
+
+    What nobody answers for is `UNHEARD`, or None where the operator takes it unchecked.
+    """
+    silence = None if call.settings.withdrawals.unchecked else UNHEARD
     found: list[Finding | None] = [None] * len(payouts)
     by_network: dict[str, dict[int, Prospect]] = {}
     async with call.transaction() as session:
@@ -44,5 +48,5 @@ async def findings(
             questions, call.actor, network, list(prospects.values()), call.moment
         )
         for place, answer in zip(prospects, answers, strict=True):
-            found[place] = answer
+            found[place] = answer or silence
     return found

@@ -22,6 +22,11 @@ TOLD = {
     "completed": "withdrawal.completed",
     "failed": "withdrawal.failed",
 }
+REFUND_TOLD = {
+    "withdrawal.created": "refund.created",
+    "withdrawal.completed": "refund.completed",
+}
+"""What is told besides of a withdrawal that pays an invoice back."""
 RELEASED = ("rejected", "canceled", "failed")
 
 
@@ -76,18 +81,25 @@ async def tell_payer(session: AsyncSession, withdrawal: Withdrawal, moment: Mome
 async def tell(
     session: AsyncSession, withdrawal: Withdrawal, type_: str, moment: Moment
 ) -> None:
-    """Write one event with the full document; a refund is no merchant's, so nobody hears of it."""
+    """Write one event with the full document, and another one where it pays an invoice back.
+
+    What pays a stray back is no merchant's, so nobody hears of it.
+    """
     if withdrawal.merchant_id is None:
         return
     currency = await session.get_one(Currency, withdrawal.currency_id)
     native = await native_currency(session, withdrawal.network_id)
     document = withdrawal_document(withdrawal, currency, native)
-    await emit(
-        session,
-        moment,
-        type_=type_,
-        merchant_id=withdrawal.merchant_id,
-        livemode=withdrawal.livemode,
-        subject=withdrawal.id,
-        data={"object": msgspec.to_builtins(document)},
-    )
+    told = [type_]
+    if withdrawal.invoice_id is not None and type_ in REFUND_TOLD:
+        told.append(REFUND_TOLD[type_])
+    for each in told:
+        await emit(
+            session,
+            moment,
+            type_=each,
+            merchant_id=withdrawal.merchant_id,
+            livemode=withdrawal.livemode,
+            subject=withdrawal.id,
+            data={"object": msgspec.to_builtins(document)},
+        )

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import httpx
 import msgspec
@@ -28,7 +28,8 @@ from cryptic_gateway import (
     Webhooks,
     documents,
 )
-from cryptic_gateway.policy import IN_FLIGHT
+from cryptic_gateway.aio import resources
+from cryptic_gateway.policy import IN_FLIGHT, query
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.webhooks.feed import place_events
@@ -50,10 +51,19 @@ COMPONENTS = {
     "PaymentMethod": "MethodDocument",
     "PaymentOption": "PaymentOptionDocument",
     "Refund": "RefundDocument",
+    "WalletLink": "WalletLinkDocument",
     "WebhookEndpoint": "EndpointDocument",
     "Withdrawal": "WithdrawalDocument",
 }
 """The client's documents, and what the gateway calls them."""
+FILTERS = {
+    "CustomerFilter": "/v1/customers",
+    "DepositFilter": "/v1/deposits",
+    "EventFilter": "/v1/events",
+    "InvoiceFilter": "/v1/invoices",
+    "WithdrawalFilter": "/v1/withdrawals",
+}
+"""What the client's lists are narrowed by: one that the gateway does not know finds everything."""
 BODIES = {
     "NewCustomer": "CreateCustomer",
     "NewInvoice": "CreateInvoice",
@@ -99,9 +109,8 @@ def test_plain_is_made_from_aio() -> None:
 
 async def test_documents_name_what_the_gateway_answers(served: Served) -> None:
     """Every field of the client exists there, and may be null where the gateway's may."""
-    schemas = (await served.shop.call("GET", "/schema/openapi.json")).json()["components"][
-        "schemas"
-    ]
+    described = (await served.shop.call("GET", "/schema/openapi.json")).json()
+    schemas = described["components"]["schemas"]
     for name, component in COMPONENTS.items():
         properties = schemas[component]["properties"]
         kind: type[msgspec.Struct] = getattr(documents, name)
@@ -118,6 +127,10 @@ async def test_documents_name_what_the_gateway_answers(served: Served) -> None:
         assert set(get_type_hints(getattr(documents, name))) <= set(
             schemas[component]["properties"]
         ), name
+    for name, path in FILTERS.items():
+        known = {each["name"] for each in described["paths"][path]["get"]["parameters"]}
+        given = query(dict.fromkeys(get_type_hints(getattr(documents, name)), "x"))
+        assert set(given) <= known, name
 
 
 async def test_a_merchants_day(served: Served) -> None:
@@ -335,3 +348,12 @@ async def test_a_float_is_no_amount() -> None:
             payment_method="X", amount=wrong, destination="x", idempotency_key="1"
         )
     assert asked == []
+
+
+def test_every_list_is_narrowed_by_a_filter_of_its_own() -> None:
+    """Not by the fields of a new object: the gateway would pass over what it does not filter by."""
+    kinds = set()
+    for part in resources.AsyncResource.__subclasses__():
+        if "all" in vars(part) and "filters" in (hints := get_type_hints(vars(part)["all"])):
+            kinds.add(get_args(hints["filters"])[0].__name__)
+    assert kinds == set(FILTERS)

@@ -185,10 +185,9 @@ async def test_filters_by_a_foreign_id_find_nothing(stage: Stage) -> None:
         for name in names:
             foreign = stage.theirs.ids[REFERENCES[name]]
             own = stage.mine.ids[REFERENCES[name]]
+            key = caller(stage, operation, path)
             found = {
-                who: await stage.shop.call(
-                    "GET", path, stage.mine.key, params={name: object_id}
-                )
+                who: await stage.shop.call("GET", path, key, params={name: object_id})
                 for who, object_id in (("theirs", foreign), ("nobody", NOBODY), ("mine", own))
             }
             assert {answer.status_code for answer in found.values()} == {200}, (path, name)

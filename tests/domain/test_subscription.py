@@ -115,13 +115,21 @@ def test_membership_follows_what_was_paid() -> None:
     now = datetime(2026, 1, 10, tzinfo=UTC)
     day = timedelta(days=1)
 
-    def member(status: str, paid: datetime | None, trial: datetime = now) -> bool:
-        return is_member(now, status=status, trial_until=trial, paid_until=paid, grace=3 * day)
+    def member(
+        status: str, paid: datetime | None, trial: datetime = now, *, on: bool = False
+    ) -> bool:
+        return is_member(
+            now, status=status, trial_until=trial, paid_until=paid, grace=3 * day, goes_on=on
+        )
 
     assert member("trialing", None, now + day)
     assert not member("trialing", None, now)
     assert member("active", now + day)
     assert not member("active", now)
+    assert member("active", now, on=True)
+    assert not member("active", now - 3 * day, on=True)
+    assert not member("active", None, on=True)
+    assert not member("canceled", now + day, on=True)
     assert member("past_due", now - 2 * day)
     assert not member("past_due", now - 3 * day)
     assert not member("past_due", None)

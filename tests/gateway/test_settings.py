@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
-from gateway.settings import Settings, SettingsError, load
+from gateway.settings import NetworkSettings, Settings, SettingsError, load
+from gateway.settings.networks import Family
 
 NETWORK = """
 [networks.ethereum]
@@ -124,6 +125,35 @@ def test_two_nodes_have_to_agree_where_there_are_two(
         "test = true", f"test = true\n{quorum}"
     )
     assert loaded(tmp_path, text).networks["ethereum"].witnesses_needed == needed
+
+
+@pytest.mark.parametrize(
+    ("family", "identity", "depth", "confirmations"),
+    [
+        ("ethereum", "1", None, 64),
+        ("ethereum", "11155111", None, 64),
+        ("ethereum", "8453", None, None),
+        ("ethereum", "8453", 20, 21),
+        ("tron", "00", None, 19),
+        ("solana", "5e", None, 32),
+    ],
+)
+def test_finality_is_told_in_confirmations_where_somebody_knows(
+    family: Family,
+    identity: str,
+    depth: int | None,
+    confirmations: int | None,
+) -> None:
+    """A block `final_depth` behind the head has one confirmation more: its own."""
+    network = NetworkSettings(
+        family=family,
+        display_name="x",
+        identity=identity,
+        rpc_urls=[],
+        assets=[],
+        final_depth=depth,
+    )
+    assert network.final_confirmations == confirmations
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,8 +22,20 @@ class Page(msgspec.Struct, Generic[Item], frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class WalletLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that opens one wallet with the payment filled in."""
+
+    wallet: str
+    name: str
+    url: str
+
+
 class PaymentOption(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to pay an invoice; without an `address` it has not been chosen yet."""
+    """One way to pay an invoice; without an `address` it has not been chosen yet.
+
+    `chain_id` is the chain's CAIP-2 name. `confirmations_required` settle the invoice; None where
+    the chain alone says what is final.
+    """
 
     payment_method: str
     currency: str
@@ -36,10 +48,14 @@ class PaymentOption(msgspec.Struct, frozen=True, kw_only=True):
     rate: Decimal
     payment_uri: str | None
     qr_text: str | None
+    chain_id: str | None = None
+    memo: str | None = None
+    confirmations_required: int | None = None
+    wallet_links: list[WalletLink] = []
 
 
 class Deposit(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment on its chain."""
+    """A payment on its chain; `confirmations` are the blocks on it, None where nobody knows."""
 
     id: str
     status: str
@@ -52,6 +68,7 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     late: bool
     detected_at: datetime
     confirmed_at: datetime | None
+    confirmations: int | None = None
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +182,7 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     events: list[str]
     status: str
     created_at: datetime
+    failing_since: datetime | None = None
     secret: str | None = None
     public_key: str | None = None
 
@@ -213,12 +231,21 @@ class NewRefund(TypedDict, total=False):
 
 
 class NewCustomer(TypedDict, total=False):
-    """Fields of a customer."""
+    """Fields of a customer; `referral_code` says who referred it, now or never."""
 
     reference: str
     email: str
     name: str
     metadata: dict[str, str]
+    referral_code: str
+
+
+class CustomerFilter(TypedDict, total=False):
+    """Which customers to list; `search` is how the reference, name or e-mail address begins."""
+
+    reference: str
+    email: str
+    search: str
 
 
 class InvoiceFilter(TypedDict, total=False):

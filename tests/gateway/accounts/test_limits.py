@@ -46,6 +46,21 @@ async def test_a_key_makes_keys_within_its_own_limits(api: TestApi) -> None:
     assert (free["allowed_ips"], free["expires_at"]) == ([], None)
 
 
+@pytest.mark.parametrize(
+    "network", ["::ffff:1.2.3.4", "::ffff:0:0/96", "::ffff:10.0.0.0/104", "fe80::1%eth0"]
+)
+async def test_a_network_that_nobody_can_come_from_is_refused(
+    api: TestApi, network: str
+) -> None:
+    """Callers are known by their IPv4 address and without an interface: such a key would never work."""
+    _, key = await api.merchant_and_key()
+    refused = await _made(api, key, allowed_ips=["127.0.0.1", network])
+    assert refused.status_code == 422, refused.text
+    [fault] = refused.json()["errors"]
+    assert (fault["pointer"], fault["code"]) == ("/allowed_ips/1", "invalid_network")
+    assert (await _made(api, key, allowed_ips=["::/0", "::fffe:0:0/95"])).status_code == 201
+
+
 async def test_an_end_that_no_answer_could_show_is_refused(api: TestApi) -> None:
     """A key whose end is behind the year 9999 would hide every key from its owner's list."""
     _, key = await api.merchant_and_key()

@@ -77,7 +77,34 @@ async def test_no_script_no_style_no_stranger(shop: Shop) -> None:
     assert page.headers["cache-control"] == "no-store"
     assert not re.search(r"<script|<style|\sstyle=|\son\w+=", page.text)
     links = re.findall(r'(?:href|src|action)="([^"]*)"', page.text)
-    assert all(link.startswith(("/i/", "data:,", "ethereum:0x")) for link in links), links
+    known = ("/i/", "data:,", "ethereum:0x", "https://link.metamask.io/send/0x")
+    assert all(link.startswith(known) for link in links), links
+
+
+async def test_buttons_open_wallets_and_none_has_a_token_as_recipient(shop: Shop) -> None:
+    """A chain's own coin: any wallet, MetaMask, Trust Wallet. A token: none that begins with it."""
+    merchant, key = await shop.merchant_and_key()
+    live = await shop.key(merchant, livemode=True)
+    coin = await shop.invoice(live, payment_methods=["ETH-MAINNET"])
+    assert await _buttons(shop, coin) == [
+        ("Open in wallet", coin["payment_options"][0]["payment_uri"]),
+        *((link["name"], link["url"]) for link in coin["payment_options"][0]["wallet_links"]),
+    ]
+    assert len(coin["payment_options"][0]["wallet_links"]) == 2
+    token = await shop.invoice(key, payment_methods=["USDC-ETHEREUM"])
+    contract = token["payment_options"][0]["contract_address"]
+    assert contract in token["payment_options"][0]["payment_uri"]
+    assert await _buttons(shop, token) == []
+    solana = await shop.invoice(key, payment_methods=["SOL-SOLANA"])
+    uri = solana["payment_options"][0]["payment_uri"]
+    assert await _buttons(shop, solana) == [("Open in wallet", uri)]
+
+
+async def _buttons(shop: Shop, invoice: dict[str, Any]) -> list[tuple[str, str]]:
+    page = (await look(shop, invoice)).text
+    found = re.findall(r'<a href="([^"]+)" class="button" rel="noreferrer">([^<]+)</a>', page)
+    assert len(found) == page.count('class="button"')
+    return [(name, unescape(link)) for link, name in found]
 
 
 async def test_the_style_sheet_is_served_and_kept(shop: Shop) -> None:
@@ -179,6 +206,7 @@ async def test_partial_then_seen_then_paid(shop: Shop) -> None:
     page = await look(shop, invoice)
     assert heading(page) == "A part of it has arrived"
     assert "29.90 USDT" in words(page)
+    assert "1 of 19 confirmations" in words(page)
     assert "aa" * 32 in page.text
     await shop.pay(address, "USDT-TRON", 29_900_000, tx="bb" * 32)
     page = await look(shop, invoice)

@@ -34,6 +34,8 @@ def write_config(folder: Path, database: FreshDatabase, *, port: int = 0) -> Pat
         f'key_pepper_file = "{settings.api.key_pepper_file}"',
         "[webhooks]",
         f'master_secret_file = "{settings.webhooks.master_secret_file}"',
+        "[withdrawals]",
+        "unchecked = true",
         NETWORK,
     ]
     text = "\n".join(lines)

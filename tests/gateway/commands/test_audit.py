@@ -70,12 +70,14 @@ def chain(database: FreshDatabase) -> list[Head | None]:
 
 
 def tamper(database: FreshDatabase, statement: str) -> None:
-    """Change something as the owner with every trigger off."""
+    """Change something as the owner with every trigger off, after people were told of it all."""
 
     async def work(admin: Database) -> None:
         async with admin.unit_of_work(CROSS_TENANT) as session:
             for table in ("audit_log", "audit_link"):
                 await session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+            told = "UPDATE notification_cursor SET place = (SELECT max(place) FROM audit_link)"
+            await session.execute(text(f"{told} WHERE source = 'audit'"))
             await session.execute(text(statement))
 
     with_database(database, "admin", work)
@@ -105,6 +107,10 @@ def test_a_log_that_nobody_touched_is_whole(
     assert verified(config, capsys, "--head", f"{head.place}:{'0' * 64}")[0] == 1
 
 
+CUT = """
+WITH cut AS (DELETE FROM audit_link WHERE place = 3 RETURNING audit_id)
+DELETE FROM audit_log WHERE id IN (SELECT audit_id FROM cut)
+"""
 FORGED = (
     "INSERT INTO audit_log (actor, action, subject, at) VALUES ('x', 'x', 'x', now())",
     "neither linked",
@@ -120,6 +126,9 @@ FORGED = (
         ("DELETE FROM audit_log WHERE subject = 'b'", "is gone"),
         ("DELETE FROM audit_link WHERE place = 2", "link 2 is missing"),
         ("DELETE FROM audit_link WHERE place = 3", "neither linked nor waiting"),
+        ("UPDATE audit_log SET subject = translate(subject, 'ab', 'ba')", "is not what was"),
+        (CUT, "links up to 3 were there"),
+        ("TRUNCATE audit_log, audit_link, audit_pending", "links up to 3 were there"),
     ],
 )
 def test_a_row_that_was_touched_is_named(

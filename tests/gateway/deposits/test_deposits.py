@@ -31,6 +31,30 @@ async def test_a_payment_is_seen_then_final(shop: Shop) -> None:
     assert (seen["confirmed_at"], one["confirmed_at"] is not None) == (None, True)
 
 
+async def test_confirmations_are_counted_from_the_block_of_a_payment(shop: Shop) -> None:
+    """Alone, in lists, in the export, in the invoice; none in no block or of a silent network."""
+    _, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["USDT-TRON"])
+    await shop.pay(invoice["payment_options"][0]["address"], "USDT-TRON", 10**6)
+
+    async def counted() -> set[int | None]:
+        [listed] = (await shop.call("GET", "/v1/deposits", key)).json()["data"]
+        one = (await shop.call("GET", f"/v1/deposits/{listed['id']}", key)).json()
+        export = (await shop.call("GET", "/v1/deposits/export?format=ndjson", key)).json()
+        path = f"/v1/invoices/{invoice['id']}?expand[]=deposits"
+        [inside] = (await shop.call("GET", path, key)).json()["deposits"]
+        return {each["confirmations"] for each in (listed, one, export, inside)}
+
+    assert await counted() == {1}  # in block 101, whose watcher has told of 100
+    await shop.healthy("tron", scanned_height=110)
+    assert await counted() == {10}
+    await shop.run("UPDATE deposit SET status = 'reorged'")
+    assert await counted() == {None}
+    await shop.run("UPDATE deposit SET status = 'pending'")
+    await shop.run("DELETE FROM network_health WHERE network_id = 'tron'")
+    assert await counted() == {None}
+
+
 async def test_lists_are_filtered(shop: Shop) -> None:
     """By invoice, state, transaction and method; an unknown state is refused."""
     _, key = await shop.merchant_and_key()

@@ -43,6 +43,21 @@ async def test_another_body_is_refused(api: TestApi) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
+@pytest.mark.parametrize(
+    "body", [b"garbage", b"\xff", b'{"a":"\xff"}', b"[" * 60_000, b"1" * 5000]
+)
+async def test_what_a_route_does_not_read_may_be_anything(api: TestApi, body: bytes) -> None:
+    """The body of a request that takes none is no JSON, and no fault of ours."""
+    _, key = await api.merchant_and_key()
+    made = (await api.call("POST", PATH, key, json=BODY)).json()
+    path = "/v1/invoices/inv_nobody/cancel"
+    absent = await api.call("POST", path, key, content=body, headers=keyed("a"))
+    assert (absent.status_code, absent.json()["code"]) == (404, "not_found")
+    roll = f"{PATH}/{made['id']}/roll"
+    refused = await api.call("POST", roll, key, content=body, headers=keyed("a"))
+    assert refused.status_code == 415, refused.text
+
+
 async def test_keys_of_two_merchants_and_two_routes_are_apart(api: TestApi) -> None:
     """The same key elsewhere is another key."""
     for _ in range(2):

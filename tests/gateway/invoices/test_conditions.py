@@ -120,6 +120,22 @@ async def test_a_pending_invoice_is_reused_where_it_asks_the_same(shop: Shop) ->
     assert theirs["merchant_id"] != made[0]["merchant_id"]
 
 
+async def test_a_reused_invoice_gives_the_addresses_that_are_asked_for(shop: Shop) -> None:
+    """Whoever orders a method at once gets its address, whether the invoice is new or stands."""
+    _, key = await shop.merchant_and_key()
+    same: dict[str, Any] = {"order_id": "1001", "reuse_pending": True}
+    first = await shop.invoice(key, **same)
+    assert [option["address"] for option in first["payment_options"]] == [None] * 5
+    wanted = {**same, "activate": ["USDT-TRON", "ETH-ETHEREUM"]}
+    again, once_more = await asyncio.gather(*(shop.invoice(key, **wanted) for _ in "12"))
+    assert again["payment_options"] == once_more["payment_options"]
+    given = {o["payment_method"] for o in again["payment_options"] if o["address"]}
+    assert (again["id"], given) == (first["id"], {"USDT-TRON", "ETH-ETHEREUM"})
+    assert len(await shop.rows("SELECT 1 FROM address_pool WHERE status = 'ASSIGNED'")) == 2
+    noted = "SELECT 1 FROM audit_log WHERE action = 'invoice.method_chosen'"
+    assert len(await shop.rows(noted)) == 2
+
+
 async def test_looking_for_a_pending_invoice_reads_a_few_however_many_there_are(
     shop: Shop,
 ) -> None:

@@ -103,6 +103,34 @@ async def test_every_filter_finds_its_invoice(shop: Shop) -> None:
         assert (await shop.call("GET", f"/v1/invoices?{bad}", key)).status_code == 422, bad
 
 
+async def test_a_transaction_is_found_however_its_hash_is_written(shop: Shop) -> None:
+    """Explorers show Ethereum's in either case, Tron's with and without 0x; invoices and deposits."""
+    _, key = await shop.merchant_and_key()
+    digits = "ab" * 32
+    for method, stored in (("ETH-ETHEREUM", f"0x{digits}"), ("USDT-TRON", digits)):
+        invoice = await shop.invoice(key, payment_methods=[method], order_id=method)
+        address = invoice["payment_options"][0]["address"]
+        await shop.pay(address, method, 10**15, tx=stored)
+    for typed in (
+        digits,
+        digits.upper(),
+        f"0x{digits}",
+        f"0X{digits.upper()}",
+        f"0x{'Ab' * 32}",
+    ):
+        invoices = await shop.call("GET", f"/v1/invoices?tx_hash={typed}", key)
+        found = {each["order_id"] for each in invoices.json()["data"]}
+        deposits = await shop.call("GET", f"/v1/deposits?tx_hash={typed}", key)
+        paid = {each["payment_method"] for each in deposits.json()["data"]}
+        export = await shop.call(
+            "GET", f"/v1/invoices/export?format=ndjson&tx_hash={typed}", key
+        )
+        assert found == paid == {"ETH-ETHEREUM", "USDT-TRON"}, typed
+        assert len(export.text.splitlines()) == 2, typed
+    other = await shop.call("GET", f"/v1/deposits?tx_hash={'ac' * 32}", key)
+    assert other.json()["data"] == []
+
+
 MANY = """
 INSERT INTO invoice (id, merchant_id, livemode, order_id, description, amount, currency,
     tolerance_basis_points, status, created_at, expires_at, monitoring_until)

@@ -102,7 +102,9 @@ async def test_changes_of_the_account_are_alerts(api: TestApi) -> None:
     """A new key is told to the people, and to endpoints where the merchant wants that."""
     merchant_id, key = await api.merchant_and_key()
     await _wishes(api, merchant_id, {"security.alert": ["email", "webhook"]})
-    await api.call("POST", "/v1/webhook_endpoints", key, json={"url": "https://shop.example/h"})
+    body = {"url": "https://shop.example/h"}
+    ends = [await api.call("POST", "/v1/webhook_endpoints", key, json=body) for _ in range(2)]
+    await api.call("DELETE", f"/v1/webhook_endpoints/{ends[0].json()['id']}", key)
     made = await api.call(
         "POST", "/v1/api_keys", key, json={"name": "x", "scopes": ["invoices:read"]}
     )
@@ -114,11 +116,19 @@ async def test_changes_of_the_account_are_alerts(api: TestApi) -> None:
     await worker.aclose()
     page = (await api.call("GET", "/v1/notifications", key)).json()
     subjects = sorted(row["subject"] for row in page["data"])
-    assert subjects == ["A new API key was made", "A webhook endpoint was added"]
+    assert subjects == [
+        "A new API key was made",
+        *["A webhook endpoint was added"] * 2,
+        "A webhook endpoint was removed",
+    ]
     assert all("key_" in row["body"] for row in page["data"])
     events = (await api.call("GET", "/v1/events?type=security.alert", key)).json()["data"]
     actions = {event["data"]["object"]["action"] for event in events}
-    assert actions == {"api_key.created", "webhook_endpoint.created"}
+    assert actions == {
+        "api_key.created",
+        "webhook_endpoint.created",
+        "webhook_endpoint.deleted",
+    }
 
 
 async def test_only_a_sign_in_from_a_new_place_is_an_alert(api: TestApi) -> None:

@@ -103,13 +103,14 @@ async def test_what_the_houses_own_offered_to_merchants_goes_with_them(
     people: People, change: dict[str, str] | None
 ) -> None:
     """Nobody of the house comes back as the owner of a shop; others' offers stand."""
-    merchant_id = await people.merchant()
+    shops = [await people.merchant(), await people.merchant()]
     first = await people.admin()
     body = {"email": "two@house.example", "role": "ADMIN"}
     await people.call("POST", "/v1/operators/invitations", first, json=body)
     second = await people.arrived(await people.mailed("two@house.example"), "two@house.example")
-    path = f"/v1/merchants/{merchant_id}/invitations"
-    for caller, email in ((first, "kept@shop.example"), (second, "back@door.example")):
+    offers = ((first, "kept@shop.example"), (second, "back@door.example"))
+    for merchant_id, (caller, email) in zip(shops, offers, strict=True):
+        path = f"/v1/merchants/{merchant_id}/invitations"
         body = {"email": email, "team_role": "owner"}
         assert (await people.call("POST", path, caller, json=body)).status_code == 201
     where = f"/v1/operators/{(await people.me(second))['id']}"
@@ -122,7 +123,81 @@ async def test_what_the_houses_own_offered_to_merchants_goes_with_them(
     revoked = (
         "SELECT merchant_id FROM audit_log WHERE action = 'invitation.revoked' ORDER BY id"
     )
-    assert (await people.rows(revoked))[-1].merchant_id == merchant_id
+    assert (await people.rows(revoked))[-1].merchant_id == shops[1]
+
+
+async def accepted(people: People, token: str) -> int:
+    """Try an invitation; return the status of the answer."""
+    body = {"token": token, "password": PASSWORD}
+    return (await people.call("POST", "/v1/invitations/accept", json=body)).status_code
+
+
+async def test_an_older_invitation_is_no_way_back_and_no_choice_of_roles(
+    people: People,
+) -> None:
+    """The last letter to a mailbox is the only one; who is removed has none, and is told."""
+    owner = await people.owner_of(await people.merchant())
+    email = "bob@shop.example"
+    tokens = []
+    for team_role, spelled in (("owner", email), ("viewer", "Bob@Shop.example")):
+        body = {"email": spelled, "team_role": team_role}
+        await people.call("POST", "/v1/team/invitations", owner, json=body)
+        tokens.append(await people.mailed(email))
+    assert await accepted(people, tokens[0]) == 422
+    bob = await people.arrived(tokens[1], email)
+    assert (await people.me(bob))["team_role"] == "viewer"
+    body = {"email": email, "team_role": "owner"}
+    await people.call("POST", "/v1/team/invitations", owner, json=body)
+    meanwhile = await people.mailed(email)
+    path = f"/v1/team/{(await people.me(bob))['id']}"
+    for status in ("suspended", "active"):
+        await people.call("PATCH", path, owner, json={"status": status})
+    gone = await people.call("DELETE", path, owner)
+    assert gone.status_code == 200, gone.text
+    assert await accepted(people, meanwhile) == 422
+    letters = (await people.letters(email))[-3:]
+    for letter, words in zip(letters, ("suspended", "in force", "removed"), strict=True):
+        assert words in letter
+    await people.call("POST", "/v1/team/invitations", owner, json=body)
+    assert await accepted(people, await people.mailed(email)) == 201
+
+
+async def test_whom_the_house_let_go_has_no_older_invitation_either(people: People) -> None:
+    """An operator who is removed does not come back as the admin that an earlier letter meant."""
+    admin = await people.admin()
+    email, path = "two@house.example", "/v1/operators/invitations"
+    await people.call("POST", path, admin, json={"email": email, "role": "OPERATOR"})
+    operator = await people.arrived(await people.mailed(email), email)
+    tokens = []
+    for role in ("ADMIN", "OPERATOR"):
+        await people.call("POST", path, admin, json={"email": email, "role": role})
+        tokens.append(await people.mailed(email))
+    where = f"/v1/operators/{(await people.me(operator))['id']}"
+    assert (await people.call("DELETE", where, admin)).status_code == 200
+    assert [await accepted(people, token) for token in tokens] == [422, 422]
+
+
+async def test_the_house_invites_the_first_one_of_a_team_and_nobody_beside(
+    people: People,
+) -> None:
+    """Nobody of the house is a second person at a merchant's gate: one offer, then the owners'."""
+    merchant_id = await people.merchant()
+    admin, path = await people.admin(), f"/v1/merchants/{merchant_id}/invitations"
+    tokens = []
+    for email in ("own@operator.example", "owner@shop.example"):
+        body = {"email": email, "team_role": "owner"}
+        assert (await people.call("POST", path, admin, json=body)).status_code == 201
+        tokens.append(await people.mailed(email))
+    assert await accepted(people, tokens[0]) == 422
+    owner = await people.arrived(tokens[1], "owner@shop.example")
+    body = {"email": "own@operator.example", "team_role": "manager"}
+    for caller in (admin, await people.key(None, livemode=True)):
+        refused = await people.call("POST", path, caller, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "team_not_empty")
+    user = f"/v1/merchants/{merchant_id}/users/{(await people.me(owner))['id']}"
+    await people.call("PATCH", user, admin, json={"status": "suspended"})
+    assert "suspended" in (await people.letters("owner@shop.example"))[-1]
+    assert (await people.call("POST", path, admin, json=body)).status_code == 201
 
 
 async def test_letters_about_somebodys_account_are_the_teams_to_read(people: People) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from gateway.http.cookies import origin_of
 from gateway.sessions import tokens
 from tests.gateway.people.conftest import PASSWORD, People
 
@@ -224,6 +225,20 @@ async def test_a_cookie_acts_only_from_our_own_pages(people: People) -> None:
     assert answer.json()["username"] == "root"
     out = await people.call("DELETE", "/v1/sessions/current", headers={**held, **own})
     assert "Max-Age=0" in out.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origin"),
+    [
+        ("https://Pay.Example:443/shop", "https://pay.example"),
+        ("http://pay.example:80", "http://pay.example"),
+        ("https://pay.example:80", "https://pay.example:80"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+    ],
+)
+def test_our_origin_is_spelled_as_browsers_spell_it(public_url: str, origin: str) -> None:
+    """Without the scheme's own port: else nobody could sign in on our own pages."""
+    assert origin_of(public_url) == origin
 
 
 async def test_a_session_sees_the_networks_of_its_mode(people: People) -> None:

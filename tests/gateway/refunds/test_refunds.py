@@ -1,6 +1,7 @@
 """Refunds of an invoice: withdrawals linked to it, never above what it received."""
 
 import asyncio
+from operator import itemgetter
 from typing import Any
 
 import httpx
@@ -8,6 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+from gateway.db import CROSS_TENANT
+from gateway.withdrawals.moves import complete, move
+from gateway.withdrawals.repository import locked
 from tests.gateway.shop import Shop
 from tests.gateway.withdrawals.test_request import OUTSIDE, balance
 
@@ -72,10 +76,23 @@ async def test_a_refund_is_a_withdrawal_of_the_invoice(shop: Shop) -> None:
     query = {"invoice_id": invoice["id"]}
     page = await shop.call("GET", "/v1/withdrawals", key, params=query)
     assert [row["id"] for row in page.json()["data"]] == [made["id"]]
-    event = (await shop.call("GET", "/v1/events", key)).json()["data"][0]
-    assert (event["type"], event["data"]["object"]["invoice_id"]) == (
-        "withdrawal.created",
+    async with shop.watcher.unit_of_work(CROSS_TENANT) as session:
+        row = await locked(session, made["id"])
+        assert row is not None
+        for status in ("approved", "signing", "broadcast"):
+            await move(session, row, status, shop.clock())
+        await complete(session, row, shop.clock())
+    page = await shop.call("GET", "/v1/events", key, params={"subject": made["id"]})
+    events = sorted(page.json()["data"], key=itemgetter("sequence"))
+    assert [each["type"] for each in events] == [
+        "withdrawal.created", "refund.created", "withdrawal.approved", "withdrawal.broadcast",
+        "withdrawal.completed", "refund.completed",
+    ]  # fmt: skip
+    last = events[-1]["data"]["object"]
+    assert (last["invoice_id"], last["refund_kind"], last["status"]) == (
         invoice["id"],
+        "full",
+        "completed",
     )
     [row] = await shop.rows("SELECT * FROM audit_log WHERE action = 'invoice.refund_requested'")
     assert (row.subject, row.after["kind"], row.after["reason"]) == (

@@ -81,6 +81,70 @@ async def test_what_could_never_be_billed_is_no_package(club: Club) -> None:
     assert await club.package(currency="ETH", price="0.000000000000000001")
 
 
+async def letters(club: Club) -> list[str]:
+    """Return what the customer was written, oldest first."""
+    rows = await club.shop.rows("SELECT kind FROM notification ORDER BY id")
+    kinds = [row.kind.partition(".") for row in rows]
+    return [kind for room, _, kind in kinds if room == "subscription"]
+
+
+async def test_a_bill_that_comes_late_puts_nobody_out(club: Club) -> None:
+    """Between two periods, and while nobody can be asked to pay; not for longer than the grace."""
+    mine = await club.subscribe(await club.package(), reminder_days=0, grace_days=2)
+    await club.bill()
+    await club.pay(mine)
+    await club.bill()
+    club.shop.clock.at += timedelta(days=31, minutes=1)
+    assert await club.standing(mine) == ("active", "active"), "no worker has looked yet"
+    await club.shop.run("DELETE FROM free_address")
+    await club.bill()
+    assert "pool_empty" in (await club.get(f"/subscriptions/{mine}"))["reason"]
+    assert await club.standing(mine) == ("active", "active")
+    await club.bill(days=2)
+    assert await club.standing(mine) == ("active", "none")
+
+
+async def test_one_letter_at_a_time(club: Club) -> None:
+    """Due and unpaid in the same minute is one letter; who is deleted gets none at all."""
+    mine = await club.subscribe(await club.package(period="week"), reminder_days=0)
+    await club.bill()
+    await club.pay(mine)
+    await club.bill()
+    await club.bill(days=7, minutes=1)
+    assert (await club.standing(mine))[0] == "past_due"
+    assert await letters(club) == ["reminder", "reminder"]
+    await club.pay(mine)
+    await club.bill()
+    await club.post(f"/subscriptions/{mine}/cancel", 200)
+    mine = await club.subscribe(await club.package(period="week", trial_days=5))
+    await club.bill(days=3)
+    assert (await letters(club))[2:] == ["reminder"]
+    await club.bill(days=3)
+    assert (await letters(club))[2:] == ["reminder", "past_due"]
+    await club.post(f"/subscriptions/{mine}/cancel", 200)
+    mine = await club.subscribe(await club.package(period="week", trial_days=5))
+    await club.bill(days=3)
+    await club.shop.call("DELETE", f"/v1/customers/{club.member}", club.key)
+    before = await letters(club)
+    await club.bill(days=3)
+    assert (await club.standing(mine))[0] == "past_due"
+    assert await letters(club) == before
+
+
+async def test_an_end_that_was_wished_for_is_taken_back(club: Club) -> None:
+    """Before it comes; it is billed on as if nothing had been."""
+    mine = await club.subscribe(await club.package(), reminder_days=0)
+    await club.bill()
+    await club.pay(mine)
+    await club.bill()
+    await club.post(f"/subscriptions/{mine}/cancel", 200, at_period_end=True)
+    shown = await club.post(f"/subscriptions/{mine}/resume", 200)
+    assert shown["cancel_at_period_end"] is False
+    await club.bill(days=31, minutes=1)
+    assert (await club.standing(mine))[0] == "past_due"
+    assert len(await club.periods(mine)) == 2
+
+
 async def test_an_altered_address_is_an_alarm_of_the_worker_too(club: Club) -> None:
     """It is on record, nobody is shown it, and the bill waits with its reason."""
     mine = await club.subscribe(await club.package())

@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from gateway.webhooks.catalogue import EVENT_TYPES
+from gateway.webhooks.outbox import DELIVERIES_CHANNEL
 from gateway.webhooks.secrets import EndpointSecrets
 from tests.gateway.shop import Shop
 
@@ -89,19 +92,30 @@ async def test_events_are_names_of_the_catalogue(shop: Shop) -> None:
 
 
 async def test_changes_are_checked_and_on_record(shop: Shop) -> None:
-    """The secret stays; enabling an endpoint forgives what had failed."""
+    """The secret stays; a new URL or enabling forgives what had failed, and the senders are told."""
     _, key = await shop.merchant_and_key()
     made = (await shop.call("POST", "/v1/webhook_endpoints", key, json={"url": URL})).json()
-    await shop.run("UPDATE webhook_endpoint SET status = 'disabled', exhausted_in_a_row = 10")
     path = f"/v1/webhook_endpoints/{made['id']}"
     body = {"status": "enabled", "events": ["ping"], "url": "https://shop.example/new"}
-    changed = (await shop.call("PATCH", path, key, json=body)).json()
+    forgiving = [body, {"url": body["url"]}, {"status": "enabled"}]
+    async with shop.owner.listening(DELIVERIES_CHANNEL) as ears:
+        for each in forgiving:
+            await shop.run(
+                "UPDATE webhook_endpoint SET status = 'disabled', exhausted_in_a_row = 10,"
+                " failing_since = now()"
+            )
+            assert "failing_since" in (await shop.call("GET", path, key)).json()
+            changed = (await shop.call("PATCH", path, key, json=each)).json()
+            assert "failing_since" not in changed
+            [row] = await shop.rows("SELECT exhausted_in_a_row FROM webhook_endpoint")
+            assert row.exhausted_in_a_row == 0
+        await shop.call("PATCH", path, key, json={"events": ["ping"]})
+        told = [each.payload async for each in ears.notifies(timeout=0.1)]
+    assert told == [made["id"]] * len(forgiving)
     assert {name: changed[name] for name in body} == body
     assert "secret" not in changed
-    [row] = await shop.rows("SELECT exhausted_in_a_row FROM webhook_endpoint")
-    assert row.exhausted_in_a_row == 0
-    [noted] = await shop.rows(
-        "SELECT before FROM audit_log WHERE action = 'webhook_endpoint.changed'"
+    [noted, *_] = await shop.rows(
+        "SELECT before FROM audit_log WHERE action = 'webhook_endpoint.changed' ORDER BY id"
     )
     assert noted.before["url"] == URL
     for bad in ({"url": "http://x.example"}, {"events": ["x"]}, {"status": "on"}, {"id": "1"}):
@@ -184,3 +198,11 @@ async def test_on_a_lan_http_is_fine(shop: Shop) -> None:
 def test_the_catalogue_is_dotted_names() -> None:
     """`subject.what_happened`, but for the ping."""
     assert all(name == "ping" or name.count(".") == 1 for name in EVENT_TYPES)
+
+
+def test_the_guide_lists_every_event_and_no_other() -> None:
+    """A merchant chooses by it."""
+    guide = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text()
+    table = guide.partition("\n## Events\n")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    assert sorted(re.findall(r"`([^`]+)`", "".join(rows))) == sorted(EVENT_TYPES)

@@ -61,6 +61,24 @@ async def test_410_disables_the_endpoint_and_tells_the_others(database: FreshDat
         assert by_endpoint == ["exhausted", "skipped"]
 
 
+async def test_a_late_410_of_an_old_url_disables_nothing(database: FreshDatabase) -> None:
+    """The merchant has moved on while the request was under way."""
+    async with world(database) as w, receiving() as gone, receiving() as new:
+
+        async def moved(_received: Received) -> web.StreamResponse:
+            await w.execute("UPDATE webhook_endpoint SET url = :url", url=new.url)
+            return web.Response(status=410)
+
+        gone.answer = moved
+        await w.endpoint(gone.url)
+        await w.emit("inv_1")
+        async with w.working():
+            await eventually(all_are(w, "exhausted"))
+            await w.emit("inv_2")
+            await eventually(lambda: new.requests)
+        assert (await w.endpoint_row()).status == "enabled"
+
+
 async def test_ten_exhausted_in_a_row_disable_the_endpoint(database: FreshDatabase) -> None:
     """Nine do not; a success in between begins the count anew."""
     async with world(database) as w, receiving() as shop:

@@ -96,12 +96,33 @@ def test_what_is_no_answer_has_no_prices(
         (CoinGecko(), '{"ethereum":{"usd":1e9999999999999999999999,"last_updated_at":1}}'),
         (CoinGecko(), '{"ethereum":{"usd":1,"last_updated_at":300000000000}}'),
         (Kraken(), "[" * 100_000 + "]" * 100_000),
+        (Kraken(), '{"error":[],"result":{"XETHZUSD":{"c":"2500"}}}'),
+        (Kraken(), '{"error":[],"result":{"XETHZUSD":{"c":{"0":"2500"}}}}'),
+        (Kraken(), '{"error":[],"result":{"XETHZUSD":{"c":["1.%s"]}}}' % ("3" * 20_000)),
+        (Kraken(), '{"error":["\udcff"],"result":{}}'),
+        (CoinGecko(), '{"ethereum":{"usd":1.%s,"last_updated_at":1}}' % ("3" * 20_000)),
     ],
 )
 def test_an_answer_with_a_wrong_entry_is_refused_whole(source: Source, body: str) -> None:
     """Its other entries are no better."""
     with pytest.raises(Unreadable):
-        source.read(body.encode(), CODES, NOW)
+        source.read(body.encode(errors="surrogateescape"), CODES, NOW)
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "entry"),
+    [
+        (CoinGecko(), GECKO, '"usd":0.3,'),
+        (CoinMarketCap("k"), CAP, '"price":0.301,'),
+    ],
+)
+def test_a_coin_that_a_source_has_no_price_of_takes_no_other_with_it(
+    source: Source, body: str, entry: str
+) -> None:
+    """Both say null of a coin that is listed and not traded: that is an answer."""
+    said = body.replace(entry, entry.partition(":")[0] + ":null,")
+    assert said != body
+    assert [quote.code for quote in source.read(said.encode(), CODES, NOW)] == ["ETH"]
 
 
 def test_sources_ask_by_what_is_unique_there() -> None:
@@ -185,7 +206,7 @@ async def exchanges(bodies: dict[str, Any]) -> AsyncIterator[str]:
         body = bodies.get(request.path, 404)
         if isinstance(body, int):
             return web.Response(status=body)
-        return web.Response(text=body)
+        return web.Response(body=body.encode(errors="surrogateescape"))
 
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
@@ -227,6 +248,23 @@ async def test_a_round_keeps_what_each_said_and_the_price(database: FreshDatabas
         for code in CODES
         for source in ("coingecko", "kraken", "median(coingecko,kraken)")
     }
+
+
+@pytest.mark.anyio
+async def test_whatever_a_source_answers_the_others_make_the_price(
+    database: FreshDatabase,
+) -> None:
+    """Bytes that are no text, a price that no column holds: left out, and the round goes on."""
+    worker = Database(database.url("worker"), pool_size=1)
+    long = KRAKEN.replace("2499.99", "2499." + "9" * 20_000)
+    for nonsense in (b'{"error":["\xff"],"result":{}}'.decode(errors="surrogateescape"), long):
+        bodies = {"/0/public/Ticker": nonsense, "/v2/exchange-rates": COINBASE}
+        async with exchanges(bodies) as url:
+            alone = Demands(timedelta(minutes=10), spread_per_mille=20, at_least=1)
+            market = Market([Kraken(url), Coinbase(url)], ["ETH"], alone)
+            await market_round(worker, market, Clock()())
+    await worker.aclose()
+    assert {row.source for row in await history(database)} == {"coinbase"}
 
 
 @pytest.mark.anyio

@@ -92,8 +92,9 @@ async def test_the_worker_writes_prices_at_its_start_and_keeps_them_young(
             await eventually(three_rounds)
 
 
-def test_a_price_of_zero_is_refused_with_its_key(database: FreshDatabase) -> None:
-    """One line that names it."""
-    settings = priced(database.settings, static={"ETH": "0.0"})
+@pytest.mark.parametrize("price", ["0.0", "1" + 18 * "0", "9" * 40])
+def test_what_is_no_price_is_refused_with_its_key(database: FreshDatabase, price: str) -> None:
+    """One line that names it, at the start: no column would take it in any round."""
+    settings = priced(database.settings, static={"ETH": price})
     with pytest.raises(SettingsError, match=r"^prices\.static\.ETH: "):
         static_prices(settings)

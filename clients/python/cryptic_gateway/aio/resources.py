@@ -13,6 +13,7 @@ from cryptic_gateway.documents import (
     Amount,
     Balance,
     Customer,
+    CustomerFilter,
     Deposit,
     DepositAddress,
     DepositFilter,
@@ -188,8 +189,8 @@ class AsyncCustomers(AsyncResource):
         """Return one customer."""
         return await self._transport.send("GET", at("/customers/{}", customer_id), Customer)
 
-    def all(self, **filters: Unpack[NewCustomer]) -> AsyncIterator[Customer]:
-        """Yield customers, newest first, by `reference` or `email`."""
+    def all(self, **filters: Unpack[CustomerFilter]) -> AsyncIterator[Customer]:
+        """Yield customers, newest first."""
         return self._transport.all("/customers", Customer, filters)
 
     async def address(self, customer_id: str, network: str) -> DepositAddress:

@@ -14,6 +14,7 @@ from cryptic_gateway.documents import (
     Amount,
     Balance,
     Customer,
+    CustomerFilter,
     Deposit,
     DepositAddress,
     DepositFilter,
@@ -189,8 +190,8 @@ class Customers(Resource):
         """Return one customer."""
         return self._transport.send("GET", at("/customers/{}", customer_id), Customer)
 
-    def all(self, **filters: Unpack[NewCustomer]) -> Iterator[Customer]:
-        """Yield customers, newest first, by `reference` or `email`."""
+    def all(self, **filters: Unpack[CustomerFilter]) -> Iterator[Customer]:
+        """Yield customers, newest first."""
         return self._transport.all("/customers", Customer, filters)
 
     def address(self, customer_id: str, network: str) -> DepositAddress:

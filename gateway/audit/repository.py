@@ -1,0 +1,78 @@
+"""Named queries for those who read the audit log."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from gateway.audit.documents import moment_of
+from gateway.domain.errors import Invalid
+from gateway.models import AuditLog, Merchant
+from gateway.paging import PageRequest, Slice, cut, sole, windowed
+
+Entry = Row[AuditLog, int]
+"""A row, and how many of the same tenant and moment are before it."""
+
+
+async def require_merchant(session: AsyncSession, merchant_id: str) -> None:
+    """Raise `NotFound` where there is no such merchant; one that was ended has its entries still."""
+    query = select(Merchant.id).where(Merchant.id == merchant_id)
+    await sole(session, query, "merchant", merchant_id)
+
+
+async def entry_page(
+    session: AsyncSession,
+    merchant_id: str | None,
+    page: PageRequest,
+    wanted: Mapping[str, Any],
+) -> Slice[Entry]:
+    """Return one page of a tenant's entries, newest first; None asks for the house's own."""
+    twin = aliased(AuditLog)
+    place = (
+        select(func.count())
+        .where(
+            twin.merchant_id == merchant_id,
+            twin.at == AuditLog.at,
+            twin.id < AuditLog.id,
+        )
+        .scalar_subquery()
+    )
+    query = select(AuditLog, place).where(_of(merchant_id))
+    for name in ("actor", "action", "subject"):
+        if name in wanted:
+            query = query.where(getattr(AuditLog, name) == wanted[name])
+    if "created_from" in wanted:
+        query = query.where(AuditLog.at >= wanted["created_from"])
+    if "created_before" in wanted:
+        query = query.where(AuditLog.at < wanted["created_before"])
+    cursor = page.after or page.before
+    edge = None if cursor is None else await _edge(session, merchant_id, cursor)
+    found = await session.execute(windowed(query, (AuditLog.at, AuditLog.id), edge, page))
+    return cut(found.all(), page.limit, backwards=page.backwards)
+
+
+def _of(merchant_id: str | None) -> ColumnElement[bool]:
+    return AuditLog.merchant_id == merchant_id  # None becomes IS NULL
+
+
+async def _edge(
+    session: AsyncSession, merchant_id: str | None, cursor: str
+) -> Row[datetime, int]:
+    """Find where an entry stands."""
+    named, found = moment_of(cursor), None
+    if named is not None:
+        at, place = named
+        query = (
+            select(AuditLog.at, AuditLog.id)
+            .where(_of(merchant_id), AuditLog.at == at)
+            .order_by(AuditLog.id)
+            .offset(place)
+            .limit(1)
+        )
+        found = (await session.execute(query)).one_or_none()
+    if found is None:
+        raise Invalid("the cursor is not an entry of yours", code="unknown_cursor")
+    return found
