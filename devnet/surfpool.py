@@ -45,7 +45,7 @@ from devnet.solana_mints import (
     mint_instructions,
     transfer_fee,
 )
-from devnet.solana_proxy import serving
+from devnet.solana_serving import serving
 from devnet.solana_token import token_payment
 from devnet.solana_upstream import upstream_at
 

@@ -25,7 +25,13 @@ from gateway.postgres.connect import connected
 from gateway.postgres.migrate import migrate
 from gateway.postgres.roles import ensure_database, prepare_server
 from gateway.postgres.url import EMBEDDED_DATABASE, Role, role_url, socket_directory
-from gateway.settings import ApiSettings, DatabaseSettings, Settings, WebhookSettings
+from gateway.settings import (
+    ApiSettings,
+    DatabaseSettings,
+    Settings,
+    WebhookSettings,
+    WithdrawalSettings,
+)
 
 pytest_plugins = ["tests.campaign"]
 ROOM_BYTES = 2**31
@@ -140,4 +146,6 @@ def _settings_of(server: Settings, name: str) -> Settings:
         ),
         api=ApiSettings(key_pepper_file=secrets / "key_pepper", offers_milliseconds=0),
         webhooks=WebhookSettings(master_secret_file=secrets / "master_secret"),
+        # Few tests run a watcher; those about destinations ask for its word.
+        withdrawals=WithdrawalSettings(unchecked=True),
     )

@@ -4,7 +4,7 @@
 heights were read, `watchers rescan NETWORK` reads some of them again, `watchers explain NETWORK TX`
 says why a transaction was or was not credited, `watchers reconcile NETWORK` whether chain and books
 agree, `watchers check-asset NETWORK CODE` whether a token may be listed, `watchers cancel NETWORK
-WITHDRAWAL` takes back a payout that waits to be mined, `watchers settle NETWORK WITHDRAWAL` ends one
+WITHDRAWAL` takes back a payout that waits to be mined, `watchers settle NETWORK ORDER` ends one
 that only a person can judge, `watchers adopt-nonce NETWORK` goes on where the chain counts more
 transactions of a wallet than our book, `watchers sweeps NETWORK` says what was swept at what cost and what waits.
 """
@@ -29,16 +29,18 @@ from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
 from watchers import decode, garbage, store
 from watchers.addresses import AddressBook
-from watchers.commands import adopt_nonce, cancel, reconcile, settle, status, sweeps
+from watchers.commands import adopt_nonce, cancel, reconcile, rescan, settle, status, sweeps
 from watchers.commands import check_asset as asset_command
 from watchers.explain import command as explain
 from watchers.families import connect
 from watchers.network import WrongChain
 from watchers.parts import Parts
-from watchers.scan import coverage, rescan
+from watchers.scan import coverage
 from watchers.service import Watcher
 from watchers.store import CatalogChanged, LeaseLost
 
+INTERRUPTED = 130
+"""What a shell expects of a command that somebody ended with Ctrl-C."""
 Command = Callable[[Settings, Database, argparse.Namespace], Awaitable[int]]
 
 
@@ -58,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SettingsError, LeaseLost, CatalogChanged) as refusal:
         sys.stderr.write(f"watchers: {refusal}\n")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _work(settings: Settings, args: argparse.Namespace) -> Coroutine[Any, Any, int]:
@@ -112,7 +116,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _database(settings: Settings) -> Database:
-    return Database(role_url(settings, "watcher"), pool_size=settings.database.pool_size)
+    return Database(
+        role_url(settings, "watcher"),
+        pool_size=settings.database.pool_size,
+        slow_milliseconds=settings.database.slow_query_milliseconds,
+    )
 
 
 async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[int]]) -> int:

@@ -48,6 +48,8 @@ class AddressKeys:
         return {
             address
             for address in addresses
-            if bits[(key := hash(address)) & mask] >> (key >> 29 & 7) & 1
+            # Most octets are empty: looked at first, that spares finding the bit.
+            if (octet := bits[(key := hash(address)) & mask])
+            and octet >> (key >> 29 & 7) & 1
             and bits[key >> 32 & mask] >> (key >> 61 & 7) & 1
         }

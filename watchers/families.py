@@ -12,7 +12,7 @@ from gateway.settings import NetworkSettings
 from watchers.assets.rules import AssetInspector
 from watchers.chain import Chain, asset_key
 from watchers.destination import DestinationInspector
-from watchers.network import ChainReader
+from watchers.network import ChainReader, Placed
 from watchers.quotes import FeeQuoter
 from watchers.reconcile.balances import AnyNode, BalanceReader
 from watchers.rpc import Endpoints
@@ -110,5 +110,15 @@ async def final_count(settings: NetworkSettings, endpoints: Endpoints, address: 
     """Ask how many transactions of an address stand in final blocks, where a family counts them."""
     folder = FAMILIES[settings.family].rpartition(".")[0]
     family = importlib.import_module(f"{folder}.counted")
-    count: int = await family.counted(endpoints, address)
+    count: int = await family.counted(endpoints, address, settings.final_depth)
     return count
+
+
+async def placed(
+    settings: NetworkSettings, endpoints: Endpoints, tx_hash: str
+) -> Placed | None:
+    """Ask which nonce of whom a transaction took, where a family numbers them."""
+    folder = FAMILIES[settings.family].rpartition(".")[0]
+    family = importlib.import_module(f"{folder}.counted")
+    found: Placed | None = await family.placed(endpoints, tx_hash)
+    return found

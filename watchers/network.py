@@ -10,44 +10,47 @@ Solana.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from watchers.trouble import (
+    BroadcastRejected,
+    Incomplete,
+    NodeUnavailable,
+    Refused,
+    Untraced,
+    WrongChain,
+    printable,
+)
+from watchers.writer import ChainWriter, NonceLanes, Outbidder, PayoutOrder, Placed, Slot
+
+__all__ = [
+    "NATIVE",
+    "Block",
+    "BlockRef",
+    "BroadcastRejected",
+    "ChainReader",
+    "ChainWriter",
+    "Incomplete",
+    "NodeUnavailable",
+    "NonceLanes",
+    "Outbidder",
+    "Outcome",
+    "PayoutOrder",
+    "Placed",
+    "Refused",
+    "Slot",
+    "SlotLister",
+    "Tip",
+    "Transfer",
+    "Untraced",
+    "WrongChain",
+    "printable",
+]
+
 NATIVE = "native"
 """The asset reference of a chain's own coin; every other asset is its contract or mint."""
-
-
-def printable(text: str) -> str:
-    """Return the text without what a column, a log line or a terminal cannot hold.
-
-    Nodes and contracts choose their words: a merchant's own contract may put a NUL into the reason
-    why it reverted.
-    """
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-class _InWords(Exception):
-    """A reason that may hold somebody else's words."""
-
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(printable(reason))
-
-
-class Incomplete(_InWords):
-    """The node does not know (yet): absent, empty, short or contradictory answers. Ask again."""
-
-
-class Untraced(Incomplete):
-    """The node has the block, and does not tell how its transactions ran."""
-
-
-class NodeUnavailable(_InWords):
-    """The node did not answer in time or not in its protocol. The world's fault: retry."""
-
-
-class WrongChain(Exception):
-    """The node serves another chain than the configuration pins. Never retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,116 +178,3 @@ class SlotLister(Protocol):
     async def produced(self, first: int, last: int) -> Sequence[int]:
         """Return the slots from `first` to `last` that hold a block, ascending."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class PayoutOrder:
-    """A payout that was approved, before the chain's own facts are added.
-
-    `fee_ceiling_units` is the most the operator allows the network to take, in the native coin.
-    """
-
-    withdrawal_id: str
-    asset: str
-    decimals: int
-    destination: str
-    units: int
-    source: str
-    fee_ceiling_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The one place on the chain that a withdrawal may take.
-
-    Ethereum: `nonce` from our own book. Solana: `nonce_account`. Tron has none: the raw
-    transaction's own bytes and expiration are the slot.
-    """
-
-    nonce: int | None = None
-    nonce_account: str | None = None
-
-
-class Refused(_InWords):
-    """The chain cannot carry this payout as it stands (no funds for it, no such token account)."""
-
-
-class ChainWriter(Protocol):
-    """Hands of one network. It never sees a key and decides nothing about money."""
-
-    async def next_nonce(self, address: str) -> int:
-        """Return the count of transactions `address` has on chain; 0 where there is no nonce."""
-        ...
-
-    async def prepare(self, order: PayoutOrder, slot: Slot) -> Mapping[str, Any]:
-        """Return the wire intent for `keystore.api` (`intent_v1`): order, slot and chain facts.
-
-        Facts are fees, gas or energy limits, reference block and expiration, nonce value.
-        Raises `Refused` where a simulation shows that it cannot succeed now.
-        """
-        ...
-
-    def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:
-        """Decode signed bytes again; return the transaction hash.
-
-        Raises `ValueError` naming the field where recipient, amount, asset, chain or slot in the
-        bytes differ from the intent.
-        """
-        ...
-
-    async def broadcast(self, raw: bytes) -> None:
-        """Hand signed bytes to the node; safe to repeat.
-
-        The answer proves nothing: a rejection is logged by the caller, never believed.
-        Raises `NodeUnavailable` where the node could not be reached, `BroadcastRejected` with
-        its words where it declined.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        ...
-
-
-@runtime_checkable
-class Outbidder(Protocol):
-    """Hands of a network where one transaction may take another's place before it lands (EVM)."""
-
-    async def outbid(
-        self, intent: Mapping[str, Any], *, ceiling_units: int, overdue: bool
-    ) -> Mapping[str, Any] | None:
-        """Return the intent with both fees raised as far as nodes ask, and the market.
-
-        None where the offer still stands a chance: it is not `overdue`, and the next block does
-        not ask for more. Raises `Refused` where the ceiling leaves no room.
-        """
-        ...
-
-    async def vacate(
-        self, intent: Mapping[str, Any], sender: str, *, ceiling_units: int
-    ) -> Mapping[str, Any]:
-        """Return an intent of nothing to the sender itself that outbids `intent` in its place.
-
-        Raises `Refused` where the ceiling leaves no room.
-        """
-        ...
-
-
-class NonceLanes(Protocol):
-    """Where a payout stands on a durable-nonce account (Solana), the account is made once."""
-
-    async def nonce_account_state(self, address: str) -> str | None:
-        """Return the value now stored in a lane's account; None where it is not made yet."""
-        ...
-
-    def lane_address(self, hot: str, lane: int) -> str:
-        """Return the account of one of a hot wallet's lanes."""
-        ...
-
-    async def nonce_setup(self, hot: str, lane: int) -> Mapping[str, Any] | None:
-        """Return the facts for `keystore.api.SignNonceSetupRequest`, or None where it exists."""
-        ...
-
-
-class BroadcastRejected(_InWords):
-    """The node declined the bytes. It proves nothing about whether they land."""

@@ -35,6 +35,7 @@ from watchers.pool import Pool
 from watchers.providers.witness import Witness
 from watchers.quotes import Quotes
 from watchers.reconcile.credit import Credits
+from watchers.reconcile.signatures import Signatures
 from watchers.scan.evidence import large_units
 from watchers.scan.scanner import Scanner
 from watchers.store import Position
@@ -134,6 +135,10 @@ class Parts:
             self.public_url,
             large_units(self.network, self.currencies),
         )
+
+    def signatures(self) -> Signatures:
+        """Compare the keystore's journal with our rows."""
+        return Signatures(self.name, self.database, self.keystore, self.currencies)
 
     def assets(self) -> AssetChecks:
         """Look again at every listed contract."""

@@ -8,7 +8,7 @@ family alone.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -51,6 +51,7 @@ def speller_of(family: str) -> Callable[[str], str]:
 
 
 class _Envelope(msgspec.Struct):
+    jsonrpc: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -63,10 +64,30 @@ def result_of(document: bytes, what: str) -> bytes:
     held = document
     if document.lstrip()[:1] == b"{":
         envelope = msgspec.json.decode(document, type=_Envelope)
+        error = envelope.error
+        if error is not msgspec.UNSET and bytes(error) != b"null":
+            raise Incomplete(f"{what}: {bytes(error).decode(errors='replace')[:200]}")
         if envelope.result is not msgspec.UNSET:
             held = bytes(envelope.result)
-        elif envelope.error is not msgspec.UNSET:
-            raise Incomplete(f"{what}: {bytes(envelope.error).decode(errors='replace')[:200]}")
     if held.strip() == b"null":
         raise Incomplete(f"{what}: the node does not have it")
     return held
+
+
+def results_of(document: bytes, what: str) -> Sequence[bytes] | None:
+    """Return what each envelope of a JSON-RPC batch holds; None where it is no batch.
+
+    Raises `Incomplete` as `result_of` does.
+    """
+    if document.lstrip()[:1] != b"[":
+        return None
+    listed = [bytes(each) for each in msgspec.json.decode(document, type=list[msgspec.Raw])]
+    if not listed or not all(_is_envelope(each) for each in listed):
+        return None
+    return [result_of(each, what) for each in listed]
+
+
+def _is_envelope(document: bytes) -> bool:
+    if document[:1] != b"{":
+        return False
+    return msgspec.json.decode(document, type=_Envelope).jsonrpc is not msgspec.UNSET

@@ -107,6 +107,7 @@ class Watcher:
             "pool": (parts.pool(position).round, poll),
             "lanes": (parts.lanes(position).round, poll),
             "reconcile": (reconcile, poll),
+            "signatures": (parts.signatures().round, network.reconcile_seconds),
             "assets": (parts.assets().round, EVERY_SECONDS),
             "balances": (self._balances, BALANCES_SECONDS),
             "desk": (parts.decisions(position).round, DESK_SECONDS),

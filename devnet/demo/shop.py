@@ -104,7 +104,7 @@ class Shop:
 
 
 @asynccontextmanager
-async def opened(system: System, *, patience_seconds: float = 0.0) -> AsyncIterator[Shop]:
+async def opened(system: System, *, patience_seconds: float = 10.0) -> AsyncIterator[Shop]:
     """Open a merchant's account as the operator, make its keys and its webhook endpoint.
 
     The approver's key is a colleague's to make: the operator would be one with both otherwise.

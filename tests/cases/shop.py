@@ -129,8 +129,12 @@ async def shop(
     token: str | None = None,
     others: Mapping[str, str] | None = None,
     urls: Sequence[str] = (),
+    logged_from: int | None = None,
 ) -> AsyncIterator[Shop]:
-    """Open it: `token` is listed as USDT (the chain's own by default), `others` beside it."""
+    """Open it: `token` is listed as USDT (the chain's own by default), `others` beside it.
+
+    `logged_from` is that of the network's configuration.
+    """
     listed = {USDT: token or chain.token, **(others or {})}
     first, second = [await chain.fresh_address() for _ in range(2)]
     owner = Database(database.url("owner"), pool_size=2)
@@ -141,7 +145,7 @@ async def shop(
             for statement in _rows(chain, listed, {"inv_1": first, "inv_2": second}):
                 await session.execute(statement)
             currencies = await store.currencies_of(session, NETWORK)
-        network = connected(chain, currencies, urls)
+        network = connected(chain, currencies, urls, logged_from)
         scanner = await _scanner(network, watcher, currencies)
         yield Shop(chain, network, scanner, watcher, owner, first, second)
     finally:
@@ -153,7 +157,10 @@ async def shop(
 
 
 def connected(
-    chain: AnvilChain, currencies: Sequence[Currency], urls: Sequence[str] = ()
+    chain: AnvilChain,
+    currencies: Sequence[Currency],
+    urls: Sequence[str] = (),
+    logged_from: int | None = None,
 ) -> Chain:
     """Build reader and writer as a configured process does."""
     settings = NetworkSettings(
@@ -164,6 +171,7 @@ def connected(
         assets=[],
         test=True,
         local=True,
+        logged_from=logged_from,
     )
     return families.connect(NETWORK, settings, currencies)
 

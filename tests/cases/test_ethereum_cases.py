@@ -11,6 +11,7 @@ from sqlalchemy import update
 from devnet.anvil import AnvilChain, call_data
 from devnet.contracts import cases, multicall
 from devnet.contracts.assembly import assemble
+from devnet.contracts.logged_value import SYSTEM, logged_forwarder, system_logger
 from gateway.db import CROSS_TENANT
 from gateway.models import Cursor
 from tests.cases.shop import DUE_TOKENS, DUE_UNITS, ETH, GAS, USDT, again, shop
@@ -191,6 +192,21 @@ async def test_case_22_what_is_seen_twice_is_one_deposit(
         await other.settle()
         assert await s.credited() == [("native", ETH, DUE_UNITS, "inv_1")]
         assert (await s.journals(), await s.events()) == (before, told)
+        assert await s.wallet() == DUE_UNITS
+
+
+@pytest.mark.parametrize("logged_from", [None, 0])
+async def test_case_23_value_that_the_chain_logs_is_counted_once(
+    chain: AnvilChain, database: FreshDatabase, logged_from: int | None
+) -> None:
+    """Transaction, trace and log show the same value: before the switch and after it, once."""
+    await chain.etch(SYSTEM, system_logger())
+    async with shop(chain, database, logged_from=logged_from) as s:
+        contract = await chain.create(logged_forwarder(s.first))
+        await chain.included(await chain.transact(to=contract, value=hex(DUE_UNITS), gas=GAS))
+        await s.settle()
+        assert await chain.balance(s.first) == DUE_UNITS
+        assert await s.credited() == [("internal", ETH, DUE_UNITS, "inv_1")]
         assert await s.wallet() == DUE_UNITS
 
 

@@ -26,6 +26,22 @@ class Loot:
     token: str = ""
 
 
+Edit = Callable[[Call, Any], Any | None]
+"""Bends one answer as a test says; None where there is nothing to bend."""
+
+
+def of_document(change: Callable[[Any], None]) -> Edit:
+    """Return an edit that changes the document of an answer in place, its envelope left alone."""
+
+    def edit(call: Call, answer: Any) -> Any:
+        del call
+        bent = copy.deepcopy(answer)
+        change(bent["result"] if isinstance(bent, dict) and "jsonrpc" in bent else bent)
+        return bent
+
+    return edit
+
+
 def emptied(call: Call, answer: Any) -> Any | None:
     """Return "nothing there" in the shape of the method; None where it already says so."""
     del call

@@ -23,6 +23,7 @@ class Fault(StrEnum):
     SWAPPED = "swapped answers"
     PARTIAL_BATCH = "partial batch"
     LIE = "lie"
+    EDITED = "edited"
 
 
 TRANSPORT = frozenset(

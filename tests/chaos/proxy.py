@@ -7,7 +7,7 @@
 import asyncio
 import random
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from tests.chaos.edits import Loot, emptied, lie, partial, readdressed
+from tests.chaos.edits import Edit, Loot, emptied, lie, partial, readdressed
 from tests.chaos.faults import HONEST, Call, Fault, Plan, described, seeded
 
 HOST = "127.0.0.1"
@@ -39,6 +39,7 @@ class Chaos:
     session: aiohttp.ClientSession
     fork: str = ""
     loot: Loot = field(default_factory=Loot)
+    edits: Mapping[str, Edit] = field(default_factory=dict)
     delay_s: float = 0.05
     retry_after_s: int = 1
     url: str = ""
@@ -134,20 +135,22 @@ class Chaos:
     def _edited(
         self, call: Call, honest: Any, fault: Fault | None, dice: random.Random
     ) -> Any | None:
+        bent: Any | None = None
         match fault:
             case Fault.EMPTY:
-                return emptied(call, honest)
+                bent = emptied(call, honest)
             case Fault.LIE:
-                return lie(call, honest, self.loot, dice)
+                bent = lie(call, honest, self.loot, dice)
+            case Fault.EDITED:
+                bent = self.edits.get(call.method, _unedited)(call, honest)
             case Fault.PARTIAL_BATCH:
-                return partial(honest, dice)
+                bent = partial(honest, dice)
             case Fault.STALE:
                 past = self._past.get(call.question)
-                return readdressed(call, past[0]) if past else None
+                bent = readdressed(call, past[0]) if past else None
             case Fault.SWAPPED:
-                return self._swapped(call, dice)
-            case _:
-                return None
+                bent = self._swapped(call, dice)
+        return bent
 
     def _swapped(self, call: Call, dice: random.Random) -> Any | None:
         """Return what belongs to another call, under its own id or under that of this one."""
@@ -167,6 +170,10 @@ class Chaos:
             self._past.popitem(last=False)
 
 
+def _unedited(_call: Call, _answer: Any) -> None:
+    """Leave an answer as it is."""
+
+
 @asynccontextmanager
 async def chaos(
     upstream: str,
@@ -180,7 +187,7 @@ async def chaos(
     """Serve a bad node over `upstream`; `plan` replaces what seed, rate and faults would do.
 
     `options` are fields of `Chaos`: `fork` is the URL of another chain's node for forked heads,
-    `loot` whom lies enrich, `delay_s` the mean delay, `retry_after_s` what 429 asks for.
+    `loot` whom lies enrich, `edits` what a test does to the answers of a method, `delay_s` the mean delay, `retry_after_s` what 429 asks for.
     """
     timeout = aiohttp.ClientTimeout(total=30)
     async with aiohttp.ClientSession(timeout=timeout) as session:

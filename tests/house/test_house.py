@@ -32,7 +32,7 @@ FAMILY_HOMES = (
     "keystore/",
     "gateway/settings/networks.py",
     "gateway/domain/addresses.py",
-    "gateway/invoices/option_documents.py",
+    "gateway/invoices/wallets.py",
 )
 """A network is a folder, not an `if`: the families' names are known here only."""
 

@@ -1,14 +1,19 @@
 """The guards, each with the change that takes it away and the tests that must notice."""
 
 from tests.mutations.guards_approvals import APPROVALS
+from tests.mutations.guards_audit import AUDIT
+from tests.mutations.guards_clauses import CLAUSES
 from tests.mutations.guards_contract import CONTRACT
+from tests.mutations.guards_credits import CREDIT_GUARDS
 from tests.mutations.guards_custody import CUSTODY
 from tests.mutations.guards_customers import CUSTOMERS
 from tests.mutations.guards_decoding import DECODING
 from tests.mutations.guards_door import DOOR
 from tests.mutations.guards_dust import DUST
 from tests.mutations.guards_engine import ENGINE
+from tests.mutations.guards_explained import EXPLAINED
 from tests.mutations.guards_factors import FACTORS
+from tests.mutations.guards_failing import FAILING_GUARDS
 from tests.mutations.guards_fresh_reading import FRESH_READING
 from tests.mutations.guards_group import GROUPS
 from tests.mutations.guards_invoices import INVOICES
@@ -17,8 +22,10 @@ from tests.mutations.guards_lists import LISTS
 from tests.mutations.guards_merchants import MERCHANTS
 from tests.mutations.guards_money import MONEY
 from tests.mutations.guards_notifications import NOTIFYING
+from tests.mutations.guards_options import OPTION_GUARDS
 from tests.mutations.guards_paying import PAYING_GUARDS
 from tests.mutations.guards_people import PEOPLE
+from tests.mutations.guards_places import PLACES
 from tests.mutations.guards_referrals import REFERRALS
 from tests.mutations.guards_requests import REQUESTS
 from tests.mutations.guards_second_reading import SECOND_READING
@@ -29,14 +36,19 @@ from tests.mutations.guards_webhooks import WEBHOOKS
 
 MUTATIONS = (
     *APPROVALS,
+    *AUDIT,
+    *CLAUSES,
     *CONTRACT,
+    *CREDIT_GUARDS,
     *CUSTODY,
     *CUSTOMERS,
     *DECODING,
     *DOOR,
     *DUST,
     *ENGINE,
+    *EXPLAINED,
     *FACTORS,
+    *FAILING_GUARDS,
     *FRESH_READING,
     *GROUPS,
     *INVOICES,
@@ -45,7 +57,9 @@ MUTATIONS = (
     *MERCHANTS,
     *MONEY,
     *NOTIFYING,
+    *OPTION_GUARDS,
     *PEOPLE,
+    *PLACES,
     *REFERRALS,
     *REQUESTS,
     *SECOND_READING,

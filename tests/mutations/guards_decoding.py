@@ -5,10 +5,12 @@ from tests.mutations.mutation import Mutation
 ETHEREUM, TRON, SOLANA = (
     f"watchers/networks/{name}" for name in ("ethereum", "tron", "solana")
 )
+WITHDRAWN = "tests/networks/ethereum/test_ethereum_withdrawals_root.py"
 DECODED = "tests/networks/ethereum/test_cases_decode.py"
 COMPLETE = "tests/networks/ethereum/test_cases_complete.py"
 CONTRADICTED = "tests/networks/ethereum/test_ethereum_decode.py"
 TRACED = "tests/networks/ethereum/test_ethereum_traces.py"
+PARSED = "tests/networks/tron/test_tron_decode.py"
 ATTACKS = "tests/networks/tron/test_tron_attacks.py"
 BALANCES = "tests/networks/solana/test_solana_decode.py"
 
@@ -110,10 +112,24 @@ DECODING = (
         tests=(f"{DECODED}::test_case_18_a_beacon_withdrawal_is_gwei",),
     ),
     Mutation(
+        guard="ethereum: announced withdrawals are there",
+        path=f"{ETHEREUM}/proof.py",
+        old="    if told is None or not _is_of_op_stack(block):\n",
+        new="    if told is not None and not _is_of_op_stack(block):\n",
+        tests=(f"{WITHDRAWN}::test_announced_withdrawals_that_are_not_there_are_incomplete",),
+    ),
+    Mutation(
+        guard="ethereum: whole blocks are held to their withdrawals",
+        path=f"{ETHEREUM}/proof.py",
+        old="    prove_withdrawals(block)\n",
+        new="",
+        tests=(f"{WITHDRAWN}::test_announced_withdrawals_that_are_not_there_are_incomplete",),
+    ),
+    Mutation(
         guard="tron: success",
         path=f"{TRON}/transfers.py",
-        old="        if failed and info.id in failed:\n            continue\n",
-        new="",
+        old="            found.failed.append(info.id)\n            continue\n",
+        new="            found.failed.append(info.id)\n",
         tests=(
             f"{ATTACKS}::test_case_41_a_failed_call_pays_nobody",
             f"{ATTACKS}::test_case_42_a_trx_transfer_without_success_pays_nobody",
@@ -121,10 +137,17 @@ DECODING = (
     ),
     Mutation(
         guard="tron: block and info agree",
-        path=f"{TRON}/decode.py",
+        path=f"{TRON}/outcomes.py",
         old="    if (ran and in_info != in_block) or (info.result and in_block == SUCCESS):",
         new="    if False:",
         tests=(f"{ATTACKS}::test_case_41_block_and_info_that_disagree_are_not_believed",),
+    ),
+    Mutation(
+        guard="tron: a transfer that cannot be read is not passed over",
+        path=f"{TRON}/transfers.py",
+        old='        raise ValueError(f"a {contract.type} without its parameter")\n',
+        new="        return ContractValue()\n",
+        tests=(f"{PARSED}::test_a_contract_of_any_shape_stops_nothing_unless_it_may_pay",),
     ),
     Mutation(
         guard="tron: allow-list",

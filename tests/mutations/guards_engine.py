@@ -164,9 +164,9 @@ ENGINE = (
     ),
     Mutation(
         guard="spam: a ration of rows",
-        path="watchers/scan/strays.py",
-        old="        if rows[ration] < limit:\n",
-        new="        if True:\n",
+        path="watchers/scan/ration.py",
+        old="        return self.rows < ROWS_PER_DAY or units >= 2 * self.largest\n",
+        new="        return True\n",
         tests=(
             f"{STRAYS}::test_case_04_spam_beyond_the_ration_is_a_number",
             f"{FLOOD}::test_case_77_ten_thousand_worthless_tokens_are_a_ration_of_rows_and_a_number",

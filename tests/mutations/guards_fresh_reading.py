@@ -87,7 +87,7 @@ FRESH_READING = (
     ),
     Mutation(
         guard="words of nodes hold nothing that a column cannot",
-        path="watchers/network.py",
+        path="watchers/trouble.py",
         old='letter if letter.isprintable() else " "',
         new="letter",
         tests=(f"{ABSURD}::test_words_of_a_node_hold_nothing_that_a_column_cannot",),

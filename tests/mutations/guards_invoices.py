@@ -64,10 +64,11 @@ INVOICES = (
     Mutation(
         guard="no cell of an export is a formula",
         path="gateway/exports/csv.py",
-        old="    if text.startswith(FORMULA) and not _NUMBER.fullmatch(text):\n",
-        new="    if False:\n",
+        old="    calm = _CELL.sub(",
+        new="    calm = re.compile(r'(?!)').sub(",
         tests=(
             "tests/gateway/exports/test_csv.py::test_a_cell_is_never_a_formula",
+            "tests/gateway/exports/test_csv.py::test_no_reader_of_a_file_finds_a_formula",
             f"{EXPORTS}::test_every_list_comes_as_csv_and_as_json_lines",
         ),
     ),

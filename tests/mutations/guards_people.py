@@ -102,8 +102,8 @@ PEOPLE = (
     Mutation(
         guard="what somebody offered goes with them",
         path="gateway/people/service.py",
-        old="    await take_back_offers(desk, row.id)\n    after =",
-        new="    after =",
+        old="    await take_back_offers(desk, row.id)\n    await take_back_places(desk, row)\n    after =",
+        new="    await take_back_places(desk, row)\n    after =",
         tests=(f"{PEOPLE_THERE}::test_what_somebody_offered_goes_with_them",),
     ),
     Mutation(

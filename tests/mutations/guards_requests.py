@@ -22,7 +22,17 @@ REQUESTS = (
         ),
     ),
     Mutation(
-        guard="a silent watcher stops nobody",
+        guard="nothing is held for a destination that nobody looked at",
+        path="gateway/withdrawals/incoming.py",
+        old="            found[place] = answer or silence\n",
+        new="            found[place] = answer\n",
+        tests=(
+            f"{DESTINATIONS}::test_where_the_network_says_nothing_nothing_is_held_and_the_same_key_asks_again",
+            f"{DESTINATIONS}::test_a_batch_is_one_question",
+        ),
+    ),
+    Mutation(
+        guard="a silent watcher stops nobody where the operator says so",
         path="gateway/withdrawals/destinations.py",
         old="    except (Unavailable, TooMany):\n",
         new="    except TooMany:\n",

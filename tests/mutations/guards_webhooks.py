@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 
 QUEUE = "tests/gateway/worker/test_queue.py"
 SLOTS = "tests/gateway/worker/test_slots.py"
+CROWDS = "tests/gateway/worker/test_crowds.py"
 
 WEBHOOKS = (
     Mutation(
@@ -30,8 +31,8 @@ WEBHOOKS = (
     Mutation(
         guard="a success forgives an endpoint what was used up before",
         path="gateway/webhooks/results.py",
-        old="SELECT endpoint_id FROM recorded WHERE forgives",
-        new="SELECT endpoint_id FROM recorded WHERE NOT forgives",
+        old="CASE WHEN t.arrived THEN 0 ELSE e.exhausted_in_a_row END",
+        new="e.exhausted_in_a_row",
         tests=(f"{QUEUE}::test_a_success_forgives_what_was_used_up_before",),
     ),
     Mutation(
@@ -73,10 +74,10 @@ WEBHOOKS = (
         tests=(f"{SLOTS}::test_merchants_take_turns",),
     ),
     Mutation(
-        guard="what was chosen for a lease is found by its ids",
+        guard="what was chosen for a lease is not looked for among all that waits",
         path="gateway/webhooks/leases.py",
-        old="    WHERE d.id = ANY (ARRAY(SELECT id FROM chosen)) AND d.status",
-        new="    JOIN chosen USING (id) WHERE d.status",
+        old="      AND d.status NOT IN ('succeeded', 'exhausted', 'skipped')\n      AND (d.leased",
+        new="      AND d.status IN ('scheduled', 'retrying')\n      AND (d.leased",
         tests=(f"{QUEUE}::test_a_backlog_costs_a_lease_nothing",),
     ),
     Mutation(
@@ -102,5 +103,35 @@ WEBHOOKS = (
         old="        per_merchant = min(self._per_merchant, free)\n",
         new="        per_merchant = self._per_merchant\n",
         tests=(f"{QUEUE}::test_slow_merchants_with_a_backlog_do_not_hold_up_another",),
+    ),
+    Mutation(
+        guard="a lease looks at a window of an endpoint's due deliveries",
+        path="gateway/webhooks/leases.py",
+        old="            ORDER BY d.next_attempt_at LIMIT %(window)s) d\n",
+        new="            ORDER BY d.next_attempt_at LIMIT 100 * %(window)s) d\n",
+        tests=(f"{CROWDS}::test_what_waits_for_another_makes_room",),
+    ),
+    Mutation(
+        guard="what is put off is due once it may pass an old one",
+        path="gateway/webhooks/crowds.py",
+        old="        least(o.next_attempt_at, o.created_at + CAST(:passable AS interval))\n",
+        new="        greatest(o.next_attempt_at, o.created_at + CAST(:passable AS interval))\n",
+        tests=(f"{CROWDS}::test_what_waits_for_another_makes_room",),
+    ),
+    Mutation(
+        guard="a long line of one subject is put off",
+        path="gateway/webhooks/crowds.py",
+        old="CASE WHEN l.place > :line THEN",
+        new="CASE WHEN l.place > 1000 * :line THEN",
+        tests=(f"{CROWDS}::test_a_long_line_of_one_subject_lets_others_through",),
+    ),
+    Mutation(
+        guard="an answer of an old URL disables nothing",
+        path="gateway/webhooks/failing.py",
+        old="WHERE id = :endpoint_id AND url = :url AND status",
+        new="WHERE id = :endpoint_id AND status",
+        tests=(
+            "tests/gateway/worker/test_answers.py::test_a_late_410_of_an_old_url_disables_nothing",
+        ),
     ),
 )

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.app import create_api
 from gateway.db import Database
+from gateway.settings import WithdrawalSettings
 from tests.conftest import FreshDatabase
 from tests.gateway.conftest import ETHEREUM, Clock, TestApi
 from tests.watchers.explaining import explainer
@@ -60,9 +61,15 @@ async def answering(w: World, inspected: Inspected | None = None) -> AsyncIterat
 
 
 @asynccontextmanager
-async def asking(database: FreshDatabase, w: World) -> AsyncIterator[TestApi]:
+async def asking(
+    database: FreshDatabase, w: World, *, unchecked: bool = False
+) -> AsyncIterator[TestApi]:
     """Serve the API on the world's database."""
-    settings = msgspec.structs.replace(database.settings, networks={NETWORK: ETHEREUM})
+    settings = msgspec.structs.replace(
+        database.settings,
+        networks={NETWORK: ETHEREUM},
+        withdrawals=WithdrawalSettings(unchecked=unchecked),
+    )
     as_api = Database(database.url("api"), pool_size=8)
     made = create_api(settings, as_api, clock := Clock())
     transport = httpx.ASGITransport(made.asgi, raise_app_exceptions=False)  # type: ignore[arg-type]

@@ -110,6 +110,8 @@ async def test_everything_that_is_nobodys_is_listed_with_its_reason(
         assert await b.unattributed(payment_method=ETH) == [deposit]
         assert await b.unattributed(address=w.assigned) == [stray]
         assert await b.unattributed(tx_hash=deposit["tx_hash"]) == [deposit]
+        bare = deposit["tx_hash"].removeprefix("0x").upper()
+        assert await b.unattributed(tx_hash=bare) == [deposit]
         assert await b.unattributed(network="nowhere") == []
 
 

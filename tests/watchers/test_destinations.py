@@ -1,4 +1,4 @@
-"""A withdrawal's destination is looked at before money is held, and a silent network stops nobody."""
+"""A withdrawal's destination is looked at before money is held; without a word nothing is held."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -91,27 +91,58 @@ async def test_what_cannot_receive_is_refused_before_funds_are_locked(
         assert {each.source for each in inspected.asked} == {w.hot}
 
 
-async def test_a_network_that_does_not_know_stops_nobody(database: FreshDatabase) -> None:
+async def test_where_the_network_says_nothing_nothing_is_held_and_the_same_key_asks_again(
+    database: FreshDatabase,
+) -> None:
+    """The node is down, or slow: 503 and when to come back; known later, it is taken."""
+    inspected = network()
+    async with world(database) as w, asking(database, w) as api, answering(w, inspected):
+        await funded(w)
+        key = await api.key("mer_1")
+        for to in (DARK, SLOW):
+            answer = await ask(api, key, to, once=to)
+            assert (answer.status_code, answer.json()["code"]) == (503, "network_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+        assert await held(api) == []
+        assert (await ask(api, key, "nowhere")).status_code == 422, "our own rows speak first"
+        inspected.dark = frozenset()
+        await api.rows(
+            "UPDATE question SET asked_at = now() - interval '6 seconds' RETURNING 1"
+        )
+        answer = await ask(api, key, DARK, once=DARK)
+        assert answer.status_code == 201, answer.text
+
+
+async def test_an_operator_may_take_withdrawals_unchecked(database: FreshDatabase) -> None:
     """The node is down, or slow, or asked in tokens: accepted; the payer will simulate it."""
-    async with world(database) as w, asking(database, w) as api, answering(w, network()):
+    async with (
+        world(database) as w,
+        asking(database, w, unchecked=True) as api,
+        answering(w, network()),
+    ):
         await funded(w)
         key = await api.key("mer_1")
         for to, method in ((DARK, ETH), (SLOW, ETH), (GOOD, USDC)):
             answer = await ask(api, key, to, method=method)
             assert answer.status_code == 201, answer.text
+        answer = await ask(api, key, BAD)
+        assert (answer.status_code, answer.json()["code"]) == (422, "cannot_receive")
 
 
-async def test_without_a_watcher_nobody_is_asked(database: FreshDatabase) -> None:
+@pytest.mark.parametrize(("unchecked", "status"), [(False, 503), (True, 201)])
+async def test_without_a_watcher_nobody_is_asked(
+    database: FreshDatabase, status: int, *, unchecked: bool
+) -> None:
     """No sign of life, no question; one that has just gone costs two seconds, once."""
-    async with world(database) as w, asking(database, w) as api:
+    async with world(database) as w, asking(database, w, unchecked=unchecked) as api:
         await funded(w)
         key = await api.key("mer_1")
-        assert (await ask(api, key, BAD)).status_code == 201
+        assert (await ask(api, key, BAD)).status_code == status
         assert len(await api.rows("SELECT 1 FROM question")) == 1
         await api.rows(
             "UPDATE network_health SET updated_at = now() - interval '1 minute' RETURNING 1"
         )
-        assert (await ask(api, key, GOOD)).status_code == 201
+        assert (await ask(api, key, GOOD)).status_code == status
         assert len(await api.rows("SELECT 1 FROM question")) == 1
 
 
@@ -151,9 +182,10 @@ async def test_a_batch_is_one_question(database: FreshDatabase) -> None:
         assert [each.get("problem", {}).get("code") for each in results] == [
             None,
             "cannot_receive",
-            None,
+            "network_unavailable",
             None,
         ]
+        assert results[2]["problem"]["status"] == 503
         assert results[1]["problem"]["errors"][0]["pointer"] == "/items/1/destination"
         assert len(await api.rows("SELECT 1 FROM question")) == 1
         assert len(inspected.asked) == 4

@@ -1,5 +1,8 @@
 """`watchers explain` against a real node: a table for people, one document for programs."""
 
+import asyncio
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 from devnet import anvil
 from devnet.system.waiting import until
 from tests.conftest import FreshDatabase
-from tests.watchers.test_command import config, run
+from tests.watchers.test_command import ROOT, config, run
 from tests.watchers.world import PUBLIC_KEY, world
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
@@ -66,3 +69,27 @@ def test_what_cannot_be_explained_is_one_line(database: FreshDatabase, tmp_path:
         assert refused.returncode == 1
         assert said in refused.stderr
         assert refused.stderr.count("\n") == 1
+
+
+async def test_a_command_that_is_interrupted_says_nothing(
+    database: FreshDatabase, tmp_path: Path
+) -> None:
+    """Ctrl-C while a silent node is waited for: the shell's own exit code, no traceback."""
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with world(database), await asyncio.start_server(silent, "127.0.0.1", 0) as node:
+        port = node.sockets[0].getsockname()[1]
+        path = str(config(tmp_path, database, f"http://127.0.0.1:{port}", "1"))
+        words = ["explain", "ethereum", "0x" + "ab" * 32, "--config", path]
+        command = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "watchers", *words, cwd=ROOT, stderr=asyncio.subprocess.PIPE
+        )
+        await asyncio.wait_for(asked.wait(), 60)
+        command.send_signal(signal.SIGINT)
+        _, said = await asyncio.wait_for(command.communicate(), 60)
+        assert (command.returncode, said) == (130, b"")

@@ -1,25 +1,30 @@
 """Replacing on anvil, and several payouts at once on Surfpool: real nodes, a real keystore."""
 
+import argparse
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, text, update
 
 from devnet import anvil, surfpool
 from devnet.anvil import AnvilChain
+from devnet.chain import RpcFault
 from devnet.solana_ledger import FINALITY_SLOTS
+from devnet.surfpool import SurfpoolChain
 from gateway.db import CROSS_TENANT
 from gateway.domain import posting
 from gateway.ledger.service import post
-from gateway.models import Withdrawal
+from gateway.models import Attempt, CancelRequest, Signature, Withdrawal
+from gateway.settings import KeystoreSettings, Settings
 from tests.conftest import FreshDatabase
 from tests.keystore.house import House, build, init, serving
 from tests.watchers.sweep_world import SweepWorld, sweep_world
 from tests.watchers.world import merchant_row
 from watchers.clock import now
+from watchers.commands import settle
 from watchers.pay import cancels
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
@@ -115,7 +120,7 @@ async def stuck(w: SweepWorld, chain: AnvilChain, destination: str, base_gwei: i
 
 
 async def test_anvil_takes_the_higher_offer_and_then_the_cancel_and_every_figure_agrees(
-    evm: tuple[SweepWorld, AnvilChain],
+    evm: tuple[SweepWorld, AnvilChain], keystore: tuple[House, str]
 ) -> None:
     """One payment outbid on its nonce lands once; the next one's place is taken by 0 wei."""
     w, chain = evm
@@ -139,6 +144,36 @@ async def test_anvil_takes_the_higher_offer_and_then_the_cancel_and_every_figure
     assert await chain.balance(spared) == 0
     assert await w.wallet("mer_1", w.coin) == 4 * ETHER
     await w.agreed()
+    await displaced(w, chain, keystore[0])
+
+
+async def displaced(w: SweepWorld, chain: AnvilChain, house: House) -> None:
+    """Let somebody else's transaction take the nonce of a payment, and end it as an operator does."""
+    id_ = await ask(w, 8, w.coin, ETHER // 4, await chain.fresh_address())
+    await w.payouts.adoption.round()
+    assert await w.payouts.claims.claim()
+    await w.payouts.hands.sign()
+    hot = await w.address("hot")
+    await chain.rpc.call("anvil_impersonateAccount", hot)
+    other = await chain.transact(**{"from": hot}, to=hot, value="0x1")
+    assert not await ended(w, house, id_, other), "in no final block of ours yet"
+    await w.bury()
+    assert not await ended(w, house, id_, "0x" + "ab" * 32), "a hash that no node knows"
+    assert await status(w, id_) == "broadcast"
+    assert await ended(w, house, id_, other)
+    assert await status(w, id_) == "failed"
+    assert await w.wallet("mer_1", w.coin) == 4 * ETHER
+
+
+async def ended(w: SweepWorld, house: House, id_: str, tx_hash: str) -> bool:
+    """Run `watchers settle --failed --taken-by`; tell whether it ended the order."""
+    socket = KeystoreSettings(socket=house.socket)
+    words = [w.name, id_, "--failed", "--taken-by", tx_hash.upper().replace("0X", "0x")]
+    parser = argparse.ArgumentParser()
+    settle.add_arguments(parser)
+    args = parser.parse_args([*words, "--reason", "paid by hand"])
+    settings = Settings(networks={w.name: w.settings}, keystore=socket)
+    return await settle.command(settings, w.database, args) == 0
 
 
 async def test_solana_payouts_are_under_way_side_by_side(solana: SweepWorld) -> None:
@@ -167,4 +202,57 @@ async def test_solana_payouts_are_under_way_side_by_side(solana: SweepWorld) -> 
         asset = "native" if currency == w.coin else w.chain.token
         assert await w.chain.balance(payee, asset) == units
     assert len(await w.attempts("setup")) == 3
+    await w.agreed()
+    await taken_back(w)
+
+
+async def forgotten(w: SweepWorld, id_: str) -> None:
+    """Put the rows of a payout back to what an older copy of the database says."""
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        await session.execute(text("ALTER TABLE withdrawal DISABLE TRIGGER withdrawal_guard"))
+        await session.execute(delete(Signature).where(Signature.withdrawal_id == id_))
+        await session.execute(delete(Attempt).where(Attempt.order_id == id_))
+        row = update(Withdrawal).where(Withdrawal.id == id_)
+        await session.execute(row.values(status="approved", tx_hash=None))
+        await session.execute(
+            text("ALTER TABLE withdrawal ENABLE ALWAYS TRIGGER withdrawal_guard")
+        )
+
+
+async def taken_back(w: SweepWorld) -> None:
+    """Advance the nonce of a payment that waits: its bytes never land then, its hold is free.
+
+    Both are taken over in their place by a database that has forgotten them.
+    """
+    spared, before = await w.chain.fresh_address(), await w.wallet("mer_1", w.coin)
+    id_ = await ask(w, 9, w.coin, SOL // 100, spared)
+    await w.payouts.adoption.round()
+    assert await w.payouts.claims.claim()
+    await w.payouts.hands.sign()
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        unsent = update(Attempt).where(Attempt.order_id == id_)
+        await session.execute(unsent.values(last_broadcast_at=now().at))
+    async with w.database.unit_of_work(CROSS_TENANT) as session:
+        await cancels.ask(session, w.name, id_, "test", now(), patience=timedelta(0))
+    await w.payouts.outbids.round()
+    await w.payouts.hands.sign()
+    await forgotten(w, id_)
+    await w.payouts.round()
+    await w.bury()
+    [*_, payment], [cancel] = await w.attempts("payout"), await w.attempts("cancel")
+    assert (payment.state, cancel.state) == ("replaced", "succeeded")
+    assert (payment.nonce_account, payment.nonce_value) == (
+        cancel.nonce_account,
+        cancel.nonce_value,
+    )
+    assert await status(w, id_) == "failed"
+    assert isinstance(w.chain, SurfpoolChain)
+    with pytest.raises(RpcFault):
+        await w.chain.send_raw(payment.raw or b"")
+    await w.bury()
+    assert await w.chain.balance(spared) == 0
+    assert await w.wallet("mer_1", w.coin) == before
+    await w.payouts.round()
+    [wish] = await w.rows(CancelRequest)
+    assert wish.answer == "canceled"
     await w.agreed()

@@ -6,18 +6,21 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from gateway.db import CROSS_TENANT
 from gateway.models import ApplicationWallet, Attempt
 from tests.conftest import FreshDatabase
 from tests.fakes.network import FakeReader, FakeWriter
+from tests.gateway.conftest import ETHEREUM
 from tests.watchers.world import NETWORK, World, world
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import Refused, Slot
 from watchers.pay.lanes import LANES_MAX, Lanes
+from watchers.pay.outbids import Outbids
 from watchers.pay.slots import Slots, SlotTaken
-from watchers.pay.transactions import HouseOrder, begin
+from watchers.pay.transactions import HouseOrder, begin, of_order, replacement
 from watchers.rpc import Endpoints
 
 pytestmark = pytest.mark.anyio
@@ -80,12 +83,29 @@ class Desk:
         async with self.world.database.unit_of_work(CROSS_TENANT) as session:
             await begin(session, NETWORK, order, now())
 
+    async def order(self, order_id: str) -> Attempt:
+        """Return the newest transaction of an order."""
+        async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
+            return (await of_order(session, order_id))[-1]
+
+    async def replace(self, newest: Attempt, purpose: str) -> None:
+        """Put a transaction beside it."""
+        async with self.world.database.unit_of_work(CROSS_TENANT) as session:
+            await replacement(session, newest, newest.intent, now(), purpose=purpose)
+
     async def end(self, state: str) -> None:
         """End what is open."""
         async with self.world.owner.unit_of_work(CROSS_TENANT) as session:
             values = {"state": state, "raw": b"-", "tx_hash": Attempt.id}
             open_ones = update(Attempt).where(Attempt.state == "prepared")
             await session.execute(open_ones.values(values))
+
+
+def replaced(attempt: Attempt, **changes: Any) -> Attempt:
+    """Return a copy that no session knows."""
+    kept = ("network_id", "withdrawal_id", "order_id", "place", "intent", "sender", "nonce")
+    values = {name: getattr(attempt, name) for name in (*kept, "nonce_account", "nonce_value")}
+    return Attempt(**{**values, **changes})
 
 
 def laned(w: World, wanted: int) -> Desk:
@@ -160,4 +180,31 @@ async def test_a_lane_that_stands_still_is_replaced_by_another_up_to_the_last(
         d.lanes = Lanes(NETWORK, d.lanes.chain, w.database, w.scanner.position, 1)
         await d.make(2)
         assert len(d.accounts.values) == LANES_MAX
+        assert await d.slots.next(w.hot) is None
+
+
+async def test_a_cancel_alone_stands_beside_a_payment_on_its_lane_and_no_fee_is_raised(
+    database: FreshDatabase,
+) -> None:
+    """The database takes nothing else there, nor on another value; nobody asked, nothing is written."""
+    async with world(database) as w:
+        await w.chain.pay(w.hot, 10**9)
+        d = laned(w, 1)
+        await d.make(2)
+        slot = await d.slots.next(w.hot)
+        assert slot is not None
+        await d.begin(1, slot)
+        first = await d.order("hse_1")
+        for purpose, value in (("sweep", first.nonce_value), ("cancel", "another value")):
+            twin = replaced(first, nonce_value=value)
+            with pytest.raises(IntegrityError, match="replaces nothing"):
+                await d.replace(twin, purpose)
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            mine = update(Attempt).where(Attempt.order_id == "hse_1")
+            await session.execute(mine.values(state="signed", raw=b"-", tx_hash="hash"))
+        outbids = Outbids(NETWORK, ETHEREUM, d.lanes.chain, w.database, w.scanner.position)
+        await outbids.round()
+        assert (await d.order("hse_1")).place == 1
+        await d.replace(first, "cancel")
+        assert (await d.order("hse_1")).purpose == "cancel"
         assert await d.slots.next(w.hot) is None

@@ -9,6 +9,7 @@ from devnet.contracts.assembly import creation
 from devnet.tron import TronChain, address, running
 from devnet.tron.genesis import PAYER, described
 from devnet.tron.local import DEPLOY_FEE_LIMIT, call_data
+from gateway.models import Stray
 from tests.conftest import FreshDatabase
 from tests.watchers.recon_world import Eyes, counted
 from tests.watchers.world import DUE_UNITS, ETH, USDC
@@ -127,3 +128,19 @@ async def test_case_10_rebasing_token_is_refused_on_tron(chain: TronChain) -> No
         found = judged(await inspector.inspect(asset, []), Terms(6))
         assert code in {finding.code for finding in found if finding.refuses}
     await endpoints.aclose()
+
+
+async def test_case_46_an_asset_of_a_mere_number_that_came_to_an_invoice_is_a_row(
+    database: FreshDatabase, chain: TronChain
+) -> None:
+    """TRC-10 is not listed, so it credits nobody, whatever its name; it is shown as a stray."""
+    number = await chain.issue("USDT", 10**9)
+    async with counted(database, chain, eyes=eyes(chain, chain.token)) as w:
+        to = address.parse(w.assigned, visible=True)
+        value = {"asset_name": number.encode(), "to_address": to, "amount": 7}
+        tx_hash = await chain.transact("TransferAssetContract", value)
+        await w.settle()
+        [stray] = await w.rows_of(Stray)
+        assert (stray.tx_hash, stray.asset, stray.units) == (tx_hash, number, 7)
+        assert (stray.reason, stray.status) == ("asset_not_listed", "confirmed")
+        assert await w.deposits() == []

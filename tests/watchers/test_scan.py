@@ -75,6 +75,20 @@ async def test_the_next_run_is_read_while_the_present_one_is_in_hand() -> None:
     await prefetch.discard()
 
 
+async def test_towards_the_head_runs_grow_shorter() -> None:
+    """While the last one is committed nothing more can be read; no height is left out."""
+    chain = await chain_of(300)
+    reader, prefetch = Watched(chain, 1, frozenset()), Prefetch(dense=True)
+    lengths, first = [], 1
+    while first <= 300:
+        run = await prefetch.run(reader, first, 300)
+        assert [block.ref.height for block in run] == list(range(first, first + len(run)))
+        lengths.append(len(run))
+        first += len(run)
+    assert lengths == [100, 100, 50, 25, 16, 9]
+    await prefetch.discard()
+
+
 async def test_a_block_that_fails_ends_the_run_before_it_and_is_asked_for_again() -> None:
     """What is behind it is kept, what is before it is not lost."""
     chain = await chain_of(20)
@@ -166,11 +180,20 @@ async def test_coverage_names_providers_and_every_gap(database: FreshDatabase) -
                 update(BlockRow).where(BlockRow.height < 7).values(provider="node-a")
             )
             found = await coverage(session, NETWORK)
-            part = await coverage(session, NETWORK, 8, 18)
+            parts = {
+                (first, last): await coverage(session, NETWORK, first, last)
+                for first in range(21)
+                for last in range(first, 21)
+            }
         assert found is not None
-        assert part is not None
         assert found.gaps == (Gap(7, 8), Gap(12, 12), Gap(19, 20))
-        assert part.gaps == (Gap(8, 8), Gap(12, 12))
+        for (first, last), part in parts.items():
+            assert part is not None
+            assert part.gaps == tuple(
+                Gap(max(gap.first, first), min(gap.last, last))
+                for gap in found.gaps
+                if gap.first <= last and gap.last >= first
+            )
         assert [(s.provider, s.blocks) for s in found.shares] == [
             ("(not said)", 9),
             ("node-a", 7),

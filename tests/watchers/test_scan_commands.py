@@ -79,3 +79,28 @@ async def test_coverage_exits_1_where_a_height_was_not_read(
         found = await watchers(path, "coverage", "--json")
         assert found.returncode == 1
         assert json.loads(found.stdout)["gaps"] == [{"first": missing, "last": missing}]
+        cursor = w.scanner.position.height
+        beyond = await watchers(path, "coverage", "--to", str(cursor + 9), "--json")
+        assert json.loads(beyond.stdout)["gaps"][-1] == {
+            "first": cursor + 1,
+            "last": cursor + 9,
+        }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["coverage", "ethereum", "--to", "9" * 30], "--to: "),
+        (["rescan", "ethereum", "--from", "4", "--to", "2"], "--from: 4 lies above --to 2"),
+        (["rescan", "ethereum", "--tx", "0x12"], "--tx: a transaction hash here is 64 hex"),
+        (["reconcile", "ethereum"], "networks.ethereum: not in the database"),
+    ],
+)
+def test_words_that_ask_for_nothing_are_one_line(
+    database: FreshDatabase, tmp_path: Path, words: list[str], said: str
+) -> None:
+    """Said before any node is asked: there is none here."""
+    path = config(tmp_path, database, "http://127.0.0.1:1", "1")
+    refused = run(*words, "--config", str(path))
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert said in refused.stderr

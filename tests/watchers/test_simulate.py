@@ -123,10 +123,27 @@ async def invoice(w: RealWorld, place: int, units: int = 10**18) -> str:
 
 
 async def play(
-    w: RealWorld, player: Player, place: int, scenario: str, currency: str = ETH, **of: int
+    w: RealWorld,
+    player: Player,
+    place: int,
+    scenario: str,
+    currency: str = ETH,
+    *,
+    relocked: int | None = None,
+    **of: int,
 ) -> Simulation:
-    """Play one case to an invoice of its own until it stands where it has to."""
+    """Play one case to an invoice of its own until it stands where it has to.
+
+    With `relocked` its rate was locked anew a moment ago, so that this is the whole of it.
+    """
     name = await invoice(w, place, **of)
+    if relocked is not None:
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(
+                update(PaymentOption)
+                .where(PaymentOption.invoice_id == name, PaymentOption.currency_id == currency)
+                .values(amount_units=relocked, rate_at=datetime.now(UTC))
+            )
     async with w.owner.unit_of_work(CROSS_TENANT) as session:
         await session.execute(
             insert(Simulation).values(
@@ -155,12 +172,13 @@ async def play(
     return simulation
 
 
-async def price(w: RealWorld) -> None:
-    """Let an ETH be worth 3000 USD now."""
+async def price(w: RealWorld, units: int = 10**18) -> None:
+    """Let that much of ETH be worth 3000 USD now."""
     async with w.owner.unit_of_work(CROSS_TENANT) as session:
         await session.execute(
             insert(PriceHistory).values(
-                code="ETH", quote="USD", source="test", price=Decimal(3000), agreed=True,
+                code="ETH", quote="USD", source="test", price=Decimal(3000 * 10**18 // units),
+                agreed=True,
                 at=datetime.now(UTC) - timedelta(seconds=30),
             )
         )  # fmt: skip
@@ -193,6 +211,16 @@ async def test_every_case_on_anvil(database: FreshDatabase) -> None:
                 "failed",
                 "the amount is too small to be paid in part",
             )
+            relocked = (("partial", 2 * 10**18), ("over", 5 * 10**17), ("paid", 2 * 10**18))
+            for place, (scenario, units) in enumerate(relocked, start=9):
+                simulation = await play(w, player, place, scenario, relocked=units)
+                assert simulation.status == "done", simulation.reason
+            # A chain that forked is behind our clock.
+            behind = int(datetime.now(UTC).timestamp()) - 4
+            await JsonRpc(endpoints).call("evm_setTime", [behind], int)
+            await player.faucet.mine(1)
+            simulation = await play(w, player, 12, "late", units=5 * 10**17)
+            assert simulation.status == "done", simulation.reason
         assert await w.events("inv_4x") == [
             "invoice.expired",
             "invoice.payment_detected",
@@ -205,21 +233,21 @@ async def test_every_case_on_anvil(database: FreshDatabase) -> None:
         await endpoints.aclose()
 
 
-async def test_paid_and_partial_on_the_tron_emulator(database: FreshDatabase) -> None:
-    """The coin and the token, from the emulator's payer; a fork, too."""
+async def test_every_case_on_the_tron_emulator(database: FreshDatabase) -> None:
+    """The coin and the token, from the emulator's payer."""
     async with tron_world(database) as w:
         endpoints = Endpoints([w.chain.url])
         player = player_of(w, tron_faucet(LOCAL, endpoints))
+        await price(w, 5 * 10**6)
         async with scanning(w):
-            for place, (scenario, currency) in enumerate(
-                (("paid", ETH), ("partial", USDC), ("reorg", ETH)), start=1
-            ):
+            for place, scenario in enumerate(STANDINGS, start=1):
+                currency = USDC if scenario in {"partial", "slow_confirm"} else ETH
                 simulation = await play(w, player, place, scenario, currency, units=5 * 10**6)
                 assert simulation.status == "done", simulation.reason
         await endpoints.aclose()
 
 
-async def test_paid_and_partial_on_surfpool(database: FreshDatabase) -> None:
+async def test_what_surfpool_can_play(database: FreshDatabase) -> None:
     """The coin and the token, from keys that were given both; what it cannot do, it says."""
     async with surfpool.running(slot_ms=50) as chain:
         endpoints = Endpoints([chain.url])
@@ -236,15 +264,16 @@ async def test_paid_and_partial_on_surfpool(database: FreshDatabase) -> None:
             )
             settings = msgspec.structs.replace(LOCAL, family="solana", assets=[token])
             player = player_of(w, solana_faucet(settings, endpoints), settings)
+            await price(w, 5 * 10**8)
             async with scanning(w):
                 for place, (scenario, currency) in enumerate(
-                    (("paid", USDC), ("partial", ETH)), start=1
+                    (("paid", USDC), ("partial", ETH), ("over", USDC), ("late", ETH)), start=1
                 ):
                     simulation = await play(
                         w, player, place, scenario, currency, units=5 * 10**8
                     )
                     assert simulation.status == "done", simulation.reason
-                simulation = await play(w, player, 3, "reorg", units=5 * 10**8)
+                simulation = await play(w, player, 5, "reorg", units=5 * 10**8)
                 assert (simulation.status, simulation.reason) == (
                     "failed",
                     "Surfpool does not stop",

@@ -14,7 +14,15 @@ from tests.fakes.chain import JUNK, Move
 from tests.fakes.network import FakeReader
 from tests.watchers.world import DUE_UNITS, World, currency_row, world
 from watchers.network import Block, BlockRef, Transfer
-from watchers.scan.strays import ROWS_PER_DAY, rationed
+from watchers.scan.ration import (
+    ASSETS_PER_DAY,
+    ROWS_PER_DAY,
+    THE_REST,
+    Count,
+    Place,
+    Ration,
+    rationed,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -166,15 +174,65 @@ async def test_a_strangers_token_is_no_row(database: FreshDatabase) -> None:
         assert await rows(w, Stray) == []
 
 
-def test_the_ration_counts_what_is_there() -> None:
-    """Rows of before count; what is dropped is counted per address and day."""
-    at = datetime(2026, 1, 1, 23, 59, tzinfo=UTC)
-    blocks = [
-        Block(BlockRef(height, "h", "p", at + timedelta(minutes=height)), ())
-        for height in range(2)
+async def test_a_flood_of_one_token_hides_no_other_token(database: FreshDatabase) -> None:
+    """A customer's wrong token has its row, whatever spam came to his address that day."""
+    async with world(database) as w:
+        w.chain.submit([Move(w.assigned, 1, JUNK)] * (ROWS_PER_DAY + 5))
+        await w.chain.mine()
+        await w.scan()
+        other = "0x" + "da" * 20
+        w.chain.state.add(w.chain.payer, other, 1_000)
+        tx_hash = await w.pay(w.assigned, 1_000, other)
+        assert [
+            (stray.tx_hash, stray.units)
+            for stray in await rows(w, Stray)
+            if stray.asset == other
+        ] == [(tx_hash, 1_000)]
+
+
+async def test_grains_of_the_same_token_hide_no_sum(database: FreshDatabase) -> None:
+    """The ration is used up by grains; what is at least twice the largest of them has its row."""
+    async with world(database) as w:
+        w.chain.submit([Move(w.assigned, 3, JUNK)] * ROWS_PER_DAY)
+        await w.chain.mine()
+        await w.scan()
+        for units in (5, 6, 11, 1_000):
+            await w.pay(w.assigned, units, JUNK)
+        assert sorted(stray.units for stray in await rows(w, Stray))[-3:] == [3, 6, 1_000]
+        [day] = await rows(w, StrayDay)
+        assert (day.kept, day.largest_units) == (ROWS_PER_DAY + 2, 1_000)
+        assert (day.dropped, day.dropped_units) == (2, 16)
+
+
+AT = datetime(2026, 1, 1, 23, 59, tzinfo=UTC)
+TODAY = Place("a", AT.date())
+
+
+def sightings(*moves: tuple[int, str, int]) -> list[tuple[Block, Transfer]]:
+    """Return strays at address `a`: minutes after `AT`, asset, units."""
+    return [
+        (
+            Block(BlockRef(0, "h", "p", AT + timedelta(minutes=minutes)), ()),
+            Transfer(f"t{number}", "token", 0, asset, "", "a", units),
+        )
+        for number, (minutes, asset, units) in enumerate(moves)
     ]
-    moves = [Transfer(f"t{n}", "token", 0, "x", "", "a", 1) for n in range(3)]
-    sightings = [(blocks[0], moves[0]), (blocks[0], moves[1]), (blocks[1], moves[2])]
-    chosen, dropped = rationed(sightings, {("a", at.date()): 1}, 2)
-    assert [transfer.tx_hash for _, transfer in chosen] == ["t0", "t2"]
-    assert dropped == {("a", at.date()): 1}
+
+
+def test_the_ration_counts_what_is_there() -> None:
+    """Rows of before count; what is dropped is counted per address, day and asset."""
+    before = {Ration(TODAY, "x"): Count(rows=ROWS_PER_DAY - 1, largest=5)}
+    seen = sightings((0, "x", 1), (0, "x", 9), (1, "x", 1), (0, "y", 1))
+    chosen, added = rationed(seen, before, {TODAY: 1})
+    assert [transfer.tx_hash for _, transfer in chosen] == ["t0", "t2", "t3"]
+    assert added[Ration(TODAY, "x")] == Count(1, 1, 1, 9)
+    assert added[Ration(TODAY, "y")] == Count(1, 1)
+
+
+def test_more_assets_than_are_told_apart_are_one_number() -> None:
+    """Contracts without end cost their sender their making, and us no row each."""
+    seen = sightings((0, "new", 7), (0, "known", 1), (0, "newer", 2**256 - 1))
+    before = {Ration(TODAY, "known"): Count(1, 1)}
+    chosen, added = rationed(seen, before, {TODAY: ASSETS_PER_DAY})
+    assert [transfer.asset for _, transfer in chosen] == ["known"]
+    assert added[Ration(TODAY, THE_REST)] == Count(dropped=2, dropped_units=2**256 + 6)

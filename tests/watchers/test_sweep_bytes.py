@@ -6,13 +6,22 @@ from coincurve import PrivateKey
 from solders.keypair import Keypair
 
 from devnet.tron import address
-from keystore.api import SolanaSweepIntent, SweepSource, TronResourceIntent
-from keystore.networks import solana_sweep, tron_resource
+from keystore.api import (
+    SolanaAdvanceIntent,
+    SolanaSweepIntent,
+    SweepSource,
+    TronResourceIntent,
+)
+from keystore.networks import solana, solana_advance, solana_sweep, tron_resource
 from keystore.networks.solana import lane_account
+from tests.keystore.house import solana_intent
 from tests.networks.writer_suite import altered
-from watchers.networks.solana import gathered
+from watchers.network import Refused
+from watchers.networks.solana import advance, gathered
 from watchers.networks.solana.accounts import TOKEN_PROGRAM
+from watchers.networks.solana.writer import SolanaWriter
 from watchers.networks.tron import resource
+from watchers.rpc import Endpoints, JsonRpc
 
 HOT = Keypair.from_seed(bytes([0x42] * 32))
 POOL = [Keypair.from_seed(bytes([n] * 32)) for n in range(1, 11)]
@@ -91,6 +100,53 @@ def test_a_sweep_of_several_is_read_back_field_by_field(asset: str, *, close: bo
             )
     with pytest.raises(ValueError, match="signers"):
         gathered.check(gathering(2, asset, close=close), raw)
+
+
+def test_a_cancel_is_read_back_field_by_field_and_moves_nothing() -> None:
+    """Another lane, value, budget, or a transfer beside it; a payment is no cancel."""
+    hot = str(HOT.pubkey())
+    intent = SolanaAdvanceIntent(
+        withdrawal_id="wdr_1",
+        network="solana",
+        nonce_account=lane_account(hot, 3),
+        nonce_value="EkSnNWid2cvwEVnVx9aBqawnmiCNiDgp3gUdkDPTKN1N",
+        compute_unit_limit=2_000,
+        compute_unit_price_micro_lamports=2_000,
+    )
+    key = bytes(HOT.secret())
+    raw = solana_advance.draft(intent, hot).sign(key).raw
+    writer = SolanaWriter(JsonRpc(Endpoints(["http://127.0.0.1:1"])), "solana", {})
+    fields = msgspec.to_builtins(intent)
+    assert writer.verify(fields, raw) == advance.check(intent, raw)
+    for name, lie in altered(fields, address=OTHER, asset=OTHER):
+        if name not in NAMES:
+            with pytest.raises(ValueError, match=r"bytes|lane"):
+                writer.verify(lie, raw)
+    elsewhere = {**fields, "nonce_account": lane_account(hot, 2)}
+    with pytest.raises(ValueError, match="bytes"):
+        writer.verify(elsewhere, raw)
+    payment = solana_intent(intent.nonce_account, compute_unit_limit=2_000)
+    paying = solana.draft(payment, hot).sign(key).raw
+    price = payment.compute_unit_price_micro_lamports
+    with pytest.raises(ValueError, match="bytes"):
+        writer.verify({**fields, "compute_unit_price_micro_lamports": price}, paying)
+
+
+def test_a_cancel_offers_more_than_what_it_takes_back_and_no_more_than_the_ceiling() -> None:
+    """An eighth more, or what the market asks; a price of nothing is outbid too."""
+    payment = msgspec.to_builtins(solana_intent(lane_account(str(HOT.pubkey()), 0)))
+    price = "compute_unit_price_micro_lamports"
+    for offered, market, wanted in (
+        (1_000, 1, 1_125),
+        (1_001, 1, 1_127),
+        (0, 0, 1),
+        (8, 50, 50),
+    ):
+        made = advance.vacating({**payment, price: offered}, market, ceiling_units=5_003)
+        assert made[price] == wanted
+        assert (made["family"], made["withdrawal_id"]) == ("solana_advance", "wdr_1")
+    with pytest.raises(Refused, match="ceiling is 5002"):
+        advance.vacating(payment, 1, ceiling_units=5_002)
 
 
 @pytest.mark.parametrize("action", ["stake", "delegate", "undelegate"])

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from devnet import anvil
 from devnet.anvil import AnvilChain
 from gateway.db import CROSS_TENANT
+from gateway.models import Unswept
 from gateway.settings import AssetSettings, SweepSettings
 from tests.conftest import FreshDatabase
 from tests.keystore.house import House
@@ -16,6 +18,7 @@ from tests.watchers.sweep_world import SweepWorld, own_keystore, sweep_world
 from watchers.outgoing import Outgoing
 from watchers.pay import holds
 from watchers.sweep.rows import costs
+from watchers.sweep.sweeper import GIVE_UP
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
 ETHER, TOKENS = 10**18, 10**6
@@ -239,6 +242,41 @@ async def test_what_became_dear_after_it_was_chosen_waits_until_it_is_cheap_agai
     [sweep] = await w.swept(1)
     assert sweep.state == "done"
     assert sweep.cost_units * 20 <= ETHER // 50
+
+
+async def test_a_funded_sweep_that_became_too_dear_gives_its_place_back_and_its_gas_is_used(
+    w: SweepWorld,
+) -> None:
+    """It ends once nothing of it was under way for long; the next one is not sent gas again."""
+    [address] = (await w.pool())[:1]
+    await w.receive((address, 9 * TOKENS, w.chain.token))
+    await w.turn()
+    [sweep] = await w.sweeps()
+    assert (sweep.state, sweep.steps, sweep.order_id) == ("funding", 1, None)
+    gas = await w.chain.balance(address)
+    for patience in (GIVE_UP, timedelta(0)):
+        w.sweeping.sweeper.give_up = patience
+        for _ in range(3):
+            await _base_fee(w, 10**13)
+            await w.sweeping.sweeper.round()
+        [sweep] = await w.sweeps()
+        assert "a sweep may cost" in (sweep.blocked_reason or sweep.failure_reason or "")
+        assert (sweep.state == "failed") is not bool(patience)
+    w.sweeping.sweeper.give_up = GIVE_UP
+    assert sweep.cost_units == -await w.wallet("expense", w.coin) > 0
+    waiting = await w.waiting()
+    assert set(waiting) == {(w.token, address), (w.coin, address)}
+    assert waiting[w.token, address].units == 9 * TOKENS
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        [cost] = await costs(session, w.name)
+        assert (cost.sweeps, cost.cost_units) == (0, sweep.cost_units)
+        await session.execute(update(Unswept).values(not_before=None))
+    await _base_fee(w, 10**7)
+    await w.swept(2)
+    assert len(await w.attempts("top_up")) == 1
+    assert await w.chain.balance(address, w.chain.token) == 0
+    assert await w.chain.balance(address) < gas
+    await w.agreed()
 
 
 async def _base_fee(w: SweepWorld, wei: int) -> None:

@@ -6,18 +6,20 @@ import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 
+from gateway.audit.reason import stated
 from gateway.db import CROSS_TENANT, Database
 from gateway.settings import NetworkSettings, Settings, SettingsError
-from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
 from watchers import store
 from watchers.clock import now
+from watchers.commands.history import Unread, require_history
 from watchers.families import connect, final_count
 from watchers.network import Incomplete, NodeUnavailable, WrongChain
 from watchers.pay import ahead
 from watchers.pay.ahead import NotAdopted
-from watchers.pay.numbers import highest_known
 
-REASON_LENGTH_MAX = 500
+TAKEN = (
+    "{order}: its place is taken: watchers settle {network} {order} --failed --taken-by HASH\n"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,14 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def command(settings: Settings, database: Database, args: argparse.Namespace) -> int:
     """Ask keystore and nodes, then take the count over; 1 where it must not be."""
-    name, reason = args.network, args.reason.strip()
+    name, reason = args.network, stated(args.reason)
     network = settings.networks.get(name)
     if network is None:
         raise SettingsError(f"networks.{name}: there is no such network")
-    if not 0 < len(reason) <= REASON_LENGTH_MAX:
-        raise SettingsError(f"--reason: 1 to {REASON_LENGTH_MAX} characters")
     try:
-        await _require_history(settings, database, name)
+        await require_history(settings, database, name)
         async with database.unit_of_work(CROSS_TENANT) as session:
             addresses = await ahead.wallets(session, name)
         counts = await _counts(database, name, network, addresses)
@@ -43,26 +43,13 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
             adopted = await ahead.adopt(
                 session, name, counts, now(), person=getpass.getuser(), reason=reason
             )
-    except NotAdopted as refusal:
+    except (NotAdopted, Unread) as refusal:
         sys.stderr.write(f"watchers: {refusal}\n")
         return 1
     for each in adopted:
         sys.stdout.write(f"{each.address}: next nonce {each.after}, was {each.before}\n")
-        sys.stdout.writelines(f"{order}: its place is taken\n" for order in each.dead)
+        sys.stdout.writelines(TAKEN.format(order=order, network=name) for order in each.dead)
     return 0
-
-
-async def _require_history(settings: Settings, database: Database, name: str) -> None:
-    """Refuse while the keystore signed what the rows do not know: the watcher takes that over."""
-    async with database.unit_of_work(CROSS_TENANT) as session:
-        known = await highest_known(session, name)
-    try:
-        async with KeystoreClient(settings.keystore.socket) as keystore:
-            unknown = await keystore.history(name, known)
-    except (KeystoreUnavailable, KeystoreRefused) as trouble:
-        raise NotAdopted(f"keystore: {trouble}") from trouble
-    if unknown:
-        raise NotAdopted(f"{name}: the watcher has to take over what the keystore signed first")
 
 
 async def _counts(

@@ -1,8 +1,8 @@
 """`watchers reconcile NETWORK`: the three figures per asset, and letting an asset pay again.
 
 The figures are base units at one final block: what the chain holds, what the ledger owes, and
-what our rows expect (arrivals less the transactions we had signed, from the table of attempts;
-the keystore's own journal does not tell amounts).
+what our rows expect (arrivals less the transactions we had signed). The running watcher compares
+each of those transactions with the keystore's journal; what differs stands below its asset.
 """
 
 import argparse
@@ -18,16 +18,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.audit import service as audit
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.actor import Actor
-from gateway.models import AddressDrift, AssetHold, Currency, Reconciliation
+from gateway.models import (
+    AddressDrift,
+    AssetHold,
+    Currency,
+    Reconciliation,
+    SignatureDrift,
+    SignatureMark,
+)
 from gateway.settings import Settings, SettingsError
 from watchers.clock import now
 from watchers.pay import holds
-from watchers.reconcile.outcome import acknowledge, drifting
+from watchers.reconcile.outcome import Drifts, acknowledge, borne, drifting, of_currency
 from watchers.reconcile.rules import Borne, standing
+from watchers.reconcile.signature_rows import disagreeing
 
 UNKNOWN = "unknown"
-SIGNED_BY = "attempts"
-"""Where the third figure's outgoing side comes from."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +59,18 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
         return await _release(database, args.network, args.release, args.reason)
     async with database.unit_of_work(CROSS_TENANT) as session:
         assets = await _assets(session, args.network)
+        mark = await session.get(SignatureMark, args.network)
+    if not assets:
+        raise SettingsError(
+            f"networks.{args.network}: not in the database, run `gateway migrate`"
+        )
     if args.json:
-        document = {"network": args.network, "signed_by": SIGNED_BY, "assets": assets}
+        checked = None if mark is None else mark.checked_at
+        document = {
+            "network": args.network,
+            "signatures_checked_at": checked,
+            "assets": assets,
+        }
         print(msgspec.json.encode(document).decode())  # noqa: T201 - the command's answer
     else:
         print(_table(assets))  # noqa: T201 - the command's answer
@@ -69,12 +85,13 @@ async def _assets(session: AsyncSession, network: str) -> list[dict[str, Any]]:
         .order_by(Currency.id)
     )
     drifts = await drifting(session, network)
+    signed = await disagreeing(session, network)
     held = await holds.of_network(session, network)
     return [
         _asset(
             currency,
             row,
-            [drift for drift in drifts if drift.currency_id == currency.id],
+            of_currency(currency.id, drifts, signed),
             [hold for hold in held if hold.currency_id == currency.id],
         )
         for currency, row in await session.execute(query)
@@ -84,7 +101,7 @@ async def _assets(session: AsyncSession, network: str) -> list[dict[str, Any]]:
 def _asset(
     currency: Currency,
     row: Reconciliation | None,
-    drifts: Sequence[AddressDrift],
+    drifts: Drifts,
     held: Sequence[AssetHold],
 ) -> dict[str, Any]:
     """Shape one asset; amounts are decimal strings of base units."""
@@ -92,8 +109,7 @@ def _asset(
     state = UNKNOWN
     if row is not None:
         unbooked = Borne(row.expected_units - row.ledger_units, row.acknowledged_units)
-        borne = [Borne(drift.units, drift.acknowledged_units) for drift in drifts]
-        state = standing(unbooked, borne)
+        state = standing(unbooked, borne(drifts))
         looked = {
             "height": row.height,
             "chain_units": str(row.chain_units),
@@ -106,16 +122,8 @@ def _asset(
         "payment_method": currency.id,
         "state": str(state),
         **looked,
-        "drifts": [
-            {
-                "address": drift.address,
-                "units": str(drift.units),
-                "acknowledged_units": str(drift.acknowledged_units),
-                "reason": drift.reason,
-                "since": drift.since,
-            }
-            for drift in drifts
-        ],
+        "drifts": [_drift(drift) for drift in drifts[0]],
+        "signatures": [_signature(drift) for drift in drifts[1]],
         "holds": [
             {
                 "cause": hold.cause,
@@ -125,6 +133,30 @@ def _asset(
             }
             for hold in held
         ],
+    }
+
+
+def _drift(drift: AddressDrift) -> dict[str, Any]:
+    return {
+        "address": drift.address,
+        "units": str(drift.units),
+        "acknowledged_units": str(drift.acknowledged_units),
+        "reason": drift.reason,
+        "since": drift.since,
+    }
+
+
+def _signature(drift: SignatureDrift) -> dict[str, Any]:
+    """Shape a transaction of which journal and rows differ; `number` is the keystore's."""
+    return {
+        "tx": drift.tx_hash,
+        "order": drift.order_id,
+        "number": drift.number,
+        "signed_units": str(drift.signed_units),
+        "known_units": str(drift.known_units),
+        "acknowledged": drift.acknowledged,
+        "reason": drift.reason,
+        "since": drift.since,
     }
 
 
@@ -141,6 +173,11 @@ def _table(assets: Sequence[dict[str, Any]]) -> str:
         lines += [
             f"  {drift['address']} {drift['units']}: {drift['reason']}"
             for drift in asset["drifts"]
+        ]
+        lines += [
+            f"  signed {each['signed_units']}, rows say {each['known_units']}:"
+            f" {each['order']} as {each['tx']}: {each['reason']}"
+            for each in asset["signatures"]
         ]
         lines += [
             f"  held ({hold['cause']}) {hold['address']} {hold['reason']}"

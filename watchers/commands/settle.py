@@ -1,28 +1,39 @@
-"""`watchers settle NETWORK WITHDRAWAL --paid|--failed --reason TEXT`: end what waits for a person."""
+"""`watchers settle NETWORK ORDER --paid|--failed --reason TEXT`: end what waits for a person.
+
+With `--taken-by HASH` an order ends that can never land: that transaction took its nonce.
+"""
 
 import argparse
 import getpass
 import sys
+from collections.abc import Iterable
 from contextlib import aclosing
 
+from gateway.audit.reason import stated
 from gateway.db import CROSS_TENANT, Database
-from gateway.settings import Settings, SettingsError
+from gateway.settings import NetworkSettings, Settings, SettingsError
 from watchers import store
+from watchers.chain import Chain
 from watchers.clock import now
-from watchers.families import connect
-from watchers.pay import judged
+from watchers.commands.history import Unread, require_history
+from watchers.families import connect, locator, placed
+from watchers.network import ChainReader, Incomplete, NodeUnavailable, Placed, WrongChain
+from watchers.pay import displaced, judged
+from watchers.pay.displaced import Displacement
 from watchers.pay.judged import Judgement, NotSettled
-
-REASON_LENGTH_MAX = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's words."""
     parser.add_argument("network")
-    parser.add_argument("withdrawal", help="its id (wdr_...)")
+    parser.add_argument(
+        "order", metavar="ORDER", help="a withdrawal's id (wdr_...), or an order's of the house"
+    )
     end = parser.add_mutually_exclusive_group(required=True)
     end.add_argument("--paid", action="store_true", help="the destination has the money")
     end.add_argument("--failed", action="store_true", help="nothing was paid: end the hold")
+    taken = "it can never land: this transaction stands on its nonce"
+    parser.add_argument("--taken-by", metavar="HASH", help=taken)
     parser.add_argument("--reason", required=True, help="why; it stands in the audit log")
 
 
@@ -31,19 +42,66 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
     network = settings.networks.get(args.network)
     if network is None:
         raise SettingsError(f"networks.{args.network}: there is no such network")
-    reason = args.reason.strip()
-    if not 0 < len(reason) <= REASON_LENGTH_MAX:
-        raise SettingsError(f"--reason: 1 to {REASON_LENGTH_MAX} characters")
+    args.reason = stated(args.reason)
+    if args.taken_by is not None:
+        args.taken_by = _spelled(network, args.taken_by)
     async with database.unit_of_work(CROSS_TENANT) as session:
         currencies = await store.currencies_of(session, args.network)
     chain = connect(args.network, network, currencies)
-    judgement = Judgement(args.network, args.withdrawal, args.paid, getpass.getuser(), reason)
     readers = list(chain.witnesses.values()) or [chain.reader]
     try:
         async with aclosing(chain.endpoints):
-            await judged.settle(database, readers, judgement, now())
-    except NotSettled as refusal:
+            if args.taken_by is None:
+                await _judge(database, readers, args)
+            else:
+                await require_history(settings, database, args.network)
+                await _displace(database, network, chain, readers, args)
+    except (NotSettled, Unread) as refusal:
         sys.stderr.write(f"watchers: {refusal}\n")
         return 1
-    sys.stdout.write(f"{args.withdrawal}: {'completed' if args.paid else 'failed'}\n")
+    sys.stdout.write(f"{args.order}: {'completed' if args.paid else 'failed'}\n")
     return 0
+
+
+def _spelled(network: NetworkSettings, text: str) -> str:
+    """Return the hash as blocks spell it."""
+    try:
+        return locator(network.family).spelled(text)
+    except ValueError as fault:
+        raise SettingsError(f"--taken-by: {fault}") from fault
+
+
+async def _judge(
+    database: Database, readers: Iterable[ChainReader], args: argparse.Namespace
+) -> None:
+    person = getpass.getuser()
+    judgement = Judgement(args.network, args.order, args.paid, person, args.reason)
+    await judged.settle(database, readers, judgement, now())
+
+
+async def _displace(
+    database: Database,
+    network: NetworkSettings,
+    chain: Chain,
+    readers: Iterable[ChainReader],
+    args: argparse.Namespace,
+) -> None:
+    if not chain.numbered:
+        raise NotSettled(f"{args.network}: this network does not number transactions")
+    said: dict[str, Placed | Exception | None] = {}
+    for label, node in chain.endpoints.alone().items():
+        try:
+            said[label] = await placed(network, node, args.taken_by)
+        except (Incomplete, NodeUnavailable, WrongChain) as trouble:
+            said[label] = trouble
+    where = displaced.agreed(said, network.witnesses_needed)
+    told = Displacement(
+        network=args.network,
+        order_id=args.order,
+        tx_hash=args.taken_by,
+        placed=where,
+        paid=args.paid,
+        person=getpass.getuser(),
+        reason=args.reason,
+    )
+    await displaced.settle(database, readers, told, now())

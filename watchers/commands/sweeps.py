@@ -48,7 +48,7 @@ def _costs(done: Iterable[Cost], native: Currency) -> list[str]:
     ]
     for each in done:
         cost, rent = (
-            to_text(units // each.sweeps, native.decimals)
+            to_text(units // max(1, each.sweeps), native.decimals)
             for units in (each.cost_units, each.returned_units)
         )
         lines.append(f"{each.currency_id:<16}{each.sweeps:>8}{cost:>24}{rent:>24}")

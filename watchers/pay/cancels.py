@@ -21,6 +21,7 @@ from watchers.pay.keepers import CANCEL
 
 GIVEN_UP = "canceled by an operator before it was signed"
 SIGNED_ELSE = "keystore: intent_conflict"
+TAKEN = "a transaction of no order took its place"
 
 
 class NotCanceled(Exception):
@@ -69,7 +70,7 @@ def _fault(
     if order[0].state == "prepared":
         undecided = (order[0].last_answer or "").startswith(SIGNED_ELSE)
         return "the keystore signed another intent for it" if undecided else None
-    if order[0].nonce is None:
+    if order[0].nonce is None and order[0].nonce_value is None:
         return "a signed transaction of this network cannot be taken back"
     if order[0].created_at > moment.at - patience:
         minutes = int(patience.total_seconds() // 60)
@@ -123,4 +124,4 @@ def _answer(order: list[Attempt]) -> str | None:
     for attempt in order:
         if attempt.state in {"succeeded", "failed"}:
             return "canceled" if attempt.purpose == CANCEL else "its transaction landed first"
-    return None
+    return TAKEN if all(attempt.state == "replaced" for attempt in order) else None

@@ -215,8 +215,12 @@ def _says(chain: Chain, intent: Mapping[str, Any], raw: bytes) -> bool:
 
 def _same_place(first: Attempt, found: Found) -> bool:
     """Tell whether a further transaction of an order competes for the first one's place."""
-    nonce = found.intent.get("nonce")
-    return nonce is not None and (first.nonce, first.sender) == (nonce, found.signed.sender)
+    names = ("nonce", "nonce_account", "nonce_value")
+    place = [found.intent.get(name) for name in names]
+    if place[0] is None and None in place[1:]:
+        return False
+    held = [getattr(first, name) for name in names]
+    return (place, found.signed.sender) == (held, first.sender)
 
 
 async def _report(session: AsyncSession, found: Found, reason: str, moment: Moment) -> None:

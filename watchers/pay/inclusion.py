@@ -61,14 +61,17 @@ async def _include(
     await (await keeper_of(session, attempt)).included(session, attempt, moment)
 
 
-def paid(block: Block, attempt: Attempt) -> bool:
-    """Tell whether the block shows the very transfer that the intent asked for."""
+def paid(block: Block, attempt: Attempt, tx_hash: str | None = None) -> bool:
+    """Tell whether the block shows the very transfer that the intent asked for.
+
+    `tx_hash` is another transaction that may have made it.
+    """
     if attempt.purpose != "payout":
         return True
     intent = attempt.intent
     asset = asset_key(intent["asset"])
     return any(
-        transfer.tx_hash == attempt.tx_hash
+        transfer.tx_hash == (tx_hash or attempt.tx_hash)
         and transfer.asset == asset
         and transfer.recipient == asset_key(intent["to"])
         and transfer.units == int(intent["units"])

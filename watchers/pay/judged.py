@@ -4,7 +4,7 @@ It succeeded without the transfer that was asked for, or the ledger refused to s
 says how it ended; every node that still has its block is asked first, and none may contradict.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select, text
@@ -46,7 +46,12 @@ async def settle(
     """End the withdrawal with the journals of any other; raise `NotSettled` where it must not be."""
     async with database.unit_of_work(CROSS_TENANT) as session:
         attempt = await _parked(session, judgement)
-    await _ask(readers, attempt, paid=judgement.paid)
+    await ask(
+        readers,
+        attempt.order_id,
+        attempt.block_height or 0,
+        lambda block: contradiction(attempt, block, paid=judgement.paid),
+    )
     try:
         async with database.unit_of_work(CROSS_TENANT) as session:
             await _carry_out(session, judgement, attempt, moment)
@@ -68,23 +73,27 @@ def contradiction(attempt: Attempt, block: Block, *, paid: bool) -> str | None:
     return None
 
 
-async def _ask(readers: Iterable[ChainReader], attempt: Attempt, *, paid: bool) -> None:
-    """Look at the block by every node; one must show it, and none may contradict."""
+async def ask(
+    readers: Iterable[ChainReader],
+    order_id: str,
+    height: int,
+    against: Callable[[Block], str | None],
+) -> None:
+    """Look at a block by every node; one must show it, and none may contradict."""
     heard, troubles = 0, []
     for reader in readers:
         try:
             # How far its head is tells a node's reader what old blocks lack.
             await reader.tip()
-            block = await reader.read(attempt.block_height or 0)
-            fault = contradiction(attempt, block, paid=paid)
+            fault = against(await reader.read(height))
         except (Incomplete, NodeUnavailable, WrongChain) as trouble:
             troubles.append(str(trouble))
             continue
         if fault is not None:
-            raise NotSettled(f"{attempt.order_id}: {fault}")
+            raise NotSettled(f"{order_id}: {fault}")
         heard += 1
     if not heard:
-        raise NotSettled(f"{attempt.order_id}: no node shows its block: {'; '.join(troubles)}")
+        raise NotSettled(f"{order_id}: no node shows its block: {'; '.join(troubles)}")
 
 
 async def _parked(session: AsyncSession, judgement: Judgement) -> Attempt:

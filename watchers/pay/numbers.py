@@ -4,15 +4,27 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.models import Signature
 from keystore.api import Signed
+from keystore.client import KeystoreClient
 
 
 async def highest_known(session: AsyncSession, network: str) -> int:
     """Return the highest number of this network's transactions that the database knows."""
     query = select(func.max(Signature.number)).where(Signature.network_id == network)
     return await session.scalar(query) or 0
+
+
+async def unread(database: Database, keystore: KeystoreClient, network: str) -> bool:
+    """Tell whether the keystore signed what the rows do not know: the watcher takes that over.
+
+    Raises `KeystoreUnavailable`, `KeystoreRefused`.
+    """
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        known = await highest_known(session, network)
+    return bool(await keystore.history(network, known))
 
 
 async def note(

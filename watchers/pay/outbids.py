@@ -1,9 +1,9 @@
 """Transactions that wait too long: outbid by ourselves, or taken back when an operator asks.
 
-Only on networks where one transaction may take another's place before it lands (EVM). Each
-stands in the nonce of its order's first one, so that at most one of them lands whatever nodes,
-miners and crashes do. Fees rise for the lowest nonce of a sender that is not mined: all others
-wait for it.
+Only on networks where one transaction may take another's place before it lands: EVM, and Solana
+for cancels alone. Each stands in the nonce, or on the nonce value, of its order's first one, so
+that at most one of them lands whatever nodes, miners and crashes do. Fees rise for the lowest
+nonce of a sender that is not mined: all others wait for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
@@ -57,12 +57,12 @@ class Outbids:
         lowest = await self._lowest(open_orders)
         for order in open_orders:
             asked = order[0].order_id in wanted
-            if asked or order[0].nonce == lowest.get(order[0].sender):
+            if asked or _has_turn(order, lowest):
                 await self._look(order, asked=asked)
 
     async def _lowest(self, orders: Sequence[Sequence[Attempt]]) -> dict[str, int]:
         """Return the nonce that the chain waits for, by sender."""
-        senders = {order[0].sender for order in orders}
+        senders = {order[0].sender for order in orders if order[0].nonce is not None}
         return {sender: await self.chain.writer.next_nonce(sender) for sender in senders}
 
     async def _look(self, order: Sequence[Attempt], *, asked: bool) -> None:
@@ -129,7 +129,8 @@ class Outbids:
             network=self.name,
             order=newest.order_id,
             nonce=newest.nonce,
-            max_fee=intent["max_fee_per_gas"],
+            lane=newest.nonce_account,
+            fee=intent.get("max_fee_per_gas", intent.get("compute_unit_price_micro_lamports")),
         )
 
     async def _tell(self, newest: Attempt, reason: str) -> None:
@@ -144,6 +145,13 @@ class Outbids:
         log.error("a transaction waits", order=newest.order_id, reason=reason)
 
 
+def _has_turn(order: Sequence[Attempt], lowest: Mapping[str, int]) -> bool:
+    """Tell whether others wait for an order's nonce; a lane is taken back, payments there stay."""
+    if order[0].nonce is None:
+        return order[-1].purpose in {CANCEL, LOST}
+    return order[0].nonce == lowest.get(order[0].sender)
+
+
 async def _signed_orders(session: AsyncSession, network: str) -> list[list[Attempt]]:
     """Return orders whose transactions are all signed and stand in no block, each by place."""
     query = (
@@ -151,7 +159,7 @@ async def _signed_orders(session: AsyncSession, network: str) -> list[list[Attem
         .where(
             Attempt.network_id == network,
             Attempt.state.in_(transactions.OPEN),
-            Attempt.nonce.is_not(None),
+            or_(Attempt.nonce.is_not(None), Attempt.nonce_value.is_not(None)),
         )
         .order_by(Attempt.order_id, Attempt.place)
     )

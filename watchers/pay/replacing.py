@@ -10,6 +10,9 @@ from watchers.pay.keepers import CANCEL
 FEES = ("max_fee_per_gas", "max_priority_fee_per_gas")
 FREE = {*FEES, "gas_limit"}
 """What a transaction that takes another back may say as it needs."""
+ADVANCE = "solana_advance"
+LANE = ("withdrawal_id", "network", "nonce_account", "nonce_value")
+"""What one that advances a durable nonce has in common with what it takes back."""
 
 
 def same_but_fees(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -19,13 +22,17 @@ def same_but_fees(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def moves_nothing(intent: Mapping[str, Any], sender: str) -> bool:
-    """Tell whether an intent sends nothing to the sender itself."""
+    """Tell whether an intent sends nothing to the sender itself, or advances a nonce alone."""
+    if intent.get("family") == ADVANCE:
+        return True
     facts = (intent.get("asset"), intent.get("units"), str(intent.get("to")).lower())
     return facts == (NATIVE, "0", sender.lower())
 
 
 def takes_back(intent: Mapping[str, Any], other: Mapping[str, Any], sender: str) -> bool:
     """Tell whether `intent` does nothing but stand in the place of `other`."""
+    if intent.get("family") == ADVANCE:
+        return all(intent.get(name) == other.get(name) for name in LANE)
     kept = {*intent, *other} - FREE - {"asset", "to", "units", "pool_index"}
     same = all(intent.get(name) == other.get(name) for name in kept)
     return same and moves_nothing(intent, sender)

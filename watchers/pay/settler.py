@@ -119,7 +119,7 @@ async def end(
         )
         .values(status="confirmed" if attempt.success else "failed", final_at=moment.at)
     )
-    await _replace_others(session, attempt, moment)
+    await replace(session, attempt.order_id, moment, but=attempt.id)
     keeper = await keeper_of(session, attempt)
     await keeper.ended(session, attempt, _end_of(attempt, reason), moment)
 
@@ -134,10 +134,12 @@ def _end_of(attempt: Attempt, reason: str | None) -> End:
     return End("succeeded" if attempt.success else "failed", fee_units(attempt), reason)
 
 
-async def _replace_others(session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
-    """End what competed for the place: it can never land now."""
-    for other in await transactions.locked(session, attempt.order_id):
-        if other.id == attempt.id:
+async def replace(
+    session: AsyncSession, order_id: str, moment: Moment, *, but: str | None = None
+) -> None:
+    """End what competed for a place that is taken: it can never land now. `but` landed there."""
+    for other in await transactions.locked(session, order_id):
+        if other.id == but:
             continue
         other.ended_at = moment.at
         if other.state == "prepared":

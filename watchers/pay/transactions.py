@@ -116,6 +116,8 @@ async def replacement(
         intent=dict(intent),
         sender=newest.sender,
         nonce=newest.nonce,
+        nonce_account=newest.nonce_account,
+        nonce_value=newest.nonce_value,
         state="prepared",
         broadcasts=0,
         created_at=moment.at,

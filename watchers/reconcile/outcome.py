@@ -8,13 +8,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
-from gateway.models import AddressDrift, Currency, Cursor, Reconciliation
+from gateway.models import AddressDrift, Currency, Cursor, Reconciliation, SignatureDrift
 from watchers.chain import asset_of
 from watchers.clock import now
 from watchers.pay import holds
-from watchers.reconcile import books
+from watchers.reconcile import books, signature_rows
 from watchers.reconcile.balances import Holding
 from watchers.reconcile.rules import Borne, Figures, State, Tally, standing
+
+Drifts = tuple[Sequence[AddressDrift], Sequence[SignatureDrift]]
+"""Addresses that hold something else than our rows say, and signatures that our rows deny."""
 
 log = structlog.get_logger()
 
@@ -83,11 +86,12 @@ async def conclude(
             session, network, currencies, height, fee_is_alone=fee_is_alone
         )
         drifts = await drifting(session, network)
+        signed = await signature_rows.disagreeing(session, network)
         for currency in currencies:
             asset = asset_of(currency)
             expected, ledger = totals[asset]
             figures = Figures(expected + tally.drift_of(asset), ledger, expected)
-            own = [drift for drift in drifts if drift.currency_id == currency.id]
+            own = of_currency(currency.id, drifts, signed)
             row = await _written(session, currency, figures, height, tally.addresses)
             await _judge(session, currency, row, figures, own, settled=asset not in tally.open)
 
@@ -123,14 +127,11 @@ async def _judge(
     currency: Currency,
     row: Reconciliation,
     figures: Figures,
-    drifts: Sequence[AddressDrift],
+    drifts: Drifts,
     *,
     settled: bool,
 ) -> None:
-    books_drift = Borne(figures.unbooked, row.acknowledged_units)
-    state = standing(
-        books_drift, [Borne(drift.units, drift.acknowledged_units) for drift in drifts]
-    )
+    state = standing(Borne(figures.unbooked, row.acknowledged_units), borne(drifts))
     if state is State.DRIFTING:
         reason = why(figures, drifts)
         if await holds.put(
@@ -143,11 +144,33 @@ async def _judge(
         row.acknowledged_units = 0
 
 
-def why(figures: Figures, drifts: Sequence[AddressDrift]) -> str:
+def of_currency(
+    currency_id: str, addresses: Sequence[AddressDrift], signed: Sequence[SignatureDrift]
+) -> Drifts:
+    """Return what drifts of one asset."""
+    return (
+        [drift for drift in addresses if drift.currency_id == currency_id],
+        [drift for drift in signed if drift.currency_id == currency_id],
+    )
+
+
+def borne(drifts: Drifts) -> list[Borne]:
+    """Return how much of each drift is borne; a signature's is borne whole or not at all."""
+    addresses, signed = drifts
+    return [
+        *(Borne(drift.units, drift.acknowledged_units) for drift in addresses),
+        *(Borne(1, int(drift.acknowledged)) for drift in signed),
+    ]
+
+
+def why(figures: Figures, drifts: Drifts) -> str:
     """Say what does not agree, for the people who wait."""
-    parts = [f"{drift.address} {drift.units:+d}: {drift.reason}" for drift in drifts[:3]]
-    if len(drifts) > 3:
-        parts.append(f"{len(drifts) - 3} more addresses")
+    addresses, signed = drifts
+    parts = [f"{drift.address} {drift.units:+d}: {drift.reason}" for drift in addresses[:3]]
+    if len(addresses) > 3:
+        parts.append(f"{len(addresses) - 3} more addresses")
+    if signed:
+        parts.append(signature_rows.told(signed))
     if figures.unbooked:
         parts.append(
             f"the ledger owes {-figures.unbooked:+d} beyond what was received and sent"
@@ -163,14 +186,20 @@ async def acknowledge(session: AsyncSession, currency_id: str) -> dict[str, str]
     row = await session.get(Reconciliation, currency_id, with_for_update=True)
     query = select(AddressDrift).where(AddressDrift.currency_id == currency_id)
     drifts = (await session.scalars(query.with_for_update())).all()
+    signatures = select(SignatureDrift).where(SignatureDrift.currency_id == currency_id)
+    signed = (await session.scalars(signatures.with_for_update())).all()
     unbooked = 0 if row is None else row.expected_units - row.ledger_units
-    if row is None or not (drifts or unbooked):
+    if not (drifts or signed or unbooked):
         raise LookupError(f"{currency_id}: nothing drifts")
-    borne = {drift.address: str(drift.units) for drift in drifts}
+    accepted = {drift.address: str(drift.units) for drift in drifts}
+    accepted |= {drift.tx_hash: drift.reason for drift in signed}
     for drift in drifts:
         drift.acknowledged_units = drift.units
-    row.acknowledged_units = unbooked
+    for each in signed:
+        each.acknowledged = True
+    if row is not None:
+        row.acknowledged_units = unbooked
     if unbooked:
-        borne["ledger"] = str(unbooked)
+        accepted["ledger"] = str(unbooked)
     await holds.lift(session, currency_id, holds.DRIFT)
-    return borne
+    return accepted

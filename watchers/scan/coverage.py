@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.models import Block, Cursor
+from gateway.settings import SettingsError
 
-GAPS = text("SELECT first_height, last_height FROM coverage_gaps(:network)")
+HEIGHT_MAX = 2**63 - 1
+GAPS = text("SELECT first_height, last_height FROM coverage_gaps(:network, :first, :last)")
 NOT_SAID = "(not said)"
 
 
@@ -97,6 +99,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def command(database: Database, args: argparse.Namespace) -> int:
     """Print the coverage; return 1 where there is a gap or nothing was read."""
+    for name, height in (("--from", args.first), ("--to", args.last)):
+        if height is not None and not 0 <= height <= HEIGHT_MAX:
+            raise SettingsError(f"{name}: {height} is no height")
+    if None not in (args.first, args.last) and args.first > args.last:
+        raise SettingsError(f"--from: {args.first} lies above --to {args.last}")
     async with database.unit_of_work(CROSS_TENANT) as session:
         found = await coverage(session, args.network, args.first, args.last)
     if found is None:
@@ -111,23 +118,20 @@ async def coverage(
 ) -> Coverage | None:
     """Return what was read from `first` to `last`, by default from the first block to the cursor.
 
-    None where the network was never scanned.
+    What was asked for and lies before the first block or beyond the cursor is a gap like any
+    other. None where the network was never scanned.
     """
     cursor = await session.get(Cursor, network)
     if cursor is None:
         return None
     lowest = select(func.min(Block.height)).where(Block.network_id == network)
-    first = await session.scalar(lowest) or 0 if first is None else first
+    begun = await session.scalar(lowest) or 0
+    first = begun if first is None else first
     last = cursor.height if last is None else last
     here = and_(Block.network_id == network, Block.height >= first, Block.height <= last)
     orphaned = select(func.sum(cast(Block.orphaned, Integer))).where(here)
     shares = await _shares(session, here)
-    rows = await session.execute(GAPS, {"network": network})
-    gaps = [
-        Gap(max(row.first_height, first), min(row.last_height, last))
-        for row in rows
-        if row.first_height <= last and row.last_height >= first
-    ]
+    gaps = await _gaps(session, cursor, begun, (first, last))
     return Coverage(
         network=network,
         first=first,
@@ -137,6 +141,18 @@ async def coverage(
         shares=tuple(shares),
         gaps=tuple(gaps),
     )
+
+
+async def _gaps(
+    session: AsyncSession, cursor: Cursor, begun: int, asked: tuple[int, int]
+) -> list[Gap]:
+    """Return what is missing between the two heights that were asked for."""
+    first, last = asked
+    network = cursor.network_id
+    rows = await session.execute(GAPS, {"network": network, "first": first, "last": last})
+    before = [Gap(first, min(begun - 1, last))] if first < begun else []
+    beyond = [Gap(max(cursor.height + 1, first), last)] if last > cursor.height else []
+    return [*before, *(Gap(row.first_height, row.last_height) for row in rows), *beyond]
 
 
 async def _shares(session: AsyncSession, here: Any) -> list[Share]:

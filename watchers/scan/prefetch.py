@@ -17,6 +17,9 @@ from watchers.scan.edge import proved_block
 RUN_BLOCKS_MAX = 100
 RUN_TRANSACTIONS_MAX = 20_000
 """About what one run may hold in memory; blocks of Solana are large."""
+RUN_BLOCKS_MIN = 16
+"""Towards the head runs are halves of what is left, down to this: while the last one is committed
+nothing more can be read."""
 RUN_SECONDS_MAX = 0.5
 """So long a run waits for blocks behind its first one. What comes later is in the next."""
 RUNS_AHEAD = 3
@@ -73,7 +76,7 @@ class Prefetch:
         await self._plan(reader, first, head)
         run: list[Block] = []
         deadline = asyncio.get_running_loop().time() + RUN_SECONDS_MAX
-        for height in self._heights()[: self._run_max]:
+        for height in self._heights()[: self._length(first, head)]:
             read = await self._taken(height, deadline if run else None)
             if isinstance(read, Block):
                 if not run or read.ref.height > run[-1].ref.height:
@@ -95,6 +98,9 @@ class Prefetch:
         for read in reads:
             read.cancel()
         await asyncio.gather(*reads, return_exceptions=True)
+
+    def _length(self, first: int, head: int) -> int:
+        return min(self._run_max, max(RUN_BLOCKS_MIN, (head - first + 1) // 2))
 
     def _heights(self) -> list[int]:
         return sorted([*self._reads, *self._queue])

@@ -1,15 +1,10 @@
-"""What reached an address of ours without being a payment: rows, and numbers beyond a ration.
+"""What reached an address of ours without being a payment: rows, and numbers beyond a ration."""
 
-Anybody can send worthless tokens to any address, so rows are rationed per address and day of
-block time; what is beyond the ration is only counted.
-"""
-
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import UTC, date
 
-from sqlalchemy import select, tuple_, union, update
+from sqlalchemy import func, select, tuple_, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,42 +13,16 @@ from gateway.domain.moment import Moment
 from gateway.models import AddressPool, ApplicationWallet, Stray, StrayDay
 from watchers.addresses import AddressBook
 from watchers.network import Block, Transfer
+from watchers.scan.ration import Count, Place, Ration, Sighting, ration_of, rationed
 
-ROWS_PER_DAY = 20
-"""Rows that one address may have per day; the rest is a number."""
 REASONS = {"token": "asset_not_listed", "account": "account_not_canonical"}
 
-Sighting = tuple[Block, Transfer]
 Identity = tuple[str, str, int]
-Ration = tuple[str, date]
-"""Address and day of block time."""
 
 
 def identity(transfer: Transfer) -> Identity:
     """Name a transfer inside its network, for good."""
     return transfer.tx_hash, transfer.kind, transfer.ordinal
-
-
-def ration_of(sighting: Sighting) -> Ration:
-    """Return whose ration a sighting counts against."""
-    block, transfer = sighting
-    return transfer.recipient, block.ref.time.astimezone(UTC).date()
-
-
-def rationed(
-    sightings: Iterable[Sighting], kept: Mapping[Ration, int], limit: int
-) -> tuple[list[Sighting], Counter[Ration]]:
-    """Choose the sightings that get a row; count the others. `kept` are the rows there are."""
-    chosen: list[Sighting] = []
-    rows, dropped = Counter(kept), Counter[Ration]()
-    for sighting in sightings:
-        ration = ration_of(sighting)
-        if rows[ration] < limit:
-            rows[ration] += 1
-            chosen.append(sighting)
-        else:
-            dropped[ration] += 1
-    return chosen, dropped
 
 
 def found(blocks: Sequence[Block], book: AddressBook, own: frozenset[str]) -> list[Sighting]:
@@ -80,14 +49,16 @@ async def record(
     known = await _known(session, network, sightings)
     again = [sighting for sighting in sightings if identity(sighting[1]) in known]
     fresh = {identity(s[1]): s for s in sightings if identity(s[1]) not in known}
-    kept = await _kept(session, network, list(fresh.values()))
-    chosen, dropped = rationed(fresh.values(), kept, ROWS_PER_DAY)
+    rations = set(map(ration_of, fresh.values()))
+    before = await _counted(session, network, rations)
+    assets = await _told_apart(session, network, {ration.place for ration in rations})
+    chosen, added = rationed(fresh.values(), before, assets)
     if again:
         await _move(session, network, again)
     if chosen:
         rows = [_row(network, sighting, moment) for sighting in chosen]
         await session.execute(insert(Stray), rows)
-    await _count(session, network, Counter(map(ration_of, chosen)), dropped)
+    await _count(session, network, added)
 
 
 async def confirm(
@@ -132,14 +103,31 @@ async def _known(
     return {(row.tx_hash, row.kind, row.ordinal) for row in await session.execute(query)}
 
 
-async def _kept(
-    session: AsyncSession, network: str, sightings: Sequence[Sighting]
-) -> dict[Ration, int]:
-    rations = set(map(ration_of, sightings))
-    query = select(StrayDay.address, StrayDay.day, StrayDay.kept).where(
-        StrayDay.network_id == network, tuple_(StrayDay.address, StrayDay.day).in_(rations)
+async def _counted(
+    session: AsyncSession, network: str, rations: AbstractSet[Ration]
+) -> dict[Ration, Count]:
+    key = tuple_(StrayDay.address, StrayDay.day, StrayDay.asset)
+    query = select(StrayDay).where(
+        StrayDay.network_id == network,
+        key.in_([(*ration.place, ration.asset) for ration in rations]),
     )
-    return {(row.address, row.day): row.kept for row in await session.execute(query)}
+    rows = await session.scalars(query.execution_options(populate_existing=True))
+    return {
+        Ration(Place(row.address, row.day), row.asset): Count(row.kept, row.largest_units)
+        for row in rows
+    }
+
+
+async def _told_apart(
+    session: AsyncSession, network: str, places: AbstractSet[Place]
+) -> dict[Place, int]:
+    """Return how many assets came to these places so far."""
+    key = (StrayDay.address, StrayDay.day)
+    query = select(*key, func.count()).where(
+        StrayDay.network_id == network, tuple_(*key).in_(places)
+    )
+    rows = (await session.execute(query.group_by(*key))).tuples()
+    return {Place(address, day): number for address, day, number in rows}
 
 
 async def _move(session: AsyncSession, network: str, sightings: Sequence[Sighting]) -> None:
@@ -163,27 +151,31 @@ async def _move(session: AsyncSession, network: str, sightings: Sequence[Sightin
         )
 
 
-async def _count(
-    session: AsyncSession, network: str, kept: Counter[Ration], dropped: Counter[Ration]
-) -> None:
+async def _count(session: AsyncSession, network: str, added: Mapping[Ration, Count]) -> None:
     rows = [
         {
             "network_id": network,
-            "address": ration[0],
-            "day": ration[1],
-            "kept": kept[ration],
-            "dropped": dropped[ration],
+            "address": ration.place.address,
+            "day": ration.place.day,
+            "asset": ration.asset,
+            "kept": count.rows,
+            "largest_units": count.largest,
+            "dropped": count.dropped,
+            "dropped_units": count.dropped_units,
         }
-        for ration in sorted(kept.keys() | dropped.keys())
+        for ration, count in sorted(added.items())
     ]
     if not rows:
         return
     statement = insert(StrayDay)
+    new = statement.excluded
     more = {
-        "kept": StrayDay.kept + statement.excluded.kept,
-        "dropped": StrayDay.dropped + statement.excluded.dropped,
+        "kept": StrayDay.kept + new.kept,
+        "largest_units": func.greatest(StrayDay.largest_units, new.largest_units),
+        "dropped": StrayDay.dropped + new.dropped,
+        "dropped_units": StrayDay.dropped_units + new.dropped_units,
     }
-    key = ["network_id", "address", "day"]
+    key = ["network_id", "address", "day", "asset"]
     await session.execute(statement.on_conflict_do_update(index_elements=key, set_=more), rows)
 
 

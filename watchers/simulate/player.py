@@ -5,17 +5,15 @@ its own configuration. What was being played when a watcher stopped has failed.
 """
 
 import asyncio
-import math
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 
 import structlog
 from sqlalchemy import func, select, update
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.invoices import repository as invoices
-from gateway.invoices.option_documents import STANDING, share
 from gateway.invoices.standing import reconsider
 from gateway.models import Deposit, Simulation
 from gateway.settings import NetworkSettings
@@ -23,6 +21,7 @@ from watchers import store
 from watchers.chain import asset_of
 from watchers.clock import now
 from watchers.network import ChainReader, Incomplete, NodeUnavailable, Refused
+from watchers.simulate.due import due_of
 from watchers.simulate.faucet import Faucet, FaucetFault, Paid
 from watchers.simulate.plan import units_to_pay
 from watchers.store import Position
@@ -32,7 +31,7 @@ LOOK_SECONDS = 0.1
 HOLD_SECONDS = 10.0
 """How long no block comes while a slow confirmation is played."""
 LATE = timedelta(seconds=2)
-"""A payment is late by so much: block times are whole seconds."""
+"""How long ago the time of a late invoice is over."""
 FINAL_ROUNDS_MAX = 40
 
 log = structlog.get_logger()
@@ -152,27 +151,23 @@ class Player:
 
     async def _pay(self, wanted: Simulation) -> Paid:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
-            ids = [wanted.invoice_id]
-            options = (await invoices.options_of(session, ids))[wanted.invoice_id]
-            deposits = (await invoices.deposits_of(session, ids))[wanted.invoice_id]
-        standing = [each for each in deposits if each.status in STANDING]
-        chosen = next(each for each in options if each.currency.id == wanted.currency_id)
+            invoice = await invoices.locked(session, wanted.invoice_id)
+            options = (await invoices.options_of(session, [invoice.id]))[invoice.id]
+            chosen = next(each for each in options if each.currency.id == wanted.currency_id)
+            late = wanted.scenario == "late"
+            due = await due_of(session, invoice, wanted.currency_id, late=late)
         if chosen.row.address is None:
             raise ValueError("the invoice has no address for this payment method")
-        left = max(
-            1 - sum((share(each, standing) for each in options), Fraction(0)), Fraction(0)
-        )
-        whole = chosen.row.amount_units
         units = units_to_pay(
             wanted.scenario,
-            None if whole is None else math.ceil(whole * left),
+            due,
             minimum=chosen.currency.minimum_deposit_units,
             decimals=chosen.currency.decimals,
         )
         return await self.faucet.pay(chosen.row.address, units, asset_of(chosen.currency))
 
     async def _make_late(self, invoice_id: str) -> None:
-        """Let the invoice's time be over, as it would be by the clock; then wait a moment."""
+        """Let the invoice's time be over, as it would be by the clock, and by the chain's own."""
         moment = now()
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             invoice = await invoices.locked(session, invoice_id)
@@ -186,7 +181,21 @@ class Player:
                     reason="its time was ended for a simulation",
                     public_url=self.public_url,
                 )
-        await _until(invoice.expires_at + LATE)
+        await self._past(invoice.expires_at)
+
+    async def _past(self, at: datetime) -> None:
+        """Wait until the newest block is younger: a chain that forked may be behind our clock."""
+        try:
+            async with asyncio.timeout(SEEN_SECONDS_MAX):
+                while True:
+                    with suppress(Incomplete):
+                        newest = await self.reader.read((await self.reader.tip()).head)
+                        if newest.ref.time > at:
+                            return
+                    await self.faucet.mine(1)
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError as behind:
+            raise FaucetFault("the chain's clock stands still") from behind
 
     async def _seen(self, tx_hash: str) -> None:
         """Wait until our own scan has written the payment down."""
@@ -211,7 +220,3 @@ class Player:
                 return
             await self.faucet.mine(missing)
         raise FaucetFault("the payment does not become final")
-
-
-async def _until(at: datetime) -> None:
-    await asyncio.sleep(max(0.0, (at - now().at).total_seconds()))

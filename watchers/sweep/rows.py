@@ -91,6 +91,15 @@ async def of_order(session: AsyncSession, order_id: str) -> list[Sweep]:
     return list(await session.scalars(query))
 
 
+async def idle_since(session: AsyncSession, sweep: Sweep) -> datetime:
+    """Return when the last transaction of a sweep ended; when it was begun, where there is none."""
+    orders = (sweep.funding_order, sweep.lending_order)
+    ended = select(func.max(Attempt.ended_at)).where(
+        Attempt.order_id.in_([each for each in orders if each is not None])
+    )
+    return await session.scalar(ended) or sweep.created_at
+
+
 async def waiting(
     session: AsyncSession, network: str, at: datetime, pause: timedelta
 ) -> list[Unswept]:
@@ -192,7 +201,10 @@ async def under_way(session: AsyncSession, network: str, purpose: str) -> list[A
 
 
 class Cost(NamedTuple):
-    """What the sweeps of one asset that are done took together, in native base units."""
+    """What the sweeps of one asset took together, in native base units; `sweeps` are done.
+
+    What was given up has its part in the cost.
+    """
 
     currency_id: str
     sweeps: int
@@ -205,11 +217,11 @@ async def costs(session: AsyncSession, network: str) -> list[Cost]:
     query = (
         select(
             Sweep.currency_id,
-            func.count(),
+            func.count().filter(Sweep.state == "done"),
             func.sum(Sweep.cost_units),
             func.sum(Sweep.returned_units),
         )
-        .where(Sweep.network_id == network, Sweep.state == "done")
+        .where(Sweep.network_id == network, Sweep.state.not_in(LIVE))
         .group_by(Sweep.currency_id)
         .order_by(Sweep.currency_id)
     )

@@ -30,13 +30,14 @@ from watchers.sweep.jobs import Jobs, groups
 log = structlog.get_logger()
 BLOCKED_RETRY = timedelta(seconds=10)
 GIVE_UP = timedelta(minutes=10)
-"""A sweep that could not even begin for so long makes room for others."""
+"""A sweep whose money is not on its way makes room for others when no step began for so long."""
 REST = timedelta(minutes=30)
 """How long an address rests then, or after a failure."""
 STEPS_MAX = 12
 """Transactions of one sweep: something that comes back more often needs a person."""
 REASON_MAX = 300
 RETURNING: Step = "returning"
+BEFORE_MOVING = ("planned", "funding", "lending")
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Sweeper:
     position: Position
     fee_is_alone: bool
     blocked_retry: timedelta = BLOCKED_RETRY
+    give_up: timedelta = GIVE_UP
     slots: Slots = field(init=False)
     jobs: Jobs = field(init=False)
 
@@ -147,12 +149,25 @@ class Sweeper:
         log.info("sweep funded again", network=self.name, reason=reason)
 
     async def _block(self, group: Sequence[Sweep], reason: str) -> None:
-        """Say why it waits; one that never began makes room after a while."""
-        old = now().at - GIVE_UP
+        """Say why it waits; what does not come to move its money makes room after a while.
+
+        One that began takes home first what was lent to it; what was sent ahead waits at its
+        address for the next one.
+        """
         for sweep in group:
-            if sweep.state == "planned" and not sweep.steps and sweep.created_at < old:
+            if sweep.state not in BEFORE_MOVING or not await self._stood(sweep):
+                continue
+            if sweep.steps:
+                await self._write([sweep], failure_reason=reason[:REASON_MAX])
+            else:
                 await self._end(sweep, reason)
         await self._write(group, blocked_reason=reason[:REASON_MAX])
+
+    async def _stood(self, sweep: Sweep) -> bool:
+        """Tell whether nothing of it was under way for long."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            since = await rows.idle_since(session, sweep)
+        return since < now().at - self.give_up
 
     async def _write(self, group: Sequence[Sweep], **values: Any) -> None:
         ids = [sweep.id for sweep in group]

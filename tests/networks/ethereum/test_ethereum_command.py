@@ -100,6 +100,12 @@ def test_files_may_be_envelopes_or_bare(decode: Decode, traces: Any) -> None:
     assert decode(traces=traces, block=envelope(BLOCK), receipts=envelope(RECEIPTS)) == bare
 
 
+def test_receipts_may_come_one_by_one(decode: Decode) -> None:
+    """A batch of `eth_getTransactionReceipt` is answered in any order (JSON-RPC 2.0)."""
+    batch = [envelope(each) | {"error": None} for each in reversed(RECEIPTS)]
+    assert decode("--asset", TOKEN, receipts=batch) == decode("--asset", TOKEN)
+
+
 def test_tokens_count_where_they_are_named(decode: Decode) -> None:
     """None without `--asset`; any case of hex; one word or several."""
     shouted = "0x" + TOKEN[2:].upper()
@@ -122,6 +128,14 @@ def test_recipients_may_be_limited(decode: Decode, tmp_path: Path) -> None:
     [
         ("receipts: none given", {"receipts": None}),
         ("receipts: the node does not have it", {"receipts": envelope(None)}),
+        ("too old", {"receipts": envelope(None) | {"error": {"message": "too old"}}}),
+        (
+            "too old",
+            {"receipts": [envelope(RECEIPTS[0]), {"jsonrpc": "2.0", "error": "too old"}]},
+        ),
+        ("1 receipts, 2 transactions", {"receipts": [envelope(RECEIPTS[0])]}),
+        ("receipt of", {"receipts": [envelope(RECEIPTS[0])] * 2}),
+        ("receipt of", {"receipts": RECEIPTS[::-1]}),
         ("1 receipts, 2 transactions", {"receipts": RECEIPTS[:1]}),
         ("unknown block", {"receipts": {"id": 1, "error": {"message": "unknown block"}}}),
         ("has no status", {"receipts": [{**RECEIPTS[0], "status": None}, RECEIPTS[1]]}),

@@ -2,6 +2,8 @@
 
 import struct
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -37,10 +39,15 @@ from devnet.solana_token import (
     token_payment,
 )
 from devnet.surfpool import MINT, PAYER
-from tests.networks.solana.stage import SOL, TUSD, Stage, account_of, staged
+from tests.chaos.edits import Edit, of_document
+from tests.chaos.faults import Call, Fault, always
+from tests.chaos.proxy import chaos
+from tests.networks.solana.stage import LISTED, SOL, TUSD, Stage, account_of, staged
 from watchers.network import NATIVE
 from watchers.networks.solana.accounts import nonce_state
+from watchers.networks.solana.reader import SolanaReader
 from watchers.networks.solana.wire import accounts
+from watchers.rpc import Endpoints, JsonRpc
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
 
@@ -49,6 +56,8 @@ MEMO_PROGRAM = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 TABLE_PROGRAM = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 TOKEN_ACCOUNT_RENT = 2_039_280
 NONCE_BYTES, NONCE_RENT = 80, 1_447_680
+ANY_VERSION = 255
+"""What a node is asked for that shall show every version."""
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +278,60 @@ async def lookup_table(stage: Stage, listed: Pubkey) -> AddressLookupTableAccoun
     )
     await stage.chain.mine(2)
     return AddressLookupTableAccount(table, [listed])
+
+
+@asynccontextmanager
+async def bent(stage: Stage, **edits: Edit) -> AsyncIterator[SolanaReader]:
+    """Open a reader behind a node that changes the answers of these calls as it is told."""
+    async with chaos(stage.chain.url, edits=edits, plan=always(Fault.EDITED)) as proxy:
+        rpc = JsonRpc(Endpoints([proxy.url]))
+        reader = SolanaReader(rpc, stage.chain.identity, LISTED, "confirmed")
+        try:
+            yield reader
+        finally:
+            assert proxy.counts[Fault.EDITED] > 0
+            await reader.aclose()
+
+
+@pytest.mark.parametrize("needed", [1, 2])
+async def test_case_67_a_block_with_a_newer_version_is_asked_for_until_it_comes(
+    stage: Stage, needed: int
+) -> None:
+    """No local chain holds such a transaction: the node refuses the block as a cluster does."""
+
+    def newer(call: Call, answer: Any) -> Any | None:
+        version = call.params[1]["maxSupportedTransactionVersion"]
+        if version == ANY_VERSION:
+            error = {"code": -32602, "message": "Invalid params: invalid value: 255"}
+        elif version < needed:
+            error = {"code": -32015, "message": "Transaction version is not supported"}
+        else:
+            return None
+        return {"jsonrpc": "2.0", "id": answer["id"], "error": error}
+
+    pool = fresh()
+    seen = await stage.land([pay(pool, SOL)])
+    async with bent(stage, getBlock=newer) as reader:
+        block = await reader.read(seen.block.ref.height)
+    assert block.ref == seen.block.ref
+    assert [each.units for each in block.transfers if each.recipient == str(pool)] == [SOL]
+
+
+async def test_case_68_a_slot_that_a_node_leaves_out_shows_in_the_link(stage: Stage) -> None:
+    """The list of slots is a hint: only the parent's hash shows that nothing lies between."""
+    pool = fresh()
+    seen = await stage.land([pay(pool, SOL)])
+    slot = seen.block.ref.height
+    await stage.chain.mine(2)
+    before = await stage.reader.read(slot - 1)
+
+    def left_out(slots: Any) -> None:
+        slots[:] = [each for each in slots if each != slot]
+
+    async with bent(stage, getBlocks=of_document(left_out)) as reader:
+        above = await reader.read(slot)
+    assert above.ref.height > slot
+    assert above.ref.parent_hash != before.ref.hash
+    whole = await stage.reader.read(slot)
+    assert whole.ref.parent_hash == before.ref.hash
+    assert [each.units for each in whole.transfers if each.recipient == str(pool)] == [SOL]

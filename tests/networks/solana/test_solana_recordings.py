@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -166,6 +167,19 @@ def test_a_file_that_is_no_whole_block_is_refused(case: str) -> None:
     body, height = TORN[case]
     with pytest.raises(Incomplete):
         decode_recorded(Recorded(body, height=height))
+
+
+def test_a_file_of_another_family_cannot_be_meant() -> None:
+    """Left unread it would look as if it had been understood."""
+    whole = Recorded(msgspec.json.encode(hand_made()))
+    assert decode_recorded(whole).transfers
+    for files in (
+        replace(whole, receipts=b"[]"),
+        replace(whole, traces=b"[]"),
+        replace(whole, infos=b"[]"),
+    ):
+        with pytest.raises(ValueError, match="is one answer"):
+            decode_recorded(files)
 
 
 @pytest.mark.parametrize("case", ["null", "an envelope of null"])

@@ -1,8 +1,10 @@
 """Cases of the attack catalogue on a running Tron chain: what really happens is what is seen."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
+import msgspec
 import pytest
 
 from devnet import tron as emulator
@@ -10,7 +12,11 @@ from devnet.contracts import cases
 from devnet.tron import TronChain, address
 from devnet.tron.genesis import PAYER
 from devnet.tron.local import call_data, token_transfer
-from watchers.network import NATIVE, Block, Transfer
+from tests.chaos.edits import of_document
+from tests.chaos.faults import Fault, always
+from tests.chaos.proxy import chaos
+from watchers.network import NATIVE, Block, Incomplete, Transfer
+from watchers.networks.tron.decode import decode_block, token_spellings
 from watchers.networks.tron.reader import TronReader
 from watchers.rpc import Endpoints
 
@@ -161,3 +167,135 @@ async def test_a_token_that_keeps_a_fee_logs_more_than_arrives(chain: TronChain)
     assert [each.units for each in block.transfers] == [100]
     async with reading(chain) as reader:
         assert await reader.balance(to, charging) == 98
+
+
+@asynccontextmanager
+async def bent(
+    chain: TronChain, *assets: str, **edits: Callable[[Any], None]
+) -> AsyncIterator[TronReader]:
+    """Open a reader behind a node that changes the answers of these calls as it is told."""
+    changes = {method: of_document(change) for method, change in edits.items()}
+    async with chaos(chain.url, edits=changes, plan=always(Fault.EDITED)) as proxy:
+        reader = TronReader(Endpoints([proxy.url]), chain.identity, frozenset(assets))
+        try:
+            yield reader
+        finally:
+            assert proxy.counts[Fault.EDITED] > 0
+            await reader.aclose()
+
+
+async def test_case_42_a_trx_transfer_without_success_pays_nobody(chain: TronChain) -> None:
+    """Recipient and amount stand in the block; its result says that nothing moved."""
+
+    def failed(block: Any) -> None:
+        [payment] = block["transactions"]
+        payment["ret"][0]["contractRet"] = "REVERT"
+
+    honest = await seen(chain, await chain.send(await chain.fresh_address(), TRX))
+    assert len(honest.transfers) == 1
+    async with bent(chain, getblockbynum=failed) as reader:
+        block = await reader.read(honest.ref.height)
+    assert block.transfers == ()
+    assert [each.success for each in block.outcomes.values()] == [False]
+
+
+async def test_case_44_a_block_that_is_swapped_between_the_two_calls_is_asked_again(
+    chain: TronChain,
+) -> None:
+    """The chain is reorganised between block and infos: the ids, then the times tell."""
+    to = await chain.fresh_address()
+    before = await seen(chain, await chain.send(to, TRX))
+    height = before.ref.height
+    old = await chain.ask("wallet/gettransactioninfobyblocknum", num=height)
+    await chain.reorg(1, drop=True)
+
+    def of_the_old_block(infos: Any) -> None:
+        infos[:] = old
+
+    def of_the_same_transactions_elsewhere(infos: Any) -> None:
+        for info in infos:
+            info["blockTimeStamp"] += 3_000
+
+    async with bent(chain, gettransactioninfobyblocknum=of_the_old_block) as reader:
+        with pytest.raises(Incomplete, match="infos do not match"):
+            await reader.read(height)
+    after = await seen(chain, await chain.send(to, TRX))
+    swapped = {"gettransactioninfobyblocknum": of_the_same_transactions_elsewhere}
+    async with bent(chain, **swapped) as reader:
+        with pytest.raises(Incomplete, match="another block"):
+            await reader.read(after.ref.height)
+
+
+async def test_case_45_a_transaction_with_two_contracts_is_refused(chain: TronChain) -> None:
+    """Consensus forbids it: the node that shows one is asked again, and nothing of it counts."""
+
+    def doubled(block: Any) -> None:
+        [payment] = block["transactions"]
+        payment["raw_data"]["contract"] *= 2
+
+    honest = await seen(chain, await chain.send(await chain.fresh_address(), TRX))
+    async with bent(chain, getblockbynum=doubled) as reader:
+        with pytest.raises(Incomplete, match="exactly one contract"):
+            await reader.read(honest.ref.height)
+
+
+async def split(chain: TronChain, *recipients: str) -> str:
+    """Pay these addresses from inside a contract, a third of what it gets to each."""
+    made = await chain.mined(await chain.deploy("Splitter"))
+    contract = address.base58_text(bytes.fromhex(made["contract_address"]))
+    words = [address.evm(parsed(each)) for each in recipients]
+    return await chain.trigger(
+        contract, call_data("fan(address[],uint256)", words, TRX), TRX * len(words)
+    )
+
+
+async def test_case_47_an_asset_that_moves_inside_a_contract_is_not_trx(
+    chain: TronChain,
+) -> None:
+    """The entry of an inner payment that carries an asset's number moved no coin."""
+
+    def with_asset(infos: Any) -> None:
+        for info in infos:
+            for inner in info["internal_transactions"]:
+                for value in inner["callValueInfo"]:
+                    value["tokenId"] = "1004777"
+
+    tx_hash = await split(chain, await chain.fresh_address())
+    honest = await seen(chain, tx_hash)
+    assert [each.kind for each in honest.transfers] == ["internal"]
+    async with bent(chain, gettransactioninfobyblocknum=with_asset) as reader:
+        block = await reader.read(honest.ref.height)
+    assert block.transfers == ()
+
+
+async def test_case_48_a_rejected_inner_payment_is_skipped(chain: TronChain) -> None:
+    """Of two inner payments the node calls one rejected: the other one counts."""
+    kept, rejected = await chain.fresh_address(), await chain.fresh_address()
+
+    def one_rejected(infos: Any) -> None:
+        for info in infos:
+            info["internal_transactions"][1]["rejected"] = True
+
+    honest = await seen(chain, await split(chain, kept, rejected))
+    assert [each.recipient for each in honest.transfers] == [kept, rejected]
+    async with bent(chain, gettransactioninfobyblocknum=one_rejected) as reader:
+        block = await reader.read(honest.ref.height)
+    assert [each.recipient for each in block.transfers] == [kept]
+
+
+async def test_case_50_both_spellings_of_a_node_give_the_same_block(chain: TronChain) -> None:
+    """Hex and base58, in blocks, infos and logs: one stored form."""
+    to = await chain.fresh_address()
+    tx_hash = await chain.send(to, 9, chain.token)
+    height = (await chain.mined(tx_hash))["blockNumber"]
+    spellings, found = token_spellings([chain.token]), []
+    for visible in (False, True):
+        answers = [
+            msgspec.json.encode(await chain.ask(f"wallet/{call}", num=height, visible=visible))
+            for call in ("getblockbynum", "gettransactioninfobyblocknum")
+        ]
+        assert (chain.payer.encode() in answers[0]) is visible
+        block, infos = answers
+        found.append(decode_block(height, block, infos, spellings))
+    assert found[0].transfers == found[1].transfers
+    assert [(each.recipient, each.units) for each in found[0].transfers] == [(to, 9)]

@@ -1,6 +1,7 @@
 """Decoding Tron blocks: completeness, omitted defaults, recorded blocks."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -107,7 +108,7 @@ def test_an_address_that_is_none_is_incomplete() -> None:
     with pytest.raises(Incomplete, match="not a Tron address"):
         decode(block(listed), [info("a")])
     del listed["raw_data"]["contract"][0]["parameter"]["value"]["to_address"]
-    with pytest.raises(Incomplete, match="to_address"):
+    with pytest.raises(Incomplete, match="not a Tron address"):
         decode(block(listed), [info("a")])
 
 
@@ -120,6 +121,30 @@ def test_a_contract_type_that_we_do_not_know_stops_nothing() -> None:
         tx_id("b"): Outcome(success=True, payer_spent_units=0, payer=PAYER),
     }
     assert [each.units for each in seen.transfers] == [7]
+
+
+@pytest.mark.parametrize("parameter", [{"value": []}, {"value": 7}, [], "x", None, {}])
+def test_a_contract_of_any_shape_stops_nothing_unless_it_may_pay(parameter: Any) -> None:
+    """Beside an unknown contract the payments stand; a transfer that hides its own is not read."""
+    listed = transaction("a", "NewContract", {})
+    listed["raw_data"]["contract"][0]["parameter"] = parameter
+    seen = decode(block(listed, trx_transfer("b", 7)), [info("a"), info("b")])
+    assert seen.outcomes[tx_id("a")] == Outcome(success=True, payer_spent_units=0)
+    assert [each.units for each in seen.transfers] == [7]
+    if parameter != {}:
+        for kind in ("TransferContract", "TransferAssetContract"):
+            listed["raw_data"]["contract"][0]["type"] = kind
+            with pytest.raises(Incomplete, match=tx_id("a")):
+                decode(block(listed), [info("a")], "1004777")
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_case_45_beside_an_unknown_contract_every_transaction_still_has_one(count: int) -> None:
+    """What makes one contract readable must not make two acceptable."""
+    odd, doubled = transaction("a", "NewContract", {"amount": "x"}), trx_transfer("b", 7)
+    doubled["raw_data"]["contract"] *= count
+    with pytest.raises(Incomplete, match="exactly one contract"):
+        decode(block(odd, doubled), [info("a"), info("b")])
 
 
 def test_an_omitted_amount_is_no_transfer() -> None:

@@ -231,6 +231,23 @@ def test_a_recorded_contradiction_counts_as_failed() -> None:
     assert not seen.outcomes[infos[0]["id"]].success
 
 
+def test_a_file_of_another_family_cannot_be_meant() -> None:
+    """Left unread it would look as if it had been understood."""
+    body = msgspec.json.encode(block())
+    for files in (Recorded(body, receipts=b"[]"), Recorded(body, traces=b"[]")):
+        with pytest.raises(ValueError, match="has infos"):
+            decode_recorded(files)
+
+
+@pytest.mark.parametrize("result", [{}, {"result": None}])
+def test_the_error_of_a_recorded_envelope_is_told(result: dict[str, None]) -> None:
+    """Its words are the reason, not that the block has none."""
+    said = msgspec.json.encode({"id": 1, "error": {"code": 7, "message": "too old"}} | result)
+    for files in (Recorded(said), Recorded(msgspec.json.encode(block()), infos=said)):
+        with pytest.raises(Incomplete, match="too old"):
+            decode_recorded(files)
+
+
 @pytest.mark.parametrize("body", [b"[]", b"7", b'{"Error": "busy"}', b'{"result": {}}', b"{}"])
 def test_what_is_no_recorded_block_is_incomplete(body: bytes) -> None:
     """One line says so; nothing is printed as if the block were empty."""

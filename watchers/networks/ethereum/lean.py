@@ -17,7 +17,7 @@ from watchers.networks.ethereum.decode import decode_header, transfers_of
 from watchers.networks.ethereum.erc20 import recipient_in
 from watchers.networks.ethereum.outcomes import SomeOutcomes, prove_outcomes
 from watchers.networks.ethereum.placed import prove_block, prove_logs
-from watchers.networks.ethereum.proof import prove_root
+from watchers.networks.ethereum.proof import prove_root, prove_withdrawals
 from watchers.networks.ethereum.transfers import Strays, listed_in, withdrawals
 from watchers.networks.ethereum.wire import RawBlock, RawLog, RawPlacedLog, RawPlacedReceipt
 
@@ -163,6 +163,7 @@ def _named(ref: BlockRef, block: RawBlock) -> list[str]:
     sent = block.transactions
     if block.transactions_root is not None:
         prove_root(block.transactions_root, len(sent))
+    prove_withdrawals(block)
     named = [each.block_hash for each in sent]
     if named.count(block.hash) != len(sent):
         prove_block(ref, named, "a transaction")

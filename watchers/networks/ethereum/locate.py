@@ -21,7 +21,7 @@ def spelled(tx: str) -> str:
     """Return a transaction hash as blocks spell it; raise `ValueError` where it is none."""
     if _HASH.fullmatch(tx) is None:
         raise ValueError("a transaction hash here is 64 hex digits")
-    return "0x" + tx.removeprefix("0x").lower()
+    return "0x" + tx.lower().removeprefix("0x")
 
 
 async def locate(reader: ChainReader, tx: str) -> int | None:

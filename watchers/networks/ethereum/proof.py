@@ -28,6 +28,8 @@ from watchers.networks.ethereum.wire import (
 
 EMPTY_ROOT = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
 """The root of a trie without entries, as Keccak-256 of RLP's empty text."""
+ATTRIBUTES_DEPOSITOR = "0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001"
+"""Who sends the first transaction of every OP stack block (its specification: deposits)."""
 
 
 def prove_complete(
@@ -38,6 +40,7 @@ def prove_complete(
     `tokens` are the listed contracts: where a bloom claims one of them, its log must be there.
     """
     _prove_counts(block, receipts)
+    prove_withdrawals(block)
     position = 0
     for sent, receipt in zip(block.transactions, receipts, strict=True):
         # Nearly every node spells hashes in lower case: compare first, convert on difference.
@@ -102,6 +105,25 @@ def prove_root(root: str, count: int) -> None:
     """Raise `Incomplete` where the header denies that there are transactions, or announces some."""
     if (root.lower() == EMPTY_ROOT) != (count == 0):
         raise Incomplete(f"{count} transactions contradict the header's transactions root")
+
+
+def prove_withdrawals(block: RawBlock) -> None:
+    """Raise `Incomplete` where the header announces beacon withdrawals that are not there.
+
+    Chains of the OP stack have none, and another root in that field (since Isthmus).
+    """
+    root, told = block.withdrawals_root, block.withdrawals
+    if root is None or (root.lower() != EMPTY_ROOT) == bool(told):
+        return
+    if told:
+        raise Incomplete("the header's withdrawals root denies that there are withdrawals")
+    if told is None or not _is_of_op_stack(block):
+        raise Incomplete("the header's root announces withdrawals, there are none")
+
+
+def _is_of_op_stack(block: RawBlock) -> bool:
+    # Nobody has this account's key: elsewhere it sends nothing.
+    return any(each.from_.lower() == ATTRIBUTES_DEPOSITOR for each in block.transactions[:1])
 
 
 def _prove_block(block_hash: str, sent: RawTransaction, receipt: RawReceipt) -> None:

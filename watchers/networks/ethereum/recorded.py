@@ -1,5 +1,6 @@
 """A recorded Ethereum block: `eth_getBlockByNumber`, its receipts and, where given, its traces.
 
+Receipts are a list, or a JSON-RPC batch with one in each answer, in any order.
 Traces are `callTracer` frames in transaction order, bare or as `{txHash, result}`, or the flat
 list of `trace_block`.
 """
@@ -14,7 +15,7 @@ from watchers.networks.ethereum.decode import decode_block, decode_header
 from watchers.networks.ethereum.flat_traces import flat_executions
 from watchers.networks.ethereum.traces import Execution, executions
 from watchers.networks.ethereum.wire import RawBlock, RawFlatTrace, RawReceipt, RawTrace
-from watchers.recorded import Recorded, result_of
+from watchers.recorded import Recorded, result_of, results_of
 
 T = TypeVar("T")
 
@@ -47,10 +48,20 @@ def decode_recorded(files: Recorded) -> Block:
 
 def _receipts(block: RawBlock, document: bytes | None) -> list[RawReceipt]:
     if document is not None:
-        return _typed(result_of(document, "receipts"), list[RawReceipt], "receipts")
+        batch = results_of(document, "receipts")
+        if batch is None:
+            return _typed(result_of(document, "receipts"), list[RawReceipt], "receipts")
+        return _in_place(block, [_typed(each, RawReceipt, "receipts") for each in batch])
     if block.transactions:
         raise Incomplete("receipts: none given, and only they say what succeeded")
     return []
+
+
+def _in_place(block: RawBlock, receipts: list[RawReceipt]) -> list[RawReceipt]:
+    """Order receipts that were asked for one by one: a batch is answered in any order."""
+    places = {sent.hash.lower(): place for place, sent in enumerate(block.transactions)}
+    beyond = len(places)
+    return sorted(receipts, key=lambda each: places.get(each.transaction_hash.lower(), beyond))
 
 
 def _executions(block: RawBlock, document: bytes) -> list[Execution]:

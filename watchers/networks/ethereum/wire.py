@@ -48,6 +48,7 @@ class RawBlock(RawHeader, rename="camel", kw_only=True, gc=False):
     transactions: list[RawTransaction]
     transactions_root: str | None = None
     withdrawals: list[RawWithdrawal] | None = None
+    withdrawals_root: str | None = None
 
 
 class RawLog(msgspec.Struct, rename="camel", kw_only=True, gc=False):

@@ -6,6 +6,7 @@ SIGNATURE_LAMPORTS = 5_000
 # A local node used 600, 555 and up to 21 600 units; older token programs take ten times the
 # second. A limit too low burns the nonce and pays nobody, hence the room.
 UNITS_NATIVE = 5_000
+UNITS_ADVANCE = 2_000
 UNITS_TOKEN = 60_000
 UNITS_TOKEN_AND_ACCOUNT = 150_000
 # Micro-lamports per unit. The floor keeps a payment ahead of those that offer nothing.

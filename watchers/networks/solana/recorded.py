@@ -28,8 +28,10 @@ def decode_recorded(files: Recorded) -> Block:
     The answer does not name its slot: it is `height`, else the first number in the file's name
     that fits, else the one after the parent's. A transaction without its result is none.
     Raises `Incomplete` where the answer is short, an error, or for another slot, `ValueError`
-    for an asset that is no mint.
+    for an asset that is no mint and for a file beside the block.
     """
+    if (files.receipts, files.traces, files.infos) != (None, None, None):
+        raise ValueError("receipts, traces, infos: a block of this family is one answer")
     for asset in files.assets:
         _require_mint(asset)
     try:

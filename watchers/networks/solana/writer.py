@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from keystore.api import SolanaIntent, SolanaSweepIntent
+from keystore.api import SolanaAdvanceIntent, SolanaIntent, SolanaSweepIntent
 from watchers.network import (
     NATIVE,
     BroadcastRejected,
@@ -19,7 +19,7 @@ from watchers.network import (
     Refused,
     Slot,
 )
-from watchers.networks.solana import fees, gathered, payment, refusals
+from watchers.networks.solana import advance, fees, gathered, payment, refusals
 from watchers.networks.solana.accounts import (
     NONCE_ACCOUNT_BYTES,
     SYSTEM_PROGRAM,
@@ -137,12 +137,41 @@ class SolanaWriter:
         await rehearse(self.rpc, intent, order.source)
         return dict(msgspec.to_builtins(intent))
 
+    async def outbid(
+        self, intent: Mapping[str, Any], *, ceiling_units: int, overdue: bool
+    ) -> Mapping[str, Any] | None:
+        """Return a cancel at a better price where the market asks for one; payments stay."""
+        del overdue
+        if intent["family"] != advance.FAMILY:
+            return None
+        market = await self._lane_price(intent)
+        if market <= intent[advance.PRICE]:
+            return None
+        return advance.vacating(intent, market, ceiling_units=ceiling_units)
+
+    async def vacate(
+        self, intent: Mapping[str, Any], sender: str, *, ceiling_units: int
+    ) -> Mapping[str, Any]:
+        """Return a `SolanaAdvanceIntent` on the nonce value of `intent`; the lane names the sender.
+
+        Raises `Refused` where the ceiling leaves no room.
+        """
+        del sender
+        market = await self._lane_price(intent)
+        return advance.vacating(intent, market, ceiling_units=ceiling_units)
+
+    async def _lane_price(self, intent: Mapping[str, Any]) -> int:
+        return fees.unit_price(await recent_prices(self.rpc, [intent["nonce_account"]]))
+
     def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:
         """Return the transaction hash of bytes that do exactly what the intent says."""
+        kinds = SolanaIntent | SolanaSweepIntent | SolanaAdvanceIntent
         try:
-            typed = msgspec.convert(dict(intent), SolanaIntent | SolanaSweepIntent)
+            typed: Any = msgspec.convert(dict(intent), kinds)
         except msgspec.ValidationError as trouble:
             raise ValueError(f"intent: {trouble}") from trouble
+        if isinstance(typed, SolanaAdvanceIntent):
+            return advance.check(typed, raw)
         if isinstance(typed, SolanaSweepIntent):
             return gathered.check(typed, raw)
         return payment.check(typed, raw)

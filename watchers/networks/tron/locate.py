@@ -21,7 +21,7 @@ def spelled(tx: str) -> str:
     """Return a transaction id as blocks spell it; raise `ValueError` where it is none."""
     if _HASH.fullmatch(tx) is None:
         raise ValueError("a transaction id here is 64 hex digits")
-    return tx.removeprefix("0x").lower()
+    return tx.lower().removeprefix("0x")
 
 
 async def locate(reader: ChainReader, tx: str) -> int | None:

@@ -1,37 +1,32 @@
 """A recorded block and its infos, as `watchers decode tron` is given them, into one block."""
 
-import msgspec
-
 from watchers.network import Block, Incomplete, NodeUnavailable
 from watchers.networks.tron.address import canonical
 from watchers.networks.tron.decode import decode_block, lists_transactions, token_spellings
-from watchers.recorded import Recorded
+from watchers.recorded import Recorded, result_of
 
 NO_INFOS = b"[]"
-
-
-class _Envelope(msgspec.Struct, gc=False):
-    """What a recorder may have put around an answer."""
-
-    result: msgspec.Raw = msgspec.Raw()
 
 
 def decode_recorded(files: Recorded) -> Block:
     """Decode what a node answered to `getblock...` and `gettransactioninfobyblocknum`.
 
-    Assets are contracts, in base58 or hex, or numeric TRC-10 ids; `ValueError` for another one.
+    Assets are contracts, in base58 or hex, or numeric TRC-10 ids; `ValueError` for another one,
+    and for a file that a block of this family does not have.
     Nobody can be asked again here, hence a transaction of which block and info disagree counts
     as failed. Raises `Incomplete` for files that are no such answers or do not belong together.
     """
+    if files.receipts is not None or files.traces is not None:
+        raise ValueError("receipts, traces: a block of this family has infos")
     try:
         tokens = token_spellings(asset.removeprefix("0x") for asset in files.assets)
     except ValueError as trouble:
         raise ValueError(f"asset: {trouble}") from trouble
-    block = _bare(files.block)
+    block = result_of(files.block, "block")
     try:
         if files.infos is None and lists_transactions(block):
             raise Incomplete("the block has transactions, their infos are missing")
-        infos = NO_INFOS if files.infos is None else _bare(files.infos)
+        infos = NO_INFOS if files.infos is None else result_of(files.infos, "infos")
         return decode_block(files.height, block, infos, tokens, doubtful_fails=True)
     except (NodeUnavailable, ValueError) as trouble:
         raise Incomplete(str(trouble)) from trouble
@@ -43,14 +38,3 @@ def spelled(address: str) -> str:
         return canonical(address.removeprefix("0x"))
     except ValueError:
         return address
-
-
-def _bare(body: bytes) -> bytes:
-    """Return an answer without a JSON-RPC envelope around it."""
-    if not body.lstrip().startswith(b"{"):
-        return body
-    try:
-        result = bytes(msgspec.json.decode(body, type=_Envelope).result)
-    except (msgspec.DecodeError, RecursionError) as trouble:
-        raise Incomplete(f"not JSON: {trouble}") from trouble
-    return result or body

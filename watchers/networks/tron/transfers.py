@@ -10,21 +10,28 @@ from binascii import unhexlify
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-import msgspec
-
-from watchers.network import NATIVE, Incomplete, Outcome, Transfer
-from watchers.networks.tron.address import BASE58_LENGTH, CACHED, PREFIX, canonical, to_base58
+from watchers.network import NATIVE, Incomplete, Transfer
+from watchers.networks.tron.address import (
+    BASE58,
+    BASE58_LENGTH,
+    PREFIX,
+    Remembered,
+    canonical,
+    to_base58,
+)
+from watchers.networks.tron.outcomes import SUCCESS, succeeded
 from watchers.networks.tron.wire import (
+    SENDS_ASSET,
+    SENDS_TRX,
+    SUCCEEDED,
     Contract,
+    ContractValue,
     Info,
     InternalTransaction,
     Log,
-    OwnerParameter,
-    Transaction,
-    TransferParameter,
-    TransferValue,
+    Parameter,
+    Sent,
 )
 
 TRANSFER_TOPIC = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
@@ -33,67 +40,60 @@ ADDRESS_PADDING = ("0" * 24, "0" * 22 + "41")  # some compilers keep the 41 of a
 VALUE_NOTES = ("call", "create", "suicide")
 MOVES_VALUE = frozenset((*VALUE_NOTES, *(note.encode().hex() for note in VALUE_NOTES)))
 """Other operations (`delegateResourceOfEnergy`, `freezeFor...`) state an amount that stays put."""
-SENDS_TRX, SENDS_ASSET = "TransferContract", "TransferAssetContract"
 NEXT_VALUE = 1 << 20
 """More than a transaction's energy buys of logs or internal transactions."""
 
-_parameter = msgspec.json.Decoder(TransferParameter).decode
-_owned = msgspec.json.Decoder(OwnerParameter).decode
 
+@dataclass(slots=True)
+class Found:
+    """What the transactions of a block did.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcomes(Mapping[str, Outcome]):
-    """How every transaction ended, by id; made when it is asked, which few blocks are."""
+    `failed` are the ids of those that did nothing; `internal` tells whether the node keeps what
+    contracts do inside.
+    """
 
-    transactions: Sequence[Transaction]
-    infos: Sequence[Info]
-    failed: frozenset[str]
-    _places: dict[str, int] = field(default_factory=dict, init=False, repr=False)
-
-    def __getitem__(self, tx_hash: str) -> Outcome:
-        if not self._places:
-            self._places.update((info.id, place) for place, info in enumerate(self.infos))
-        place = self._places[tx_hash]
-        payer = _owner(self.transactions[place].raw_data.contract[0])
-        return Outcome(tx_hash not in self.failed, self.infos[place].fee, payer=payer)
-
-    def __iter__(self) -> Iterator[str]:
-        return (info.id for info in self.infos)
-
-    def __len__(self) -> int:
-        return len(self.infos)
+    transfers: list[Transfer] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    internal: bool = False
 
 
 def find_transfers(
-    transactions: Sequence[Transaction],
+    transactions: Sequence[Sent],
     infos: Sequence[Info],
-    failed: frozenset[str],
     tokens: Mapping[str, str],
-) -> list[Transfer]:
+    *,
+    doubtful_fails: bool = False,
+) -> Found:
     """Return what the transactions moved: TRX, listed tokens, both inside contracts.
 
-    `infos` are in the order of `transactions`; those whose id is in `failed` moved nothing.
-    `tokens` maps every spelling of a listed contract to base58, and a TRC-10 id to itself.
-    Raises `Incomplete` for a payment that cannot be read.
+    `infos` are in the order of `transactions`. `tokens` maps every spelling of a listed contract
+    to base58, and a TRC-10 id to itself. Raises `Incomplete` for a payment that cannot be read,
+    and where it is in doubt whether a transaction took effect, unless `doubtful_fails`.
     """
-    found: list[Transfer] = []
+    found = Found()
+    moved = found.transfers
     for transaction, info in zip(transactions, infos, strict=True):
-        if failed and info.id in failed:
+        said, logs, inner = info.receipt.result, info.log, info.internal_transactions
+        if inner:
+            found.internal = True
+        if (
+            transaction.ret != SUCCEEDED
+            or info.result
+            or (said != SUCCESS and (said or logs or inner))
+        ) and not succeeded(transaction, info, doubtful_fails=doubtful_fails):
+            found.failed.append(info.id)
             continue
         try:
-            (contract,) = transaction.raw_data.contract
+            contract = transaction.raw_data.contract[0]
             if contract.type == SENDS_TRX:
-                value = _parameter(contract.parameter).value
-                if value.amount > 0:
-                    ends = canonical(value.owner_address), canonical(value.to_address)
-                    found.append(Transfer(info.id, "native", 0, NATIVE, *ends, value.amount))
+                _add_native(info.id, contract, moved)
             elif contract.type == SENDS_ASSET:
-                _add_asset(info.id, contract, tokens, found)
-            if info.log:
-                _add_logs(info, tokens, found)
-            if info.internal_transactions:
-                _add_inner(info, tokens, found)
-        except (ValueError, msgspec.DecodeError) as unreadable:
+                _add_asset(info.id, contract, tokens, moved)
+            if logs:
+                _add_logs(info, tokens, moved)
+            if inner:
+                _add_inner(info, tokens, moved)
+        except ValueError as unreadable:
             raise Incomplete(f"{info.id}: {unreadable}") from unreadable
     return found
 
@@ -106,7 +106,7 @@ class Strays:
     TRC-10 amount inside a contract call counts after the logs.
     """
 
-    transactions: Sequence[Transaction]
+    transactions: Sequence[Sent]
     infos: Sequence[Info]
     failed: frozenset[str]
     tokens: Mapping[str, str]
@@ -127,14 +127,12 @@ class Strays:
                 _add_logged(info.id, ordinal, canonical(log.address), log, found)
         return found
 
-    def _assets(self, transaction: Transaction, info: Info) -> Iterator[Transfer]:
+    def _assets(self, transaction: Sent, info: Info) -> Iterator[Transfer]:
         contract = transaction.raw_data.contract[0]
         if contract.type == SENDS_ASSET:
-            value = _parameter(contract.parameter).value
-            asset = _asset_id(value)
-            if asset and asset not in self.tokens and value.amount > 0:
-                ends = canonical(value.owner_address), canonical(value.to_address)
-                yield Transfer(info.id, "token", 0, asset, *ends, value.amount)
+            sent = _sent(info.id, contract)
+            if sent is not None and sent.asset not in self.tokens:
+                yield sent
         for index, internal in enumerate(info.internal_transactions):
             for ordinal, asset, units in _values(index, internal):
                 if asset != NATIVE and asset not in self.tokens:
@@ -143,25 +141,42 @@ class Strays:
                     yield Transfer(info.id, "token", place, asset, sender, recipient, units)
 
 
+def _add_native(tx_hash: str, contract: Contract[Parameter], found: list[Transfer]) -> None:
+    value = _value(contract)
+    units = value.amount
+    if units > 0:
+        sender, recipient = BASE58[value.owner_address], BASE58[value.to_address]
+        found.append(Transfer(tx_hash, "native", 0, NATIVE, sender, recipient, units))
+
+
 def _add_asset(
-    tx_hash: str, contract: Contract, tokens: Mapping[str, str], found: list[Transfer]
+    tx_hash: str,
+    contract: Contract[Parameter],
+    tokens: Mapping[str, str],
+    found: list[Transfer],
 ) -> None:
-    value = _parameter(contract.parameter).value
+    sent = _sent(tx_hash, contract)
+    if sent is not None and sent.asset in tokens:
+        found.append(sent)
+
+
+def _sent(tx_hash: str, contract: Contract[Parameter]) -> Transfer | None:
+    """Return what a TRC-10 transfer moved; None where its asset has a mere name."""
+    value = _value(contract)
     asset = _asset_id(value)
-    if asset in tokens and value.amount > 0:
-        ends = canonical(value.owner_address), canonical(value.to_address)
-        found.append(Transfer(tx_hash, "token", 0, asset, *ends, value.amount))
+    if not asset or value.amount <= 0:
+        return None
+    ends = canonical(value.owner_address), canonical(value.to_address)
+    return Transfer(tx_hash, "token", 0, asset, *ends, value.amount)
 
 
-def _owner(contract: Contract) -> str:
-    """Return who signed; empty where an action of a type that we do not know says it otherwise."""
-    try:
-        return canonical(_owned(contract.parameter).value.owner_address)
-    except (msgspec.DecodeError, ValueError):
-        return ""
+def _value(contract: Contract[Parameter]) -> ContractValue:
+    if contract.parameter is None:
+        raise ValueError(f"a {contract.type} without its parameter")
+    return contract.parameter.value
 
 
-def _asset_id(value: TransferValue) -> str:
+def _asset_id(value: ContractValue) -> str:
     """Return the numeric id of the TRC-10 asset that moves, empty where it has a mere name."""
     name = value.asset_name
     if len(value.owner_address) != BASE58_LENGTH:
@@ -187,17 +202,19 @@ def _add_logged(
     topics = log.topics
     if len(topics) == 3 and topics[0] == TRANSFER_TOPIC and len(log.data) == WORD:
         units = int.from_bytes(unhexlify(log.data))
-        sender, recipient = topic_address(topics[1]), topic_address(topics[2])
+        sender, recipient = TOPICS[topics[1]], TOPICS[topics[2]]
         if units > 0 and recipient:
             found.append(Transfer(tx_hash, "token", ordinal, token, sender, recipient, units))
 
 
-@lru_cache(maxsize=CACHED)
-def topic_address(topic: str) -> str:
+def _in_topic(topic: str) -> str:
     """Return the address in a topic; empty where the topic holds something else."""
     if len(topic) != WORD or not topic.startswith(ADDRESS_PADDING):
         return ""
     return to_base58(PREFIX + bytes.fromhex(topic[24:]))
+
+
+TOPICS = Remembered(_in_topic)
 
 
 def _values(index: int, internal: InternalTransaction) -> Iterator[tuple[int, str, int]]:

@@ -4,6 +4,8 @@ Protobuf's JSON leaves out every field that holds its type's default. An answer 
 object may be the node's own refusal, `{"Error": "..."}` with HTTP 200.
 """
 
+from typing import Generic, TypeVar
+
 import msgspec
 
 from watchers.networks.tron.answers import Answer
@@ -31,76 +33,76 @@ class Ret(msgspec.Struct, frozen=True, gc=False):
 
 SUCCEEDED = msgspec.Raw(b'[{"contractRet":"SUCCESS"}]')
 
+SENDS_TRX, SENDS_ASSET = "TransferContract", "TransferAssetContract"
+"""The types that pay somebody of themselves."""
 
-class Contract(msgspec.Struct, frozen=True, gc=False):
-    """One action of a transaction. `parameter` stays undecoded unless we count that type.
 
-    Forty types exist and new ones come; one of a shape that we do not know must not stop us.
+class ContractValue(msgspec.Struct, frozen=True, gc=False):
+    """What a contract of any type holds of this: `owner_address` is whose account acts, and pays.
+
+    `amount` is a `TransferContract`'s sun or a `TransferAssetContract`'s units. `asset_name` is
+    the bytes of an asset's numeric id (before 2019: of its name), as text where the addresses
+    are base58, as hex where they are hex.
     """
 
+    amount: int = 0
+    asset_name: str = ""
+    owner_address: str = ""
+    to_address: str = ""
+
+
+class Parameter(msgspec.Struct, frozen=True, gc=False):
+    """The wrapped contract."""
+
+    value: ContractValue = ContractValue()
+
+
+P = TypeVar("P")
+"""What a contract is read as: `Parameter`, or whatever it is.
+
+Forty types exist and new ones come; one of a shape that we do not know must not stop us.
+"""
+
+
+class Contract(msgspec.Struct, Generic[P], frozen=True, gc=False):
+    """One action of a transaction. Without a parameter it said nothing that can be read."""
+
+    parameter: P | None = None
     type: str = ""
-    parameter: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class RawData(msgspec.Struct, frozen=True, gc=False):
+class RawData(msgspec.Struct, Generic[P], frozen=True, gc=False):
     """What the owner signed: exactly one action, by consensus."""
 
-    contract: tuple[Contract]
+    contract: tuple[Contract[P]]
 
 
-class Transaction(msgspec.Struct, frozen=True, gc=False):
+class Transaction(msgspec.Struct, Generic[P], frozen=True, gc=False, kw_only=True):
     """A transaction as its block lists it. `ret` is a list of `Ret`, nearly always `SUCCEEDED`."""
 
-    tx_id: str = msgspec.field(name="txID")
-    raw_data: RawData
     ret: msgspec.Raw = msgspec.Raw(b"[]")
+    tx_id: str = msgspec.field(name="txID")
+    raw_data: RawData[P]
 
 
-class BlockAnswer(Answer, frozen=True, gc=False):
+class BlockAnswer(Answer, Generic[P], frozen=True, gc=False):
     """`getblock*`: a block without transactions has no such key; an unknown block is `{}`."""
 
     block_id: str = msgspec.field(default="", name="blockID")
     block_header: Header = Header()
-    transactions: tuple[Transaction, ...] = ()
+    transactions: tuple[Transaction[P], ...] = ()
 
 
-class TransferValue(msgspec.Struct, frozen=True, gc=False):
-    """The fields of a `TransferContract` (`amount` is sun) or a `TransferAssetContract`.
-
-    `asset_name` is the bytes of an asset's numeric id (before 2019: of its name), as text where
-    the addresses are base58, as hex where they are hex.
-    """
-
-    owner_address: str
-    to_address: str
-    amount: int = 0
-    asset_name: str = ""
-
-
-class TransferParameter(msgspec.Struct, frozen=True, gc=False):
-    """The wrapped contract."""
-
-    value: TransferValue
-
-
-class OwnerValue(msgspec.Struct, frozen=True, gc=False):
-    """The field that every contract has: whose account acts, and pays."""
-
-    owner_address: str = ""
-
-
-class OwnerParameter(msgspec.Struct, frozen=True, gc=False):
-    """The wrapped contract, of any type."""
-
-    value: OwnerValue
+Sent = Transaction[Parameter]
+"""A transaction that is read as deep as transfers need it."""
 
 
 class Log(msgspec.Struct, frozen=True, gc=False):
     """An event of a contract, hex without 0x."""
 
     address: str = ""
-    topics: tuple[str, ...] = ()
     data: str = ""
+    topics: tuple[str, ...] = ()
 
 
 class CallValue(msgspec.Struct, frozen=True, gc=False):
@@ -126,16 +128,19 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     result: str = ""
 
 
-class Info(msgspec.Struct, frozen=True, gc=False):
-    """What a transaction did and cost; `fee` is in sun."""
+class Info(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a transaction did and cost; `fee` is in sun.
 
-    id: str
+    The fields stand as nodes write them: a key that follows the last one is found at once.
+    """
+
+    log: tuple[Log, ...] = ()
+    fee: int = 0
     block_number: int = msgspec.field(default=0, name="blockNumber")
     block_time: int = msgspec.field(default=0, name="blockTimeStamp")
-    fee: int = 0
-    result: str = ""
     receipt: Receipt = Receipt()
-    log: tuple[Log, ...] = ()
+    result: str = ""
+    id: str
     internal_transactions: tuple[InternalTransaction, ...] = ()
 
 

@@ -1,0 +1,151 @@
+"""An order whose place on the chain another transaction took: it can never land.
+
+The wallet's key was used elsewhere. A person names the transaction that stands there instead, and
+our own final block has to hold it: then the order has failed, and its hold is given back; where
+that very transaction paid it, it is paid. No count, no missing transaction and no clock ends it.
+The keystore's history has to be read before: what it signed for the order is no stranger's.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.audit import service as audit
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.actor import Actor
+from gateway.domain.errors import Conflict
+from gateway.domain.moment import Moment
+from gateway.models import Attempt, Cursor, Withdrawal
+from watchers import store
+from watchers.network import Block, ChainReader, Placed
+from watchers.pay import inclusion, settler, transactions
+from watchers.pay.judged import NotSettled, ask
+from watchers.pay.keepers import End, keeper_of
+
+DISPLACED = "another transaction took its place on the chain: {tx_hash}"
+
+
+@dataclass(frozen=True, slots=True)
+class Displacement:
+    """Which transaction stands in the place of which order, by the nodes; who says so and why.
+
+    `paid`: it paid what the order asked for.
+    """
+
+    network: str
+    order_id: str
+    tx_hash: str
+    placed: Placed
+    paid: bool
+    person: str
+    reason: str
+
+
+def agreed(said: Mapping[str, Placed | Exception | None], needed: int) -> Placed:
+    """Return what all nodes that know a transaction tell of it, `needed` of them at least."""
+    known = {label: each for label, each in said.items() if isinstance(each, Placed)}
+    if len(known) < needed:
+        raise NotSettled(f"{len(known)} of {needed} nodes show that transaction in a block")
+    if len(set(known.values())) > 1:
+        raise NotSettled(f"the nodes do not agree about it: {', '.join(sorted(known))}")
+    return next(iter(known.values()))
+
+
+async def settle(
+    database: Database, readers: Iterable[ChainReader], told: Displacement, moment: Moment
+) -> None:
+    """End the order, once; raise `NotSettled` where its place is not proved to be taken."""
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        seen = await _displaced(session, told)
+    height = told.placed.height
+    await ask(readers, told.order_id, height, lambda block: contradiction(told, seen, block))
+    try:
+        async with database.unit_of_work(CROSS_TENANT) as session:
+            await _carry_out(session, told, moment)
+    except (IntegrityError, Conflict) as refusal:
+        raise NotSettled(f"{told.order_id}: the ledger refuses it") from refusal
+
+
+async def _carry_out(session: AsyncSession, told: Displacement, moment: Moment) -> None:
+    # Every transaction of the watcher shares this row: none of them runs beside this one.
+    cursor = select(Cursor).where(Cursor.network_id == told.network).with_for_update()
+    await session.scalars(cursor.execution_options(populate_existing=True))
+    first = await _displaced(session, told)
+    await settler.replace(session, told.order_id, moment)
+    reason = None if told.paid else DISPLACED.format(tx_hash=told.tx_hash)
+    end = End("succeeded" if told.paid else "failed", reason=reason)
+    await (await keeper_of(session, first)).ended(session, first, end, moment)
+    await _record(session, told, first, moment)
+    await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+def contradiction(told: Displacement, first: Attempt, block: Block) -> str | None:
+    """Say what in a node's block speaks against what a person says; None: nothing."""
+    outcome = block.outcomes.get(told.tx_hash)
+    if block.ref.hash != told.placed.block_hash or outcome is None:
+        return f"block {told.placed.height} does not hold {told.tx_hash}"
+    if outcome.payer not in {"", told.placed.sender}:
+        return f"{told.tx_hash} is of {outcome.payer}"
+    pays = first.purpose == "payout" and inclusion.paid(block, first, told.tx_hash)
+    if pays == told.paid:
+        return None
+    shown = "shows the very" if pays else "does not show the"
+    return f"{told.tx_hash} {shown} transfer that was asked for"
+
+
+async def _displaced(session: AsyncSession, told: Displacement) -> Attempt:
+    """Return the order's first transaction; locked where the cursor is."""
+    order = await transactions.of_order(session, told.order_id)
+    if not order or order[0].network_id != told.network:
+        raise NotSettled(f"{told.order_id}: there is no such order on {told.network}")
+    first, placed = order[0], told.placed
+    if first.nonce is None or first.state != "signed":
+        raise NotSettled(f"{told.order_id}: it does not wait for a nonce of its own")
+    if any(each.state not in {"signed", "prepared"} for each in order):
+        raise NotSettled(f"{told.order_id}: one of its transactions stands in a block")
+    if told.tx_hash in {each.tx_hash for each in order}:
+        raise NotSettled(f"{told.order_id}: that transaction is its own")
+    if (placed.sender, placed.nonce) != (first.sender, first.nonce):
+        raise NotSettled(
+            f"{told.order_id}: takes nonce {first.nonce} of {first.sender}, "
+            f"that transaction nonce {placed.nonce} of {placed.sender}"
+        )
+    await _require_final(session, told)
+    return first
+
+
+async def _require_final(session: AsyncSession, told: Displacement) -> None:
+    """Refuse a block that is not ours, or not final."""
+    cursor = await session.get_one(Cursor, told.network)
+    if cursor.halted is not None or told.placed.height > cursor.final_height:
+        raise NotSettled(f"{told.order_id}: block {told.placed.height} is not final yet")
+    ours = await store.block_at_or_below(session, told.network, told.placed.height)
+    if ours is None or (ours.height, ours.hash) != (
+        told.placed.height,
+        told.placed.block_hash,
+    ):
+        raise NotSettled(f"{told.order_id}: block {told.placed.height} is not one of ours")
+
+
+async def _record(
+    session: AsyncSession, told: Displacement, first: Attempt, moment: Moment
+) -> None:
+    """Write it into the audit log; a payment's hash is that of the transaction that made it."""
+    withdrawal = None
+    if first.withdrawal_id is not None:
+        withdrawal = await session.get_one(Withdrawal, first.withdrawal_id)
+    if withdrawal is not None and told.paid:
+        withdrawal.tx_hash = told.tx_hash
+    await audit.record(
+        session,
+        Actor(f"operator:{told.person}", None, frozenset(), livemode=False),
+        moment,
+        action="order.displaced",
+        subject=told.order_id,
+        merchant_id=None if withdrawal is None else withdrawal.merchant_id,
+        before={"tx_hash": first.tx_hash, "nonce": first.nonce},
+        after={"taken_by": told.tx_hash, "paid": told.paid, "reason": told.reason},
+    )
