@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.catalog.availability import MethodAvailability, is_lagging
+from gateway.catalog.chain_names import chain_id
 from gateway.domain.money import to_text
 from gateway.models import Network, NetworkHealth
 
@@ -26,7 +27,10 @@ class MethodDocument(msgspec.Struct, kw_only=True):
 
 
 class NetworkDocument(msgspec.Struct, kw_only=True):
-    """How far the gateway has read a network; heights are null until its watcher has spoken."""
+    """How far the gateway has read a network; heights are null until its watcher has spoken.
+
+    `chain_id` is the chain's CAIP-2 name.
+    """
 
     id: str
     object: str
@@ -69,7 +73,7 @@ def network_document(
         object="network",
         name=network.display_name,
         family=network.family,
-        chain_id=network.identity,
+        chain_id=chain_id(network.family, network.identity),
         livemode=not network.test,
         lagging=is_lagging(health, at, lag_seconds_max),
         head_height=health.head_height if health else None,

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.catalog.chain_names import chain_id
 from gateway.domain.addresses import display
 from gateway.domain.invoice import Asked, Lock, asked
 from gateway.domain.money import nothing, plain, to_text
 from gateway.invoices.wallets import (
     Request,
     WalletLinkDocument,
-    chain_id,
     payment_uri,
     qr_text,
     wallet_links,

@@ -1,4 +1,4 @@
-"""What wallets understand: names of chains, request links, codes, and links of one wallet. Pure.
+"""What wallets understand: request links, codes, and links of one wallet. Pure.
 
 No link of a wallet has a token's contract where it looks for the recipient: one that read no further
 would burn the money. So MetaMask has a link for a chain's own coin alone; its form for tokens begins
@@ -22,9 +22,6 @@ _TRUST_COINS = {
     ("tron", "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc"): "c195",
 }
 """How Trust Wallet calls the chains that it knows, all of them with real money (its UAI format)."""
-_REFERENCE_MAX = 32
-"""CAIP-2 allows no longer reference."""
-_TRON_DIGITS = 8
 
 
 class WalletLinkDocument(msgspec.Struct, kw_only=True, gc=False):
@@ -53,19 +50,6 @@ class _Known(NamedTuple):
 
     metamask_chain: str | None
     trust_asset: str | None
-
-
-@lru_cache(maxsize=64)
-def chain_id(family: str, identity: str) -> str:
-    """Return the CAIP-2 name: `eip155:1`, `solana:` and its genesis hash's beginning, `tron:0x2b6653dc`.
-
-    Tron's is what its nodes call their chain id: the last four bytes of the id of block 0.
-    """
-    if family == "ethereum":
-        return f"eip155:{identity}"
-    if family == "solana":
-        return f"solana:{identity[:_REFERENCE_MAX]}"
-    return f"tron:0x{identity[-_TRON_DIGITS:].lower()}"
 
 
 def payment_uri(request: Request) -> str | None:

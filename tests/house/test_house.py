@@ -31,6 +31,7 @@ FAMILY_HOMES = (
     "watchers/pay/settler.py",
     "keystore/",
     "gateway/settings/networks.py",
+    "gateway/catalog/chain_names.py",
     "gateway/domain/addresses.py",
     "gateway/invoices/wallets.py",
 )

@@ -87,7 +87,7 @@ async def test_a_network_tells_how_far_it_is(api: TestApi) -> None:
     assert (network["id"], network["family"], network["chain_id"]) == (
         "ethereum",
         "ethereum",
-        "31337",
+        "eip155:31337",
     )
     heights = [network[name] for name in ("head_height", "scanned_height", "final_height")]
     assert heights == [100, 99, 96]

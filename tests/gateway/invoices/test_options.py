@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.invoices.wallets import Request, chain_id, wallet_links
+from gateway.catalog.chain_names import chain_id
+from gateway.invoices.wallets import Request, wallet_links
 from gateway.models import Currency, Network
 from tests.gateway.invoices.test_conditions import TIERS, settings
 from tests.gateway.shop import NETWORKS, Shop
