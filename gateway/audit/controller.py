@@ -1,5 +1,6 @@
 """The audit log over HTTP: a merchant reads its own, operators anybody's, admins the house's."""
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,13 +9,13 @@ from litestar.params import Parameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.audit.documents import AuditEntryDocument, entry_document
-from gateway.audit.repository import entry_page, require_merchant
+from gateway.audit.repository import Entry, entry_page, own_people, require_merchant
 from gateway.db import acting_for
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
 from gateway.http.parts import in_utc
-from gateway.paging import PageRequest
+from gateway.paging import PageRequest, Slice
 
 Word = Annotated[str | None, Parameter(max_length=100)]
 
@@ -48,9 +49,15 @@ class AuditController(Controller):
     async def index(
         self, call: Call, page: PageRequest, wanted: dict[str, Any]
     ) -> Page[AuditEntryDocument]:
-        """List changes of the merchant's account, newest first, with both sides."""
+        """List changes of the merchant's account, newest first, with both sides.
+
+        `address` is null where somebody of the house acted.
+        """
         async with call.transaction() as session:
-            return await _page(session, call.actor.tenant, page, wanted)
+            found = await entry_page(session, call.actor.tenant, page, wanted)
+            actors = {row.actor for row, _ in found.rows}
+            own = await own_people(session, call.actor.tenant, actors)
+            return _shaped(found, page, own)
 
 
 class MerchantAuditController(Controller):
@@ -87,10 +94,15 @@ class HouseAuditController(Controller):
 async def _page(
     session: AsyncSession, merchant_id: str | None, page: PageRequest, wanted: dict[str, Any]
 ) -> Page[AuditEntryDocument]:
-    found = await entry_page(session, merchant_id, page, wanted)
+    return _shaped(await entry_page(session, merchant_id, page, wanted), page)
+
+
+def _shaped(
+    found: Slice[Entry], page: PageRequest, own: AbstractSet[str] | None = None
+) -> Page[AuditEntryDocument]:
     return page_of(
         found,
         page,
-        lambda entry: entry_document(*entry),
+        lambda entry: entry_document(*entry, own=own),
         lambda entry: entry_document(*entry).id,
     )

@@ -1,5 +1,6 @@
 """What the world sees of the audit log."""
 
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,8 +44,14 @@ def moment_of(name: str) -> tuple[datetime, int] | None:
     return _EPOCH + int(parts[0]) * _MICROSECOND, int(parts[1])
 
 
-def entry_document(row: AuditLog, place: int) -> AuditEntryDocument:
-    """Shape one entry; `place` counts those of the same tenant and moment before it."""
+def entry_document(
+    row: AuditLog, place: int, *, own: AbstractSet[str] | None = None
+) -> AuditEntryDocument:
+    """Shape one entry; `place` counts those of the same tenant and moment before it.
+
+    With `own` addresses are shown of these actors alone: where the house sits is the house's.
+    """
+    shown = own is None or row.actor in own
     return AuditEntryDocument(
         id=entry_id(row.at, place),
         object="audit_entry",
@@ -53,7 +60,7 @@ def entry_document(row: AuditLog, place: int) -> AuditEntryDocument:
         subject=row.subject,
         before=row.before,
         after=row.after,
-        address=row.address,
+        address=row.address if shown else None,
         endpoint=row.endpoint,
         request_id=row.request_id,
         created_at=row.at,

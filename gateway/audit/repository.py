@@ -1,6 +1,7 @@
 """Named queries for those who read the audit log."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from gateway.audit.documents import moment_of
 from gateway.domain.errors import Invalid
-from gateway.models import AuditLog, Merchant
+from gateway.models import ApiKey, AuditLog, Merchant, User
 from gateway.paging import PageRequest, Slice, cut, sole, windowed
 
 Entry = Row[AuditLog, int]
@@ -21,6 +22,15 @@ async def require_merchant(session: AsyncSession, merchant_id: str) -> None:
     """Raise `NotFound` where there is no such merchant; one that was ended has its entries still."""
     query = select(Merchant.id).where(Merchant.id == merchant_id)
     await sole(session, query, "merchant", merchant_id)
+
+
+async def own_people(
+    session: AsyncSession, merchant_id: str, actors: AbstractSet[str]
+) -> AbstractSet[str]:
+    """Return who of `actors` is a person or a key of the merchant's, whatever became of it."""
+    people = select(User.id).where(User.merchant_id == merchant_id, User.id.in_(actors))
+    keys = select(ApiKey.id).where(ApiKey.merchant_id == merchant_id, ApiKey.id.in_(actors))
+    return frozenset(await session.scalars(people.union(keys)))
 
 
 async def entry_page(

@@ -26,7 +26,7 @@ from gateway.db import Database
 from gateway.domain.actor import Actor
 from gateway.domain.errors import NotFound, Refusal, TooMany
 from gateway.domain.moment import Moment
-from gateway.http.errors import REQUEST_ID
+from gateway.http.errors import HANDLERS, REQUEST_ID
 from gateway.invoices.activation import choose
 from gateway.invoices.repository import locked
 from gateway.settings import Settings
@@ -44,6 +44,8 @@ HEADERS = {
 }
 FOR_EVERYBODY = {"Access-Control-Allow-Origin": "*"}
 """A shop's own page may follow an invoice: who knows its id may see it, and no cookie is read."""
+REFUSED_FOR_EVERYBODY = {**FOR_EVERYBODY, "Access-Control-Expose-Headers": "Retry-After"}
+"""It may also read when to come again."""
 Method = Annotated[str | None, Parameter(max_length=64)]
 
 
@@ -121,6 +123,13 @@ def refused_page(_: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
     return page
 
 
+def refused_for_everybody(request: Request[Any, Any, Any], refusal: Refusal) -> Response[Any]:
+    """Tell a refusal to a program, a shop's page in a browser among them."""
+    answer = HANDLERS[Refusal](request, refusal)
+    answer.headers.update(REFUSED_FOR_EVERYBODY)
+    return answer
+
+
 class StyleController(Controller):
     """The style sheet of the pages."""
 
@@ -168,7 +177,7 @@ class CheckoutController(Controller):
         """Show the page."""
         return await visit.page(wanted=method)
 
-    @get("/status")
+    @get("/status", exception_handlers={Refusal: refused_for_everybody})
     async def status(self, request: Request[Any, Any, Any], visit: Visit) -> Response[bytes]:
         """Tell the state to a program; `If-None-Match` with the last `ETag` answers 304."""
         async with visit.transaction() as session:

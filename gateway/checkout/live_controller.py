@@ -15,6 +15,7 @@ from gateway.checkout.controller import (
     css_link,
     page_response,
     provide_visit,
+    refused_for_everybody,
     refused_page,
 )
 from gateway.checkout.documents import status_document
@@ -40,7 +41,7 @@ class LiveController(Controller):
     include_in_schema = False
     dependencies = {"visit": provide_visit}  # noqa: RUF012 - Litestar reads it from the class
 
-    @get("/events")
+    @get("/events", exception_handlers={Refusal: refused_for_everybody})
     async def events(
         self, visit: Visit, listeners: Listeners, request: Request[Any, Any, Any]
     ) -> Stream:

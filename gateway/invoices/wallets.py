@@ -22,6 +22,10 @@ _TRUST_COINS = {
     ("tron", "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc"): "c195",
 }
 """How Trust Wallet calls the chains that it knows, all of them with real money (its UAI format)."""
+_MAIN_CHAINS = frozenset(
+    {"1", "10", "56", "100", "137", "250", "324", "8453", "42161", "42220", "43114", "59144"}
+)
+"""Numbers of the well known chains of Ethereum's family with real money (chainid.network)."""
 
 
 class WalletLinkDocument(msgspec.Struct, kw_only=True, gc=False):
@@ -108,10 +112,11 @@ def wallet_links(request: Request, uri: str | None) -> list[WalletLinkDocument]:
 def _known(family: str, identity: str, test: bool, contract: str | None) -> _Known:  # noqa: FBT001
     own = family == "ethereum" and contract is None
     # A copy of a chain may call itself like it: nobody is sent there with real money.
+    copied = test and identity in _MAIN_CHAINS
     coin = None if test else _TRUST_COINS.get((family, identity))
     token = "" if contract is None else f"_t{contract}"
     return _Known(
-        metamask_chain=identity if own else None,
+        metamask_chain=identity if own and not copied else None,
         trust_asset=None if coin is None else f"{coin}{token}",
     )
 

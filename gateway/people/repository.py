@@ -147,10 +147,8 @@ async def open_invitations(
 
 
 async def has_people(session: AsyncSession, merchant_id: str) -> bool:
-    """Tell whether somebody is in a merchant's team who may act."""
-    query = select(User.id).where(
-        User.merchant_id == merchant_id, User.status == "active", User.deleted_at.is_(None)
-    )
+    """Tell whether somebody is in a merchant's team; who is suspended may come back to it."""
+    query = select(User.id).where(User.merchant_id == merchant_id, User.deleted_at.is_(None))
     return await session.scalar(query.limit(1)) is not None
 
 

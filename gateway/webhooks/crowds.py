@@ -20,9 +20,10 @@ ENDPOINTS_MAX = 16
 LINE_MAX = 64
 """So many of one subject stay due."""
 TURN = timedelta(milliseconds=10)
-"""No delivery of a subject takes less, so the hundredth of a line is not due before a hundred."""
+"""About what a delivery takes: the hundredth of a line is not looked at before as many were sent."""
 
-# A follower comes due just behind the oldest of its subject that waits, or when it may pass it.
+# A follower comes due just behind the oldest of its subject that holds it, or when it may pass it.
+# Behind one that is due already it stands in line, so that no head is outside the window for good.
 _PUT_OFF = text(f"""
 WITH RECURSIVE {leases.BUSY}, crowded AS (
     SELECT e.id FROM webhook_endpoint e
@@ -44,12 +45,16 @@ WITH RECURSIVE {leases.BUSY}, crowded AS (
 ), put_off AS (
     SELECT l.id, greatest(
         CASE WHEN l.place > :line THEN :at + l.place * CAST(:turn AS interval) END,
-        least(o.next_attempt_at, o.created_at + CAST(:passable AS interval))
+        CASE WHEN o.attempts > 0 AND o.next_attempt_at > :at
+            THEN least(o.next_attempt_at, o.created_at + CAST(:passable AS interval))
+            ELSE o.next_attempt_at END
             + (l.sequence - o.sequence) * interval '1 microsecond') AS due
     FROM looked l LEFT JOIN LATERAL (
-        SELECT o.sequence, o.next_attempt_at, o.created_at FROM webhook_delivery o
+        SELECT o.sequence, o.next_attempt_at, o.created_at, o.attempts FROM webhook_delivery o
         WHERE o.endpoint_id = l.endpoint_id AND o.subject = l.subject
           AND o.sequence < l.sequence AND o.status IN ('scheduled', 'retrying')
+          AND NOT (o.created_at <= :at - CAST(:passable AS interval) AND o.attempts > 0
+                   AND o.next_attempt_at > :at + CAST(:soon AS interval))
         ORDER BY o.sequence LIMIT 1 OFFSET 0) o ON true
     WHERE l.leased_until IS NULL OR l.leased_until <= :at
 ), mine AS (
@@ -75,6 +80,7 @@ async def put_off(session: AsyncSession, moment: Moment) -> int:
             "line": LINE_MAX,
             "turn": TURN,
             "passable": leases.PASSABLE_AFTER,
+            "soon": leases.SOON,
         },
     )
     return moved.rowcount  # type: ignore[attr-defined, no-any-return]  # a cursor's result

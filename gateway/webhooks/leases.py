@@ -22,6 +22,8 @@ from gateway.webhooks.signing import body_of
 
 PASSABLE_AFTER = timedelta(hours=1)
 """From this age on an event that waits for its retry lets younger ones of its subject pass."""
+SOON = timedelta(seconds=3)
+"""An old one whose retry is as near as this still goes first: `crowds` puts off by less."""
 WINDOW = 128
 """Due deliveries of one endpoint that a lease looks at, so that none of them makes it slow."""
 SKIP_BATCH = 1000
@@ -67,7 +69,7 @@ WITH RECURSIVE {BUSY}, candidate AS (
                 AND (o.leased_until > %(at)s
                      OR (o.sequence < d.sequence
                          AND NOT (o.created_at <= %(passable)s AND o.attempts > 0
-                                  AND o.next_attempt_at > %(at)s)))
+                                  AND o.next_attempt_at > %(soon)s)))
               ORDER BY o.sequence LIMIT 1 OFFSET 0)
         ORDER BY d.next_attempt_at LIMIT greatest(coalesce(CAST(b.room AS integer), %(each)s), 0)
     ) d
@@ -148,6 +150,7 @@ async def lease(
             "at": moment.at,
             "until": until,
             "passable": moment.at - PASSABLE_AFTER,
+            "soon": moment.at + SOON,
             "window": WINDOW,
             "rooms": msgspec.json.encode(shares.rooms).decode(),
             "each": shares.each,

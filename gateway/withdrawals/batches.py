@@ -9,16 +9,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import Conflict, FieldFault, Refusal
+from gateway.domain.errors import Conflict, FieldFault, Refusal, Unavailable
 from gateway.models import Withdrawal, WithdrawalBatch
 from gateway.paging import sole
+from gateway.questions.service import SILENT
 from gateway.withdrawals.batch_documents import (
     BatchDocument,
     BatchResult,
     batch_document,
     item_problem,
 )
-from gateway.withdrawals.destinations import Finding
+from gateway.withdrawals.destinations import (
+    UNASKED,
+    UNHEARD,
+    Finding,
+    require_receiver,
+)
 from gateway.withdrawals.documents import WithdrawalDocument
 from gateway.withdrawals.request import Origin, Payout, request_withdrawal
 from gateway.withdrawals.service import Gate, note
@@ -31,7 +37,11 @@ async def request_batch(
     payouts: Sequence[Payout],
     findings: Sequence[Finding | None],
 ) -> BatchDocument:
-    """Ask for each payout; a balance goes to those that come first."""
+    """Ask for each payout; a balance goes to those that come first.
+
+    Where a network is silent about one, all is refused: its retry under the same key works.
+    """
+    _require_heard(findings)
     batch = WithdrawalBatch(
         id=gate.moment.id("wba"),
         merchant_id=gate.actor.tenant,
@@ -107,6 +117,15 @@ async def statuses_of(session: AsyncSession, batch: WithdrawalBatch) -> dict[str
         .order_by(Withdrawal.status)
     )
     return {status: int(count) for status, count in await session.execute(query)}
+
+
+def _require_heard(findings: Sequence[Finding | None]) -> None:
+    """Raise `Unavailable` naming what no network answers for, `TooMany` for what was not asked."""
+    if UNASKED in findings:
+        require_receiver(UNASKED)
+    silent = [str(place) for place, finding in enumerate(findings) if finding is UNHEARD]
+    if silent:
+        raise Unavailable(f"{UNHEARD.detail}: items {', '.join(silent)}", code=SILENT)
 
 
 def _wallet(payout: Payout) -> tuple[bool, str, str]:

@@ -49,6 +49,12 @@ UNHEARD = Finding(
     create_units="0",
 )
 """Nobody answered for a destination in time: it is not known to be able to receive."""
+UNASKED = msgspec.structs.replace(
+    UNHEARD, refusal=TooMany.code, detail="too many destinations were asked about this minute"
+)
+"""The merchant asked too often: its destination was not looked at."""
+MORE_SECONDS = 0.1
+"""How much longer an answer may take for each destination: a batch is one question."""
 
 
 class _Answer(msgspec.Struct):
@@ -62,7 +68,10 @@ async def look(
     prospects: Sequence[Prospect],
     moment: Moment,
 ) -> list[Finding | None]:
-    """Return what is known of each, in order; None where nobody said anything in time."""
+    """Return what is known of each, in order; None where nobody said anything in time.
+
+    Raises `TooMany` where the merchant has asked too often.
+    """
     unknown: list[Finding | None] = [None] * len(prospects)
     if not prospects or not await questions.is_heard(actor, network):
         return unknown
@@ -72,9 +81,14 @@ async def look(
     ]
     try:
         answer = await questions.ask(
-            actor, "destination", network, {"payments": payments}, moment
+            actor,
+            "destination",
+            network,
+            {"payments": payments},
+            moment,
+            more_seconds=MORE_SECONDS * len(payments),
         )
-    except (Unavailable, TooMany):
+    except Unavailable:
         return unknown
     return _read(answer, unknown)
 
@@ -89,8 +103,10 @@ def _read(answer: dict[str, Any], unknown: list[Finding | None]) -> list[Finding
 def require_receiver(finding: Finding | None) -> None:
     """Refuse what the network says cannot receive, by the field that would have to change.
 
-    Raises `Unavailable` for what it says nothing of.
+    Raises `Unavailable` for what it says nothing of, `TooMany` for what it was not asked.
     """
+    if finding is UNASKED:
+        raise TooMany(finding.detail)
     if finding is UNHEARD:
         raise Unavailable(finding.detail, code=SILENT)
     if finding is not None and finding.refusal is not None:

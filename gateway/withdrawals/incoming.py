@@ -6,10 +6,10 @@ so a replay under its `Idempotency-Key` is answered as the first time, whatever 
 
 from collections.abc import Sequence
 
-from gateway.domain.errors import Refusal
+from gateway.domain.errors import Refusal, TooMany
 from gateway.http.call import Call
 from gateway.questions.service import Questions
-from gateway.withdrawals.destinations import UNHEARD, Finding, Prospect, look
+from gateway.withdrawals.destinations import UNASKED, UNHEARD, Finding, Prospect, look
 from gateway.withdrawals.request import Payout, prospect_of
 from gateway.withdrawals.schemas import CreateWithdrawal
 
@@ -31,9 +31,10 @@ async def findings(
 ) -> list[Finding | None]:
     """Return what the networks say of each destination, one question per network.
 
-    What nobody answers for is `UNHEARD`, or None where the operator takes it unchecked.
+    What nobody answers for is `UNHEARD` or `UNASKED`, or None where the operator takes it
+    unchecked.
     """
-    silence = None if call.settings.withdrawals.unchecked else UNHEARD
+    unchecked = call.settings.withdrawals.unchecked
     found: list[Finding | None] = [None] * len(payouts)
     by_network: dict[str, dict[int, Prospect]] = {}
     async with call.transaction() as session:
@@ -44,9 +45,12 @@ async def findings(
                 continue  # refused again, and in words, by the transaction that holds
             by_network.setdefault(currency.network_id, {})[place] = prospect
     for network, prospects in by_network.items():
-        answers = await look(
-            questions, call.actor, network, list(prospects.values()), call.moment
-        )
+        asked, silence = list(prospects.values()), UNHEARD
+        answers: Sequence[Finding | None] = [None] * len(asked)
+        try:
+            answers = await look(questions, call.actor, network, asked, call.moment)
+        except TooMany:
+            silence = UNASKED  # told after the key was looked up: a replay is no question
         for place, answer in zip(prospects, answers, strict=True):
-            found[place] = answer or silence
+            found[place] = answer or (None if unchecked else silence)
     return found

@@ -39,7 +39,7 @@ BEGIN
     SELECT * INTO STRICT p FROM commission_pot WHERE payment_id = wanted AND programme = 'merchant'
         AND refunded_at IS NOT NULL FOR UPDATE;
     UPDATE commission_pot SET refunded_at = NULL WHERE payment_id = wanted AND programme = 'merchant';
-    -- The most that rounds to the pot, as a reversal counts.
+    -- The least that rounds to the pot, as a reversal counts.
     SELECT div(p.pot_units * 10000 + s.share_basis_points - 1, s.share_basis_points) INTO counted
         FROM referral_schedule s WHERE s.id = p.schedule_id;
     -- Wallets first, then what was paid: as at every commit.

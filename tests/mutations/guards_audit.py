@@ -11,6 +11,13 @@ PLAYED = "tests/watchers/test_simulate.py::test_every_case_on_anvil"
 
 AUDIT = (
     Mutation(
+        guard="a merchant is not told where the house sits",
+        path="gateway/audit/documents.py",
+        old="    shown = own is None or row.actor in own\n",
+        new="    shown = True\n",
+        tests=(f"{READING}::test_a_merchant_reads_who_changed_what_from_where",),
+    ),
+    Mutation(
         guard="a test key does not read what was changed in live mode",
         path="gateway/audit/controller.py",
         old='    @get("/", guards=[requires("audit:read", shared=True)])\n',

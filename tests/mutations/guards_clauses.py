@@ -79,6 +79,13 @@ CLAUSES = (
         tests=(f"{VISITORS}::test_too_many_visits_are_told_with_a_time_to_come_again",),
     ),
     Mutation(
+        guard="a shop's page may read when to come again",
+        path="gateway/checkout/controller.py",
+        old="    answer.headers.update(REFUSED_FOR_EVERYBODY)\n",
+        new="",
+        tests=(f"{VISITORS}::test_too_many_visits_are_told_with_a_time_to_come_again",),
+    ),
+    Mutation(
         guard="a reused invoice gives the addresses that are asked for",
         path="gateway/invoices/reuse.py",
         old="    if found is None or not order.activate:\n",

@@ -165,7 +165,7 @@ ENGINE = (
     Mutation(
         guard="spam: a ration of rows",
         path="watchers/scan/ration.py",
-        old="        return self.rows < ROWS_PER_DAY or units >= 2 * self.largest\n",
+        old="        return self.rows < ROWS_PER_DAY or larger\n",
         new="        return True\n",
         tests=(
             f"{STRAYS}::test_case_04_spam_beyond_the_ration_is_a_number",

@@ -18,9 +18,19 @@ EXPLAINED = (
     Mutation(
         guard="signatures: rows say what was signed",
         path="watchers/reconcile/signed.py",
-        old='        "intent": understood(row.intent) == payment.intent,\n',
+        old='        "intent": understood(row.intent) == _spelled(payment.intent),\n',
         new='        "intent": True,\n',
         tests=(f"{SIGNED}::test_rows_edited_by_hand_are_not_what_was_signed",),
+    ),
+    Mutation(
+        guard="signatures: a contract in another spelling is no drift",
+        path="watchers/reconcile/signed.py",
+        old="    return _spelled(found)\n",
+        new="    return found\n",
+        tests=(
+            f"{SIGNED}::test_a_contract_is_itself_in_either_spelling",
+            f"{SIGNED}::test_rows_edited_by_hand_are_not_what_was_signed",
+        ),
     ),
     Mutation(
         guard="signatures: rows that nothing signed explain nothing",
@@ -53,8 +63,50 @@ EXPLAINED = (
     Mutation(
         guard="strays: grains hide no sum",
         path="watchers/scan/ration.py",
-        old="rows < ROWS_PER_DAY or units >= 2 * self.largest",
+        old="rows < ROWS_PER_DAY or larger",
         new="rows < ROWS_PER_DAY",
         tests=(f"{STRAYS}::test_grains_of_the_same_token_hide_no_sum",),
+    ),
+    Mutation(
+        guard="strays: amounts that double have an end",
+        path="watchers/scan/ration.py",
+        old="self.rows < ROWS_PER_DAY + LARGER_PER_DAY and ",
+        new="",
+        tests=(f"{STRAYS}::test_amounts_that_double_have_an_end",),
+    ),
+    Mutation(
+        guard="strays: an address has a ceiling",
+        path="watchers/scan/ration.py",
+        old="            taken[ration.place] += 1\n",
+        new="",
+        tests=(
+            f"{STRAYS}::test_many_tokens_in_many_amounts_leave_room_for_what_is_worth_something",
+        ),
+    ),
+    Mutation(
+        guard="strays: rows of before count for the ceiling",
+        path="watchers/scan/strays.py",
+        old="func.sum(StrayDay.kept)",
+        new="func.count()",
+        tests=(f"{STRAYS}::test_at_a_full_address_a_listed_asset_has_its_row",),
+    ),
+    Mutation(
+        guard="strays: there is room for a token without a row",
+        path="watchers/scan/ration.py",
+        old="    return UNLISTED_PER_PLACE if first else REPEATED_PER_PLACE\n",
+        new="    return UNLISTED_PER_PLACE\n",
+        tests=(
+            f"{STRAYS}::test_many_tokens_in_many_amounts_leave_room_for_what_is_worth_something",
+        ),
+    ),
+    Mutation(
+        guard="strays: there is room for listed assets",
+        path="watchers/scan/ration.py",
+        old="    if listed:\n",
+        new="    if False:\n",
+        tests=(
+            f"{STRAYS}::test_many_tokens_in_many_amounts_leave_room_for_what_is_worth_something",
+            f"{STRAYS}::test_at_a_full_address_a_listed_asset_has_its_row",
+        ),
     ),
 )

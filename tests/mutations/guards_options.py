@@ -36,6 +36,15 @@ OPTION_GUARDS = (
         ),
     ),
     Mutation(
+        guard="no payer of a main network's copy is sent to it",
+        path="gateway/invoices/wallets.py",
+        old="identity if own and not copied else None",
+        new="identity if own else None",
+        tests=(
+            f"{OPTIONS}::test_money_that_costs_nothing_is_not_asked_for_on_a_chain_where_it_does",
+        ),
+    ),
+    Mutation(
         guard="no wallet is opened where nothing is due",
         path="gateway/invoices/wallets.py",
         old="    if address is None or units == 0:\n",

@@ -24,11 +24,21 @@ PLACES = (
         tests=(NOTHING_ELSE,),
     ),
     Mutation(
-        guard="its own transaction displaces no order",
+        guard="a transaction of ours displaces no order",
         path=DISPLACING,
-        old="    if told.tx_hash in {each.tx_hash for each in order}:\n",
-        new="    if False:\n",
-        tests=(NOTHING_ELSE,),
+        old="    if (owner := await session.scalar(own.limit(1))) is not None:\n",
+        new='    if (owner := "") is None:\n',
+        tests=(
+            NOTHING_ELSE,
+            f"{DISPLACED}::test_a_transaction_of_another_order_of_ours_displaces_none",
+        ),
+    ),
+    Mutation(
+        guard="what is told of a payment by hand names the transaction that made it",
+        path=DISPLACING,
+        old="        withdrawal.tx_hash = told.tx_hash  # its event tells what paid it\n",
+        new="        pass\n",
+        tests=(f"{DISPLACED}::test_what_paid_the_very_destination_is_paid_and_never_failed",),
     ),
     Mutation(
         guard="an order is displaced in a final block, and while no node contradicts one",

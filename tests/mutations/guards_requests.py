@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 
 SQL = "migrations/sql/0002_4_requests.sql"
 DESTINATIONS = "tests/watchers/test_destinations.py"
+MANY = "tests/watchers/test_destinations_many.py"
 BATCH = "tests/gateway/withdrawals/test_batch.py"
 BOOK = "tests/gateway/address_book/test_address_book.py"
 RUNS = "tests/gateway/payout_rules/test_runs.py"
@@ -24,19 +25,40 @@ REQUESTS = (
     Mutation(
         guard="nothing is held for a destination that nobody looked at",
         path="gateway/withdrawals/incoming.py",
-        old="            found[place] = answer or silence\n",
+        old="            found[place] = answer or (None if unchecked else silence)\n",
         new="            found[place] = answer\n",
         tests=(
             f"{DESTINATIONS}::test_where_the_network_says_nothing_nothing_is_held_and_the_same_key_asks_again",
-            f"{DESTINATIONS}::test_a_batch_is_one_question",
+            f"{MANY}::test_a_batch_with_an_item_that_nobody_answers_for_is_refused_whole",
         ),
     ),
     Mutation(
         guard="a silent watcher stops nobody where the operator says so",
         path="gateway/withdrawals/destinations.py",
-        old="    except (Unavailable, TooMany):\n",
+        old="    except Unavailable:\n",
         new="    except TooMany:\n",
         tests=(f"{DESTINATIONS}::test_without_a_watcher_nobody_is_asked",),
+    ),
+    Mutation(
+        guard="a batch that a network is silent about leaves its key free",
+        path="gateway/withdrawals/batches.py",
+        old="    _require_heard(findings)\n",
+        new="",
+        tests=(f"{MANY}::test_a_batch_with_an_item_that_nobody_answers_for_is_refused_whole",),
+    ),
+    Mutation(
+        guard="who asks too often is told so, and not that the network is down",
+        path="gateway/withdrawals/destinations.py",
+        old="    if finding is UNASKED:\n",
+        new="    if finding is None:\n",
+        tests=(f"{MANY}::test_who_asks_too_often_is_told_so",),
+    ),
+    Mutation(
+        guard="a silent network holds up no other",
+        path="gateway/questions/service.py",
+        old="            if kind in LARGER:\n",
+        new="            if kind not in LARGER:\n",
+        tests=(f"{MANY}::test_a_silent_network_or_a_slow_destination_holds_up_nobody_else",),
     ),
     Mutation(
         guard="wallets are locked in one order",

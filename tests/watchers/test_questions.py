@@ -72,7 +72,7 @@ async def test_without_a_watcher_the_network_is_unavailable(database: FreshDatab
         assert "Retry-After" in answer.headers
         async with w.owner.unit_of_work(CROSS_TENANT) as session:
             await session.execute(text("UPDATE question SET expires_at = now()"))
-        assert not await (await answers(w)).round()
+        assert not await (await answers(w)).waiting()
 
 
 async def test_what_is_asked_must_be_a_hash_of_a_known_network(database: FreshDatabase) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select, text
@@ -16,7 +17,8 @@ from sqlalchemy import select, text
 from gateway.catalog.troubles import Troubles
 from gateway.db import CROSS_TENANT
 from gateway.models import AuditLog, SignatureDrift, SignatureMark
-from keystore.api import Remembered
+from keystore import networks
+from keystore.api import EthereumIntent, Remembered, Signed
 from keystore.client import KeystoreClient
 from tests.conftest import FreshDatabase
 from tests.keystore.house import House, build, init, serving
@@ -28,6 +30,7 @@ from watchers.pay import holds
 from watchers.reconcile import outcome
 from watchers.reconcile.rules import Tally
 from watchers.reconcile.signatures import Signatures
+from watchers.reconcile.signed import DIFFERS, NO_NUMBER, Row, compared, ours_alone
 
 pytestmark = pytest.mark.anyio
 
@@ -162,12 +165,14 @@ async def test_rows_edited_by_hand_are_not_what_was_signed(
     async with books(database, house) as b:
         await b.pay(6)
         assert await b.look() == []
-        amount, bytes_, number, asked, asset, _ = b.paid
+        amount, bytes_, number, asked, asset, spelled = b.paid
         await b.edit(
             f"UPDATE attempt SET intent = intent || '{{\"units\": \"7\"}}' WHERE order_id = '{amount}'",
             f"UPDATE attempt SET raw = '\\x00' WHERE order_id = '{bytes_}'",
             f"DELETE FROM signature WHERE withdrawal_id = '{number}'",
             f"UPDATE withdrawal SET destination = '0x{'cd' * 20}' WHERE id = '{asked}'",
+            "UPDATE attempt SET intent = intent || jsonb_build_object('to', '0x' ||"
+            f" upper(substr(intent ->> 'to', 3))) WHERE order_id = '{spelled}'",  # the same address
             "UPDATE attempt SET intent = intent || jsonb_build_object('asset',"
             f" (SELECT contract FROM currency WHERE id = '{USDC}')) WHERE order_id = '{asset}'",
         )
@@ -190,6 +195,27 @@ async def test_rows_edited_by_hand_are_not_what_was_signed(
         async with b.desk.world.owner.unit_of_work(CROSS_TENANT) as session:
             held = {each.currency_id: each.cause for each in await holds.everywhere(session)}
         assert held == {ETH: "drift", USDC: "drift"}
+
+
+def test_a_contract_is_itself_in_either_spelling() -> None:
+    """Our rows keep it as configured, with the checksum of EIP-55; the journal in lower case."""
+    configured = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
+    intent = EthereumIntent(
+        "wdr_1", NETWORK, configured, DESTINATION, "5", 1, 0, 60_000, "2", "1"
+    )
+    journal = networks.normal(intent)
+    assert journal != intent
+    fields = msgspec.to_builtins(intent)
+    signed = Remembered(journal, Signed("00", "0x1", "0xhot", 1))
+    assert compared(signed, Row("wdr_1", "0xhot", fields, b"\0", 1)) is None
+    other = compared(signed, Row("wdr_1", "0xhot", fields | {"units": "6"}, b"\0", 1))
+    assert other is not None
+    assert other.reason == f"{DIFFERS}: intent"
+    assert other.assets == {configured.lower()}
+    elsewhere = fields | {"asset": "0x" + "b0" * 20}
+    assert compared(signed, Row("wdr_1", "0xhot", elsewhere, b"\0", 1)) is not None
+    alone = ours_alone("0x1", "wdr_1", fields, NO_NUMBER)
+    assert alone.assets == {configured.lower()}
 
 
 async def test_a_row_that_nothing_signed_explains_no_theft(

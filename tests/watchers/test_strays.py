@@ -15,9 +15,11 @@ from tests.fakes.network import FakeReader
 from tests.watchers.world import DUE_UNITS, World, currency_row, world
 from watchers.network import Block, BlockRef, Transfer
 from watchers.scan.ration import (
-    ASSETS_PER_DAY,
+    LARGER_PER_DAY,
     ROWS_PER_DAY,
+    ROWS_PER_PLACE,
     THE_REST,
+    UNLISTED_PER_PLACE,
     Count,
     Place,
     Ration,
@@ -182,12 +184,12 @@ async def test_a_flood_of_one_token_hides_no_other_token(database: FreshDatabase
         await w.scan()
         other = "0x" + "da" * 20
         w.chain.state.add(w.chain.payer, other, 1_000)
-        tx_hash = await w.pay(w.assigned, 1_000, other)
+        tx_hash = await w.pay(w.assigned, 1, other)
         assert [
             (stray.tx_hash, stray.units)
             for stray in await rows(w, Stray)
             if stray.asset == other
-        ] == [(tx_hash, 1_000)]
+        ] == [(tx_hash, 1)]
 
 
 async def test_grains_of_the_same_token_hide_no_sum(database: FreshDatabase) -> None:
@@ -202,6 +204,30 @@ async def test_grains_of_the_same_token_hide_no_sum(database: FreshDatabase) -> 
         [day] = await rows(w, StrayDay)
         assert (day.kept, day.largest_units) == (ROWS_PER_DAY + 2, 1_000)
         assert (day.dropped, day.dropped_units) == (2, 16)
+
+
+async def test_at_a_full_address_a_listed_asset_has_its_row(database: FreshDatabase) -> None:
+    """What strangers filled an address with leaves room for tokens of the network."""
+    async with world(database) as w:
+        await w.pay(w.assigned, 1, JUNK)
+        [today] = await rows(w, StrayDay)
+        full = StrayDay(
+            network_id=today.network_id, address=w.assigned, day=today.day, asset="spam",
+            kept=UNLISTED_PER_PLACE - 1, largest_units=1, dropped=0, dropped_units=0,
+        )  # fmt: skip
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            session.add(full)
+        token = w.chain.token
+        w.chain.submit([Move(w.assigned, 2, JUNK), Move(w.assigned, 3, token, kind="account")])
+        await w.chain.mine()
+        await w.scan()
+        assert {(stray.asset, stray.units) for stray in await rows(w, Stray)} == {
+            (JUNK, 1),
+            (token, 3),
+        }
+        days = {day.asset: (day.kept, day.dropped_units) for day in await rows(w, StrayDay)}
+        del days["spam"]
+        assert days == {JUNK: (1, 2), token: (1, 0)}
 
 
 AT = datetime(2026, 1, 1, 23, 59, tzinfo=UTC)
@@ -223,16 +249,55 @@ def test_the_ration_counts_what_is_there() -> None:
     """Rows of before count; what is dropped is counted per address, day and asset."""
     before = {Ration(TODAY, "x"): Count(rows=ROWS_PER_DAY - 1, largest=5)}
     seen = sightings((0, "x", 1), (0, "x", 9), (1, "x", 1), (0, "y", 1))
-    chosen, added = rationed(seen, before, {TODAY: 1})
+    chosen, added = rationed(seen, before, {TODAY: ROWS_PER_DAY - 1}, set())
     assert [transfer.tx_hash for _, transfer in chosen] == ["t0", "t2", "t3"]
     assert added[Ration(TODAY, "x")] == Count(1, 1, 1, 9)
     assert added[Ration(TODAY, "y")] == Count(1, 1)
 
 
-def test_more_assets_than_are_told_apart_are_one_number() -> None:
-    """Contracts without end cost their sender their making, and us no row each."""
-    seen = sightings((0, "new", 7), (0, "known", 1), (0, "newer", 2**256 - 1))
-    before = {Ration(TODAY, "known"): Count(1, 1)}
-    chosen, added = rationed(seen, before, {TODAY: ASSETS_PER_DAY})
-    assert [transfer.asset for _, transfer in chosen] == ["known"]
-    assert added[Ration(TODAY, THE_REST)] == Count(dropped=2, dropped_units=2**256 + 6)
+def kept(*floods: list[tuple[int, str, int]], before: int = 0) -> Counter[str]:
+    """Return how many rows each asset gets of these, one after the other; `listed` is listed."""
+    seen = sightings(*[move for flood in floods for move in flood])
+    chosen, added = rationed(seen, {}, {TODAY: before}, {"listed"})
+    assert len(chosen) + sum(each.dropped for each in added.values()) == len(seen)
+    everything = sum(transfer.units for _, transfer in seen)
+    rows = sum(transfer.units for _, transfer in chosen)
+    assert rows + sum(each.dropped_units for each in added.values()) == everything
+    return Counter(transfer.asset for _, transfer in chosen)
+
+
+def doubling(asset: str, times: int) -> list[tuple[int, str, int]]:
+    """Return amounts of an asset each of which is twice the one before it."""
+    return [(0, asset, 2**power) for power in range(times)]
+
+
+def test_amounts_that_double_have_an_end() -> None:
+    """A token of one's own costs nothing in any amount."""
+    assert kept(doubling("x", 256), doubling("y", 1)) == {
+        "x": ROWS_PER_DAY + LARGER_PER_DAY,
+        "y": 1,
+    }
+
+
+def test_many_tokens_in_many_amounts_leave_room_for_what_is_worth_something() -> None:
+    """Few tokens leave room for others, many for listed ones, and these have a ceiling, too."""
+    few = [move for token in range(60) for move in doubling(f"t{token}", 60)]
+    other, listed = [(0, "other", 5)], doubling("listed", 1)
+    rows = kept(few, other, listed)
+    # Those that come when further rows are over still have their first.
+    assert (rows.total(), min(rows.values()), len(rows)) == (1_037, 1, 62)
+    many = [(0, f"u{token}", 1) for token in range(3_000)]
+    rows = kept(few, many, other, listed)
+    assert (rows.total(), rows["other"], rows["listed"]) == (UNLISTED_PER_PLACE + 1, 0, 1)
+    assert kept(listed * 9, before=ROWS_PER_PLACE - 3) == {"listed": 3}
+
+
+def test_tokens_without_end_are_one_number() -> None:
+    """Contracts cost their sender their making, and us no row each; a listed one is told apart."""
+    seen = sightings((0, "new", 7), (0, "listed", 1), (0, "newer", 2**256 - 1))
+    chosen, added = rationed(seen, {}, {TODAY: ROWS_PER_PLACE}, {"listed"})
+    assert chosen == []
+    assert added == {
+        Ration(TODAY, THE_REST): Count(dropped=2, dropped_units=2**256 + 6),
+        Ration(TODAY, "listed"): Count(dropped=1, dropped_units=1),
+    }

@@ -1,7 +1,7 @@
 """Says of destinations that merchants ask about whether they can receive, within the asker's patience.
 
-What the node does not say in time is None: the request is then accepted, and the payer's own
-simulation refuses before anything is signed.
+What the node does not say in time is None: the request is then refused for now (503), unless the
+operator takes withdrawals unchecked; the payer's own simulation stands in front of every signature.
 """
 
 import asyncio
@@ -19,8 +19,11 @@ from watchers.network import Incomplete, NodeUnavailable
 from watchers.payer import hot_address
 
 PATIENCE_SECONDS = 1.5
-"""Less than the two seconds of whoever asks."""
+"""Less than the two seconds of whoever asks; each destination of a question adds to both."""
+MORE_SECONDS = 0.1
+MOST_SECONDS = 12.0
 AT_ONCE = 8
+"""Of one question."""
 PAYMENTS_MAX = 100
 
 
@@ -53,7 +56,9 @@ class Destinations:
         turns = asyncio.Semaphore(AT_ONCE)
         tasks = [asyncio.create_task(self._look(each, turns)) for each in prospects]
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=self.patience_seconds)
+            _, late = await asyncio.wait(
+                tasks, timeout=patience(len(tasks), self.patience_seconds)
+            )
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -79,6 +84,11 @@ class Destinations:
         asset = asset_of(currency)
         units = int(asked.units)
         return Prospect(asset, currency.decimals, asked.to, units, source)
+
+
+def patience(count: int, seconds: float = PATIENCE_SECONDS) -> float:
+    """Return how long a question about so many destinations may take."""
+    return min(seconds + MORE_SECONDS * count, MOST_SECONDS)
 
 
 def _told(task: asyncio.Task[Finding | None]) -> dict[str, Any] | None:

@@ -1,11 +1,11 @@
 """Answers what the API asks of this network: woken by LISTEN, a request row in, an answer out.
 
-A question waits two seconds at most for its answer, so it is answered at once and beside the
-other loops. One that has expired is nobody's any more.
+A question waits seconds for its answer, so it is answered at once, beside the other loops and
+beside other questions: a slow one holds up nobody. One that has expired is nobody's any more.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from watchers.desk.destinations import Destinations
 from watchers.explain.answer import document
 from watchers.explain.explainer import Explainer
 
-AT_ONCE = 4
+AT_ONCE = 16
 """Questions answered side by side; more wait, and what has waited too long is dropped."""
 LOOK_SECONDS = 5.0
 """How often is looked without a wake-up, for one that got lost."""
@@ -39,20 +39,31 @@ class Answers:
         """Answer until the database's connection breaks, which is a `ConnectionError`."""
         try:
             async with self.database.listening(ASKED) as driver:
-                while True:
-                    while await self.round():
-                        continue
-                    await _woken(driver, self.network)
+                await self._serve(driver)
         except psycopg.OperationalError as broken:
             raise ConnectionError(f"listening for questions: {broken}") from broken
 
-    async def round(self) -> bool:
-        """Answer what is open; return whether there was anything."""
-        questions = await self._open()
-        await asyncio.gather(*(self._settle(question) for question in questions))
-        return bool(questions)
+    async def _serve(self, driver: psycopg.AsyncConnection[Any]) -> None:
+        """Begin what is open whenever a question is put or an answer makes room."""
+        woken = asyncio.create_task(_woken(driver, self.network))
+        busy: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for question in await self.waiting(busy):
+                    busy[question.id] = asyncio.create_task(self._settle(question))
+                await asyncio.wait({woken, *busy.values()}, return_when=asyncio.FIRST_COMPLETED)
+                for question_id in [each for each, task in busy.items() if task.done()]:
+                    busy.pop(question_id).result()
+                if woken.done():
+                    woken.result()
+                    woken = asyncio.create_task(_woken(driver, self.network))
+        finally:
+            for task in (woken, *busy.values()):
+                task.cancel()
+            await asyncio.gather(woken, *busy.values(), return_exceptions=True)
 
-    async def _open(self) -> Sequence[Question]:
+    async def waiting(self, busy: Collection[str] = ()) -> Sequence[Question]:
+        """Return the open questions that there is room for beside the `busy` ones."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await session.execute(
                 delete(Question).where(
@@ -65,9 +76,10 @@ class Answers:
                     Question.network_id == self.network,
                     Question.answer.is_(None),
                     Question.expires_at > func.now(),
+                    Question.id.not_in(list(busy)),
                 )
                 .order_by(Question.asked_at)
-                .limit(AT_ONCE)
+                .limit(AT_ONCE - len(busy))
             )
             return (await session.scalars(query)).all()
 

@@ -77,8 +77,13 @@ async def _carry_out(session: AsyncSession, told: Displacement, moment: Moment) 
     await settler.replace(session, told.order_id, moment)
     reason = None if told.paid else DISPLACED.format(tx_hash=told.tx_hash)
     end = End("succeeded" if told.paid else "failed", reason=reason)
+    withdrawal = None
+    if first.withdrawal_id is not None:
+        withdrawal = await session.get_one(Withdrawal, first.withdrawal_id)
+    if withdrawal is not None and told.paid:
+        withdrawal.tx_hash = told.tx_hash  # its event tells what paid it
     await (await keeper_of(session, first)).ended(session, first, end, moment)
-    await _record(session, told, first, moment)
+    await _record(session, told, first, withdrawal, moment)
     await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
@@ -106,8 +111,9 @@ async def _displaced(session: AsyncSession, told: Displacement) -> Attempt:
         raise NotSettled(f"{told.order_id}: it does not wait for a nonce of its own")
     if any(each.state not in {"signed", "prepared"} for each in order):
         raise NotSettled(f"{told.order_id}: one of its transactions stands in a block")
-    if told.tx_hash in {each.tx_hash for each in order}:
-        raise NotSettled(f"{told.order_id}: that transaction is its own")
+    own = select(Attempt.order_id).filter_by(network_id=told.network, tx_hash=told.tx_hash)
+    if (owner := await session.scalar(own.limit(1))) is not None:
+        raise NotSettled(f"{told.order_id}: that transaction is our own, of {owner}")
     if (placed.sender, placed.nonce) != (first.sender, first.nonce):
         raise NotSettled(
             f"{told.order_id}: takes nonce {first.nonce} of {first.sender}, "
@@ -131,14 +137,13 @@ async def _require_final(session: AsyncSession, told: Displacement) -> None:
 
 
 async def _record(
-    session: AsyncSession, told: Displacement, first: Attempt, moment: Moment
+    session: AsyncSession,
+    told: Displacement,
+    first: Attempt,
+    withdrawal: Withdrawal | None,
+    moment: Moment,
 ) -> None:
-    """Write it into the audit log; a payment's hash is that of the transaction that made it."""
-    withdrawal = None
-    if first.withdrawal_id is not None:
-        withdrawal = await session.get_one(Withdrawal, first.withdrawal_id)
-    if withdrawal is not None and told.paid:
-        withdrawal.tx_hash = told.tx_hash
+    """Write it into the audit log."""
     await audit.record(
         session,
         Actor(f"operator:{told.person}", None, frozenset(), livemode=False),

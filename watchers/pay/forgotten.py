@@ -152,7 +152,7 @@ async def _of_the_house(session: AsyncSession, found: Found) -> str:
         return "refill" if source == "gas" else "sweep"
     wallet = select(ApplicationWallet.purpose).where(
         ApplicationWallet.network_id == found.network,
-        ApplicationWallet.address == asset_key(str(intent["to"])),
+        ApplicationWallet.address == asset_key(str(intent.get("to"))),
     )
     return BY_WALLET.get(await session.scalar(wallet) or "", LOST)
 

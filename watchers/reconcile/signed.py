@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from keystore.api import Intent, Remembered, SolanaSweepIntent
+from watchers.chain import asset_key
 from watchers.network import NATIVE
 
 NO_ROW = "the keystore signed it and no row of ours knows it"
@@ -53,7 +54,7 @@ def compared(payment: Remembered, row: Row | None) -> Finding | None:
     reason = NO_ROW if row is None else _difference(payment, row)
     if reason is None:
         return None
-    intents = [payment.intent]
+    intents = [_spelled(payment.intent)]
     known = None if row is None else understood(row.intent)
     if known is not None:
         intents.append(known)
@@ -82,7 +83,7 @@ def _difference(payment: Remembered, row: Row) -> str | None:
         "number": row.number in (None, signed.number),  # without one it is in `ours_alone`
         "order": row.order_id == payment.intent.withdrawal_id,
         "sender": row.sender == signed.sender,
-        "intent": understood(row.intent) == payment.intent,
+        "intent": understood(row.intent) == _spelled(payment.intent),
         "bytes": row.raw == bytes.fromhex(signed.raw),
     }
     wrong = [name for name, agrees in same.items() if not agrees]
@@ -90,12 +91,23 @@ def _difference(payment: Remembered, row: Row) -> str | None:
 
 
 def understood(fields: Mapping[str, Any]) -> Intent | None:
-    """Return a stored intent as the keystore reads it; None where it is none."""
+    """Return a stored intent as the keystore reads it, `_spelled`; None where it is none."""
     try:
         found: Intent = msgspec.convert(dict(fields), Intent)
     except msgspec.ValidationError:
         return None
-    return found
+    return _spelled(found)
+
+
+def _spelled(intent: Intent) -> Intent:
+    """Return an intent with its addresses as blocks name them.
+
+    Our rows keep a contract as it is configured, on EVM chains mostly with the checksum of
+    EIP-55; the journal keeps it in lower case.
+    """
+    names = [name for name in ("asset", "to") if hasattr(intent, name)]
+    spelled = {name: asset_key(getattr(intent, name)) for name in names}
+    return msgspec.structs.replace(intent, **spelled)
 
 
 def amount(intent: Intent | None) -> int:

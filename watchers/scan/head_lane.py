@@ -125,7 +125,8 @@ async def record(
     beside = strays.found(run, track.book, hashes)
     for block, stray in beside:
         proved_hits(block, [stray])
-    await strays.record(session, network, beside, desk.moment)
+    listed = {each.contract for each in track.currencies if each.contract is not None}
+    await strays.record(session, network, beside, listed, desk.moment)
     for block in run:
         for tx_hash in [each for each in own if each in block.outcomes]:
             proved_outcome(block, block.outcomes[tx_hash])

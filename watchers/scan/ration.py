@@ -3,9 +3,15 @@
 Anybody can send worthless tokens to any address, so rows are rationed by address, day of block
 time and asset: what floods an address with one token hides no other one. A transfer of at least
 twice what has a row gets one beyond the ration, so that the same token in grains hides no sum.
+
+Tokens cost nothing to make either, so an address has a ceiling. The last rows below it are for
+the network's own assets, which are worth something, and those before them for tokens that have
+no row yet: many tokens in many amounts leave room for one more.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date
 from typing import NamedTuple
@@ -14,10 +20,16 @@ from watchers.network import Block, Transfer
 
 ROWS_PER_DAY = 20
 """Rows that one asset may have at one address per day; what is far larger comes on top."""
-ASSETS_PER_DAY = 1_000
-"""Assets that are told apart at one address per day; of the rest there is one number."""
+LARGER_PER_DAY = 20
+"""Rows that come on top, each for at least twice the largest amount before it."""
+ROWS_PER_PLACE = 2_000
+"""Rows that one address may have per day, whatever comes."""
+UNLISTED_PER_PLACE = 1_500
+"""With so many there is room for listed assets alone."""
+REPEATED_PER_PLACE = 1_000
+"""With so many an unlisted asset gets its first row alone."""
 THE_REST = ""
-"""The asset under which it stands."""
+"""The asset under which unlisted ones without any row are one number."""
 
 Sighting = tuple[Block, Transfer]
 
@@ -47,7 +59,8 @@ class Count:
 
     def takes(self, units: int) -> bool:
         """Tell whether a stray of so many units gets a row."""
-        return self.rows < ROWS_PER_DAY or units >= 2 * self.largest
+        larger = self.rows < ROWS_PER_DAY + LARGER_PER_DAY and units >= 2 * self.largest
+        return self.rows < ROWS_PER_DAY or larger
 
     def keep(self, units: int) -> None:
         """Count one that has a row."""
@@ -66,28 +79,40 @@ def ration_of(sighting: Sighting) -> Ration:
 
 
 def rationed(
-    sightings: Iterable[Sighting], before: Mapping[Ration, Count], assets: Mapping[Place, int]
+    sightings: Iterable[Sighting],
+    before: Mapping[Ration, Count],
+    rows: Mapping[Place, int],
+    listed: AbstractSet[str],
 ) -> tuple[list[Sighting], dict[Ration, Count]]:
     """Choose the sightings that get a row; return them, and what these sightings add.
 
-    `before` is what stands already of their rations, `assets` how many of each place there are.
+    `before` is what stands already of their rations, `rows` how many each place has, `listed` the
+    assets of the network.
     """
     chosen: list[Sighting] = []
     standing = {ration: Count(each.rows, each.largest) for ration, each in before.items()}
-    told_apart = dict(assets)
+    taken = Counter(rows)
     added: dict[Ration, Count] = {}
     for sighting in sightings:
         ration, units = ration_of(sighting), sighting[1].units
-        if ration not in standing:
-            if told_apart.get(ration.place, 0) >= ASSETS_PER_DAY:
-                added.setdefault(Ration(ration.place, THE_REST), Count()).drop(units)
-                continue
-            told_apart[ration.place] = told_apart.get(ration.place, 0) + 1
-        count, new = standing.setdefault(ration, Count()), added.setdefault(ration, Count())
-        if count.takes(units):
+        known, count = ration.asset in listed, standing.get(ration, Count())
+        if count.takes(units) and taken[ration.place] < ceiling(
+            listed=known, first=not count.rows
+        ):
             count.keep(units)
-            new.keep(units)
+            standing[ration] = count
+            taken[ration.place] += 1
+            added.setdefault(ration, Count()).keep(units)
             chosen.append(sighting)
         else:
-            new.drop(units)
+            apart = known or ration in standing
+            told = ration if apart else Ration(ration.place, THE_REST)
+            added.setdefault(told, Count()).drop(units)
     return chosen, added
+
+
+def ceiling(*, listed: bool, first: bool) -> int:
+    """Return how many rows a place may have before an asset's row, its first or a further one."""
+    if listed:
+        return ROWS_PER_PLACE
+    return UNLISTED_PER_PLACE if first else REPEATED_PER_PLACE

@@ -36,11 +36,15 @@ def found(blocks: Sequence[Block], book: AddressBook, own: frozenset[str]) -> li
 
 
 async def record(
-    session: AsyncSession, network: str, sightings: Sequence[Sighting], moment: Moment
+    session: AsyncSession,
+    network: str,
+    sightings: Sequence[Sighting],
+    listed: AbstractSet[str],
+    moment: Moment,
 ) -> None:
     """Write these strays; one that is known already and not final moves to where it stands now.
 
-    However many are new, they take the same few statements.
+    `listed` are the network's own assets. However many are new, they take the same few statements.
     """
     ours = await _ours(session, network, {transfer.recipient for _, transfer in sightings})
     sightings = [sighting for sighting in sightings if sighting[1].recipient in ours]
@@ -51,13 +55,14 @@ async def record(
     fresh = {identity(s[1]): s for s in sightings if identity(s[1]) not in known}
     rations = set(map(ration_of, fresh.values()))
     before = await _counted(session, network, rations)
-    assets = await _told_apart(session, network, {ration.place for ration in rations})
-    chosen, added = rationed(fresh.values(), before, assets)
+    rows = await _rows(session, network, {ration.place for ration in rations})
+    chosen, added = rationed(fresh.values(), before, rows, listed)
     if again:
         await _move(session, network, again)
     if chosen:
-        rows = [_row(network, sighting, moment) for sighting in chosen]
-        await session.execute(insert(Stray), rows)
+        await session.execute(
+            insert(Stray), [_row(network, sighting, moment) for sighting in chosen]
+        )
     await _count(session, network, added)
 
 
@@ -118,12 +123,12 @@ async def _counted(
     }
 
 
-async def _told_apart(
+async def _rows(
     session: AsyncSession, network: str, places: AbstractSet[Place]
 ) -> dict[Place, int]:
-    """Return how many assets came to these places so far."""
+    """Return how many strays of these places have a row so far."""
     key = (StrayDay.address, StrayDay.day)
-    query = select(*key, func.count()).where(
+    query = select(*key, func.sum(StrayDay.kept)).where(
         StrayDay.network_id == network, tuple_(*key).in_(places)
     )
     rows = (await session.execute(query.group_by(*key))).tuples()

@@ -39,12 +39,19 @@ async def test_a_merchant_reads_who_changed_what_from_where(people: People) -> N
         ({"created[lt]": newest["created_at"]}, [oldest]),
     ):
         assert (await log(people, key, **wanted))["data"] == found, wanted
+    await people.call(
+        "PATCH", f"/v1/merchants/{merchant_id}", await people.key(None), json={"name": "Newer"}
+    )
+    [house, *_] = (await log(people, key))["data"]
+    assert (house["after"], house["address"]) == ({"name": "Newer"}, None)
     theirs = await log(people, stranger)
     assert merchant_id not in str(theirs)
     assert len(theirs["data"]) == 1
     operator = await people.key(None)
     path = f"/v1/merchants/{merchant_id}/audit_log"
-    assert (await log(people, operator, path))["data"] == [newest, oldest]
+    shown = (await log(people, operator, path))["data"]
+    assert (shown[0]["address"], shown[1]) == ("127.0.0.1", newest)
+    assert [each["id"] for each in shown] == [house["id"], newest["id"], oldest["id"]]
     assert (await people.call("GET", path, key)).status_code == 403
     nobody = await people.call("GET", "/v1/merchants/mer_nobody/audit_log", operator)
     assert nobody.status_code == 404

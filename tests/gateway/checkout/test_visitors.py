@@ -59,6 +59,13 @@ async def test_too_many_visits_are_told_with_a_time_to_come_again(shop: Shop) ->
             assert (page.status_code, "wait a little" in page.text) == (429, True)
             status = await payer.get("/i/inv_nobody/status")
             assert (status.status_code, status.json()["code"]) == (429, "rate_limited")
-            for answer in (page, status):
+            events = await payer.get(f"/i/{invoice['id']}/events")
+            assert (events.status_code, events.json()["code"]) == (429, "rate_limited")
+            for answer in (page, status, events):
                 assert 0 < int(answer.headers["retry-after"]) <= 60
+            # Another site's page reads no header that is not named for it.
+            for answer in (status, events):
+                assert answer.headers["access-control-allow-origin"] == "*"
+                assert answer.headers["access-control-expose-headers"] == "Retry-After"
+            assert "access-control-allow-origin" not in page.headers
         assert (await limited.call("GET", f"/i/{invoice['id']}")).status_code == 200

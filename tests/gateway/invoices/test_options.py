@@ -81,6 +81,10 @@ def test_money_that_costs_nothing_is_not_asked_for_on_a_chain_where_it_does() ->
     """Trust Wallet knows main networks alone; a local copy may have the identity of one."""
     for family in IDENTITIES:
         assert "trust" not in _links(family, test=True)
+    for copied in ("1", "56", "8453"):
+        assert _links("ethereum", identity=copied, test=True) == {}
+        assert "metamask" in _links("ethereum", identity=copied)
+    assert list(_links("ethereum", identity="11155111", test=True)) == ["metamask"]
     assert "trust" not in _links("ethereum", identity="11155111")
 
 

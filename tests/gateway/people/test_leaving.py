@@ -197,6 +197,8 @@ async def test_the_house_invites_the_first_one_of_a_team_and_nobody_beside(
     user = f"/v1/merchants/{merchant_id}/users/{(await people.me(owner))['id']}"
     await people.call("PATCH", user, admin, json={"status": "suspended"})
     assert "suspended" in (await people.letters("owner@shop.example"))[-1]
+    assert (await people.call("POST", path, admin, json=body)).status_code == 409
+    assert (await people.call("DELETE", user, admin)).status_code == 200
     assert (await people.call("POST", path, admin, json=body)).status_code == 201
 
 

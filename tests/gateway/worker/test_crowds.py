@@ -74,3 +74,56 @@ async def test_a_long_line_of_one_subject_lets_others_through(
             await eventually(all_are(w, "succeeded"))
         assert [each for each in shop.ids() if each != other] == line
         assert shop.ids().index(other) < 30
+
+
+# So many lines of so many, all retried hours ago; of each the youngest became due first.
+_OLD = """
+WITH e AS (
+    INSERT INTO event (id, merchant_id, type, subject, sequence, livemode, api_version, data, at)
+    SELECT 'evt_' || n || '_' || q, 'mer_1', 'invoice.settled', 'inv_' || n, q, false, '1', '{}', now()
+    FROM generate_series(1, :lines) n, generate_series(1, :length) q RETURNING id, subject, sequence)
+INSERT INTO webhook_delivery (id, merchant_id, endpoint_id, event_id, subject, sequence, status, attempts,
+                              next_attempt_at, created_at)
+SELECT 'whd_' || id, 'mer_1', 'whe_1', id, subject, sequence, 'retrying', 3,
+    :at - interval '1 h' - sequence * :older * interval '1 s', :at - interval '3 h'
+FROM e
+"""
+
+
+async def test_old_heads_that_are_due_come_before_their_followers(
+    database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose followers became due first: no head stays outside the window, nor anything made later."""
+    monkeypatch.setattr(leases, "WINDOW", 8)
+    monkeypatch.setattr("gateway.worker.CROWD_SECONDS", 0.01)
+    async with world(database) as w, receiving() as shop:
+        await w.endpoint(shop.url)
+        await w.execute(_OLD, at=w.clock().at, lines=20, length=2, older=60)
+        await w.emit("inv_new")
+        async with w.working():
+            await eventually(all_are(w, "succeeded"))
+        heads = [shop.ids().index(f"evt_{n}_1") for n in range(1, 21)]
+        assert heads == [
+            min(shop.ids().index(f"evt_{n}_{q}") for q in (1, 2)) for n in range(1, 21)
+        ]
+
+
+async def test_an_old_line_that_is_put_off_loses_nothing(
+    database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only makes room does not sleep until a retry: the younger ones may not pass it."""
+    monkeypatch.setattr(leases, "WINDOW", 8)
+    monkeypatch.setattr(crowds, "LINE_MAX", 4)
+    monkeypatch.setattr(crowds, "BATCH", 16)
+    monkeypatch.setattr("gateway.worker.CROWD_SECONDS", 0.01)
+    async with world(database) as w, receiving() as shop:
+        await w.endpoint(shop.url)
+        await w.execute(_OLD, at=w.clock().at, lines=1, length=60, older=-1)
+        async with w.working():
+            await eventually(all_are(w, "succeeded"))
+        assert shop.ids() == [f"evt_1_{q}" for q in range(1, 61)]
+
+
+def test_a_crowd_puts_off_by_less_than_what_counts_as_a_retry() -> None:
+    """The last of a batch, at its line's end."""
+    assert crowds.BATCH * crowds.TURN < leases.SOON

@@ -57,7 +57,7 @@ async def test_a_backlog_costs_a_lease_nothing(database: FreshDatabase) -> None:
 
 async def _plan_of_a_lease(worker: Database, at: datetime) -> dict[str, Any]:
     values = {
-        "at": at, "until": at + timedelta(seconds=25), "passable": at, "rooms": '{"whe_1": 4}',
+        "at": at, "until": at + timedelta(seconds=25), "passable": at, "soon": at, "rooms": '{"whe_1": 4}',
         "each": 2, "merchant_rooms": "{}", "per_merchant": 128, "wanted": 64,
         "window": leases.WINDOW,
     }  # fmt: skip
