@@ -83,6 +83,7 @@ async def test_case_18_a_beacon_withdrawal_to_an_invoice_is_credited_in_wei(
         def withdrawn(block: Mapping[str, Any] | None) -> None:
             if isinstance(block, dict) and block["number"] == hex(height):
                 block["withdrawals"] = [withdrawal]
+                block["withdrawalsRoot"] = "0x" + "5a" * 32  # of a list that is not empty
 
         proxy.edits = {BLOCK: of_document(withdrawn)}
         proxy.plan = always(Fault.EDITED, BLOCK)

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select, text
 
+from devnet.system.waiting import until
 from gateway.catalog.troubles import Troubles
 from gateway.db import CROSS_TENANT
 from gateway.models import AuditLog, SignatureDrift, SignatureMark
@@ -154,8 +155,13 @@ async def test_a_signature_that_no_row_knows_pauses_its_asset_until_the_row_is_b
         await b.edit("INSERT INTO attempt SELECT * FROM aside")
         assert await b.look() == []
         assert await b.conclude() == []
-        await b.desk.payouts.round()
-        assert (await b.desk.withdrawal(waiting)).status == "broadcast"
+
+        async def sent() -> bool | None:
+            await b.desk.payouts.round()
+            return (await b.desk.withdrawal(waiting)).status == "broadcast" or None
+
+        # What was refused waits some seconds for its next turn.
+        await until(sent, "the payout that waited")
 
 
 async def test_rows_edited_by_hand_are_not_what_was_signed(
