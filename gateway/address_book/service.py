@@ -6,7 +6,6 @@ again stays closed for as long.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,7 +18,7 @@ from gateway.address_book.documents import (
     settings_document,
 )
 from gateway.address_book.payable import payable
-from gateway.audit.service import record
+from gateway.audit.noting import Noting
 from gateway.catalog.repository import networks
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Invalid
@@ -28,7 +27,7 @@ from gateway.models import AddressBookEntry, Network, WithdrawalSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class Book(Noting):
     """What every use case needs: the transaction, who acts, the moment, the cool-down."""
 
     session: AsyncSession
@@ -69,7 +68,7 @@ async def add_entry(
         raise Conflict("this address is in the book already", code="already_in_address_book")
     after = {"network": network, "address": stored, "label": label}
     after["usable_at"] = added.usable_at.isoformat()
-    await _note(book, "address_book.added", added.id, None, after)
+    await book.note("address_book.added", added.id, after)
     return entry_document(added, book.moment.at)
 
 
@@ -79,7 +78,7 @@ async def rename_entry(book: Book, entry_id: str, label: str) -> AddressBookEntr
     before = {"label": row.label}
     row.label = label
     await book.session.flush()
-    await _note(book, "address_book.renamed", row.id, before, {"label": label})
+    await book.note("address_book.renamed", row.id, {"label": label}, before=before)
     return entry_document(row, book.moment.at)
 
 
@@ -89,7 +88,7 @@ async def delete_entry(book: Book, entry_id: str) -> AddressBookEntryDocument:
     row.deleted_at = book.moment.at
     await book.session.flush()
     after = {"deleted_at": book.moment.at.isoformat()}
-    await _note(book, "address_book.deleted", row.id, {"deleted_at": None}, after)
+    await book.note("address_book.deleted", row.id, after, before={"deleted_at": None})
     return entry_document(row, book.moment.at)
 
 
@@ -119,7 +118,7 @@ async def restrict(book: Book, *, only: bool) -> WithdrawalSettingsDocument:
         .on_conflict_do_update(index_elements=["merchant_id", "livemode"], set_=values)
     )
     before, after = {"address_book_only": not only}, {"address_book_only": only}
-    await _note(book, "withdrawal_settings.changed", actor.tenant, before, after)
+    await book.note("withdrawal_settings.changed", actor.tenant, after, before=before)
     row = await repository.settings_of(
         session, actor.tenant, livemode=actor.livemode, lock=True
     )
@@ -171,18 +170,4 @@ def _shaped(book: Book, row: WithdrawalSettings | None) -> WithdrawalSettingsDoc
     actor = book.actor
     return settings_document(
         row, actor.tenant, book.moment.at, book.cooldown_hours, livemode=actor.livemode
-    )
-
-
-async def _note(
-    book: Book, action: str, subject: str, before: dict[str, Any] | None, after: dict[str, Any]
-) -> None:
-    await record(
-        book.session,
-        book.actor,
-        book.moment,
-        action=action,
-        subject=subject,
-        before=before,
-        after=after,
     )

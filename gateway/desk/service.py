@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.address_book.payable import payable
-from gateway.audit.service import record
+from gateway.audit.noting import Noting
 from gateway.db import acting_for
 from gateway.desk import repository
 from gateway.desk.documents import ResolutionDocument
@@ -24,7 +24,7 @@ from gateway.models import Currency, Deposit, Network, Resolution
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(Noting):
     """What every use case needs: the transaction, which operator acts, the moment."""
 
     session: AsyncSession
@@ -76,7 +76,7 @@ async def decide(
         raise Conflict(f"this request is {row.status}", code="resolution_not_open")
     before = {"status": "pending"}
     after = {"status": status, "deposit_id": row.deposit_id, "reason": reason}
-    await _note(case, f"resolution.{status}", row.id, after, before)
+    await case.note(f"resolution.{status}", row.id, after, before=before)
     row = await repository.resolution_of(session, resolution_id, livemode=actor.livemode)
     [document] = await repository.shaped(session, [row])
     return document
@@ -145,24 +145,6 @@ async def _requested(
         case.session, str(values["id"]), livemode=case.actor.livemode
     )
     after = {"deposit_id": deposit.id, **asked}
-    await _note(case, "resolution.requested", row.id, after, None)
+    await case.note("resolution.requested", row.id, after)
     [document] = await repository.shaped(case.session, [row])
     return document
-
-
-async def _note(
-    case: Case,
-    action: str,
-    subject: str,
-    after: Mapping[str, Any],
-    before: Mapping[str, Any] | None,
-) -> None:
-    await record(
-        case.session,
-        case.actor,
-        case.moment,
-        action=action,
-        subject=subject,
-        before=before,
-        after=after,
-    )

@@ -20,7 +20,7 @@ from gateway.payout_rules import repository
 from gateway.payout_rules.repository import Standing
 from gateway.withdrawals.moves import move
 from gateway.withdrawals.request import Origin, Payout, request_withdrawal
-from gateway.withdrawals.service import Gate, note
+from gateway.withdrawals.service import Gate
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 log = structlog.get_logger()
@@ -113,7 +113,7 @@ async def _approve(gate: Gate, withdrawal_id: str) -> None:
     row.approved_by, row.approved_at = gate.actor.key_id, gate.moment.at
     await move(gate.session, row, "approved", gate.moment)
     after = {"status": "approved", "approved_by": row.approved_by}
-    await note(gate, "withdrawal.approved", row.id, after, before={"status": "pending"})
+    await gate.note("withdrawal.approved", row.id, after, before={"status": "pending"})
 
 
 def _actor(rule: PayoutRule) -> Actor:

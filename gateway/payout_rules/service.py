@@ -13,7 +13,7 @@ from gateway.models import AddressBookEntry, Currency, PayoutRule
 from gateway.payout_rules.documents import PayoutRuleDocument, rule_document
 from gateway.payout_rules.repository import rule_of
 from gateway.withdrawals.request import method_of
-from gateway.withdrawals.service import Gate, note
+from gateway.withdrawals.service import Gate
 
 APPROVING = "withdrawals:approve"
 
@@ -43,7 +43,7 @@ async def create_rule(
     )
     if added is None:
         raise Conflict("this payment method has a rule already", code="rule_exists")
-    await note(gate, "payout_rule.created", added.id, _told(columns))
+    await gate.note("payout_rule.created", added.id, _told(columns))
     return await _shaped(gate, added, currency)
 
 
@@ -63,7 +63,7 @@ async def change_rule(
         row.updated_at = gate.moment.at
         row.reason = None
         await gate.session.flush()
-        await note(gate, "payout_rule.changed", row.id, _told(after), before=_told(before))
+        await gate.note("payout_rule.changed", row.id, _told(after), before=_told(before))
     return await _shaped(gate, row, currency)
 
 
@@ -73,7 +73,7 @@ async def delete_rule(gate: Gate, rule_id: str) -> PayoutRuleDocument:
     row.deleted_at = row.updated_at = gate.moment.at
     await gate.session.flush()
     after = {"deleted_at": gate.moment.at.isoformat()}
-    await note(gate, "payout_rule.deleted", row.id, after, before={"deleted_at": None})
+    await gate.note("payout_rule.deleted", row.id, after, before={"deleted_at": None})
     return await _shaped(gate, row, await gate.session.get_one(Currency, row.currency_id))
 
 

@@ -29,7 +29,7 @@ from gateway.models import Deposit, Invoice, InvoiceTimeline
 from gateway.withdrawals.destinations import Finding
 from gateway.withdrawals.documents import WithdrawalDocument
 from gateway.withdrawals.request import Origin, Payout, request_withdrawal
-from gateway.withdrawals.service import Gate, note
+from gateway.withdrawals.service import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def request_refund(
         )
     )
     after = {"withdrawal": made.id, "kind": wanted.kind, "reason": wanted.reason}
-    await note(gate, "invoice.refund_requested", invoice.id, after)
+    await gate.note("invoice.refund_requested", invoice.id, after)
     return made
 
 

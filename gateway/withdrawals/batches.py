@@ -27,7 +27,7 @@ from gateway.withdrawals.destinations import (
 )
 from gateway.withdrawals.documents import WithdrawalDocument
 from gateway.withdrawals.request import Origin, Payout, request_withdrawal
-from gateway.withdrawals.service import Gate, note
+from gateway.withdrawals.service import Gate
 
 Act = Callable[[Gate, str], Awaitable[WithdrawalDocument]]
 
@@ -65,8 +65,8 @@ async def request_batch(
             placed = _placed(refusal, index)
             results.append(BatchResult(index=index, problem=item_problem(placed)))
     asked = sum(each.withdrawal is not None for each in results)
-    await note(
-        gate, "withdrawal_batch.created", batch.id, {"items": len(payouts), "asked": asked}
+    await gate.note(
+        "withdrawal_batch.created", batch.id, {"items": len(payouts), "asked": asked}
     )
     return batch_document(batch, results)
 

@@ -21,7 +21,7 @@ from gateway.withdrawals.destinations import Finding, Prospect, require_receiver
 from gateway.withdrawals.documents import WithdrawalDocument
 from gateway.withdrawals.moves import tell, tell_payer
 from gateway.withdrawals.repository import add_unless_referenced
-from gateway.withdrawals.service import Gate, note, shaped
+from gateway.withdrawals.service import Gate, shaped
 
 KEEPS_A_PART = (
     "the token keeps a part of every transfer: no payout of it would bring the amount"
@@ -84,7 +84,7 @@ async def request_withdrawal(
         "reference": payout.reference,
         "customer_id": payout.customer_id,
     }
-    await note(gate, "withdrawal.created", row.id, after)
+    await gate.note("withdrawal.created", row.id, after)
     return await shaped(session, row)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.accounts.repository import behind
 from gateway.address_book.service import require_listed
-from gateway.audit.service import record
+from gateway.audit.noting import Noting
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Forbidden
 from gateway.domain.moment import Moment
@@ -20,7 +20,7 @@ from gateway.withdrawals.repository import native_currency, withdrawal_of
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Noting):
     """What every use case needs: the transaction, who asks, the moment."""
 
     session: AsyncSession
@@ -89,7 +89,7 @@ async def _moved(
 ) -> WithdrawalDocument:
     before = {"status": row.status}
     await move(gate.session, row, status, gate.moment)
-    await note(gate, f"withdrawal.{status}", row.id, {"status": status, **after}, before=before)
+    await gate.note(f"withdrawal.{status}", row.id, {"status": status, **after}, before=before)
     return await shaped(gate.session, row)
 
 
@@ -97,23 +97,3 @@ async def shaped(session: AsyncSession, row: Withdrawal) -> WithdrawalDocument:
     """Return the row as the world sees it."""
     currency = await session.get_one(Currency, row.currency_id)
     return withdrawal_document(row, currency, await native_currency(session, row.network_id))
-
-
-async def note(
-    gate: Gate,
-    action: str,
-    subject: str,
-    after: Mapping[str, Any],
-    *,
-    before: Mapping[str, Any] | None = None,
-) -> None:
-    """Put a step of the actor on record."""
-    await record(
-        gate.session,
-        gate.actor,
-        gate.moment,
-        action=action,
-        subject=subject,
-        before=before,
-        after=after,
-    )
