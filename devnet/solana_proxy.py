@@ -18,6 +18,7 @@ from devnet.solana_corrections import (
     correct_transaction,
     priority_fee,
 )
+from devnet.solana_jumps import Jumps
 from devnet.solana_ledger import (
     COMMITMENTS,
     GENESIS_HASH,
@@ -47,6 +48,7 @@ class Proxy:
     methods: dict[str, Answer] = field(init=False)
 
     def __post_init__(self) -> None:
+        jumps = Jumps(self.upstream)
         self.methods = {
             "getBlock": self.block,
             "getBlockHeight": self.block_height,
@@ -63,6 +65,8 @@ class Proxy:
             "getSlot": self.slot,
             "getTransaction": self.transaction,
             "minimumLedgerSlot": self.first_block,
+            "sendTransaction": jumps.send,
+            "surfnet_timeTravel": jumps.time_travel,
         }
 
     async def follow(self, pause_s: float) -> None:

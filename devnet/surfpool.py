@@ -171,7 +171,7 @@ class SurfpoolChain:
     async def mine(self, blocks: int = 1) -> None:
         """Jump `blocks` slots ahead and wait until they are confirmed."""
         start = await self.rpc.call("getSlot", {"commitment": "processed"})
-        # A target that lies in the past when the call arrives is refused, and reached anyway.
+        # A target that lies too near when the call arrives is refused, and reached anyway.
         with contextlib.suppress(RpcFault):
             await self.rpc.call("surfnet_timeTravel", {"absoluteSlot": start + blocks})
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -148,8 +149,11 @@ async def test_no_transaction_is_lost_under_load_and_time_travel(chain: Surfpool
     to = await chain.fresh_address()
 
     async def jump() -> None:
-        for _ in range(5):
-            await chain.mine(10)
+        for ahead in (1, 2, 10) * 4:
+            now = await chain.rpc.call("getSlot", {"commitment": "processed"})
+            with contextlib.suppress(RpcFault):
+                await chain.rpc.call("surfnet_timeTravel", {"absoluteSlot": now + ahead})
+        await chain.mine(10)
 
     payments = asyncio.gather(*(chain.pay(to, SOL + n) for n in range(60)))
     signatures, _ = await asyncio.gather(payments, jump())
