@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.accounts.repository import are_one
 from gateway.address_book.payable import payable
 from gateway.audit.noting import Noting
 from gateway.db import acting_for
@@ -61,8 +62,8 @@ async def decide(
     """Approve or reject what another operator asked for."""
     session, actor = case.session, case.actor
     row = await repository.resolution_of(session, resolution_id, livemode=actor.livemode)
-    if row.requested_by == actor.key_id:
-        raise Forbidden("a key cannot decide about its own request", code="own_request")
+    if await are_one(session, actor.key_id, row.requested_by):
+        raise Forbidden("nobody decides about a request of their own", code="own_request")
     status = "approved" if approve else "rejected"
     ended = {} if approve else {"failure_reason": reason, "ended_at": case.moment.at}
     decided = await session.scalar(

@@ -12,7 +12,7 @@ from gateway.ledger.service import post
 from gateway.models import Currency, Withdrawal
 from gateway.webhooks.outbox import emit
 from gateway.withdrawals.documents import withdrawal_document
-from gateway.withdrawals.repository import native_currency
+from gateway.withdrawals.repository import held_units, native_currency
 
 TOLD = {
     "approved": "withdrawal.approved",
@@ -41,12 +41,11 @@ async def move(
     withdrawal.blocked_reason = None
     await session.flush()
     if status in RELEASED:
-        held = withdrawal.units + withdrawal.fee_units
         entry = posting.release(
             withdrawal.id,
             withdrawal.merchant_id,
             withdrawal.currency_id,
-            held,
+            await held_units(session, withdrawal.id),
             customer_id=withdrawal.customer_id,
         )
         await post(session, entry, moment)
@@ -55,15 +54,23 @@ async def move(
         await tell(session, withdrawal, TOLD[status], moment)
 
 
-async def complete(session: AsyncSession, withdrawal: Withdrawal, moment: Moment) -> None:
-    """Settle a payout that is final on chain."""
+async def complete(
+    session: AsyncSession, withdrawal: Withdrawal, paid_units: int, moment: Moment
+) -> None:
+    """Settle a payout that is final on chain: what was paid, and the rest of its hold as the fee.
+
+    Raises `Conflict` where more was paid than the ledger holds for it.
+    """
+    fee_units = await held_units(session, withdrawal.id) - paid_units
+    if fee_units < 0:
+        raise Conflict(f"the ledger holds {-fee_units} units less than {withdrawal.id} paid")
     withdrawal.completed_at = moment.at
     entry = posting.settle(
         withdrawal.id,
         withdrawal.merchant_id,
         withdrawal.currency_id,
-        withdrawal.units,
-        withdrawal.fee_units,
+        paid_units,
+        fee_units,
         customer_id=withdrawal.customer_id,
     )
     await post(session, entry, moment)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.models import Currency, Withdrawal
+from gateway.models import BalanceHistory, Currency, Journal, Withdrawal
 from gateway.paging import PageRequest, Slice, newest_first, sole
 
 FILTERS = {
@@ -99,3 +99,13 @@ async def native_currency(session: AsyncSession, network_id: str) -> Currency:
         Currency.network_id == network_id, Currency.contract.is_(None)
     )
     return (await session.scalars(query)).one()
+
+
+async def held_units(session: AsyncSession, withdrawal_id: str) -> int:
+    """Return what the ledger locked for a withdrawal, whatever its row says by now."""
+    query = (
+        select(func.coalesce(func.sum(BalanceHistory.delta_locked), 0))
+        .join(Journal, Journal.id == BalanceHistory.journal_id)
+        .where(Journal.kind == "hold", Journal.ref == withdrawal_id)
+    )
+    return int(await session.scalar(query) or 0)

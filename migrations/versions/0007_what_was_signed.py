@@ -27,6 +27,8 @@ PARTS = (
     "9_coverage",
     "9_webhooks",
     "10_finality",
+    "11_rules",
+    "12_behind",
 )
 TURN = "\n-- downgrade\n"
 

@@ -312,6 +312,43 @@ async def test_nobody_approves_his_own_request(database: FreshDatabase, kept: Ke
         assert await s.paid() == 0
 
 
+@pytest.mark.parametrize("asker", ["key_alice", "auto:pru_alice"])
+async def test_whoever_stands_behind_a_key_or_a_rule_asks_for_its_withdrawals(
+    database: FreshDatabase, kept: Kept, asker: str
+) -> None:
+    """The keystore knows people; a new key or rule of one of them is no second person."""
+    async with scene(database, kept) as s:
+        await s.desk.request(1)
+        for statement in (MADE_KEY, MADE_ENTRY, MADE_RULE):
+            await s.sql(statement)
+        rule = ", rule_id = 'pru_alice'" if asker.startswith("auto:") else ""
+        await s.edit("withdrawal", f"UPDATE withdrawal SET created_by = '{asker}'{rule}")
+        await s.round()
+        order_id = await s.newest()
+        code, said = await s.say(
+            "alice", "--order", order_id, "--yes", await s.digest(order_id)
+        )
+        assert (code, "four eyes" in said) == (1, True)
+        assert await s.sql("SELECT requested_by FROM approval_order") == [("usr_alice",)]
+
+
+MADE_KEY = (
+    "INSERT INTO api_key (id, merchant_id, name, prefix, key_hash, scopes, livemode, created_by,"
+    " created_at) VALUES ('key_alice', 'mer_1', 'a', 'p', 'h', '{}', false, 'usr_alice', now())"
+)
+MADE_ENTRY = (
+    "INSERT INTO address_book_entry (id, merchant_id, livemode, network_id, address, label,"
+    " created_by, created_at, usable_at) SELECT 'abe_1', 'mer_1', false, network_id, destination,"
+    " 'b', 'key_alice', now(), now() FROM withdrawal"
+)
+MADE_RULE = (
+    "INSERT INTO payout_rule (id, merchant_id, livemode, currency_id, entry_id, threshold_units,"
+    " keep_units, approval, period_minutes, enabled, created_by, created_at, updated_at) SELECT"
+    " 'pru_alice', 'mer_1', false, currency_id, 'abe_1', 2, 1, 'merchant', 60, false, 'key_alice',"
+    " now(), now() FROM withdrawal"
+)
+
+
 async def _slip_in(s: Scene, order_id: str, name: str, order: api.Order) -> None:
     """Write a proof past the API."""
     key = key_file.opened(key_file.read(s.kept.key(name)), b"")

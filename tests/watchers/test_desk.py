@@ -237,6 +237,19 @@ async def test_strays_and_what_is_not_final_cannot_be_resolved(
         assert answer.status_code == 404
 
 
+async def test_two_keys_of_one_operator_are_no_two_operators(database: FreshDatabase) -> None:
+    """Who asked with one key does not approve with another."""
+    async with bureau(database) as b:
+        w = b.world
+        await w.pay(w.free, 5)
+        [row] = await b.unattributed()
+        asked = (await b.ask(row["id"], "assign", merchant_id="mer_1")).json()
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(text("UPDATE api_key SET created_by = 'usr_alice'"))
+        own = await b.decide(b.bob, asked["id"], "approve")
+        assert (own.status_code, own.json()["code"]) == (403, "own_request")
+
+
 async def test_a_rejected_request_leaves_the_deposit_open(database: FreshDatabase) -> None:
     """Nothing moves, the reason is kept, and it may be asked anew; not twice at once."""
     async with bureau(database) as b:

@@ -183,7 +183,10 @@ class Claims:
         kinds = select(Journal.kind).where(
             Journal.ref == withdrawal.id, Journal.kind.in_(["hold", "release", "settle"])
         )
-        if set(await session.scalars(kinds)) != {"hold"}:
+        held = await withdrawals.held_units(session, withdrawal.id)
+        # Others' holds lie in the same wallet: an edited amount would be paid out of them.
+        right = held == withdrawal.units + withdrawal.fee_units
+        if not right or set(await session.scalars(kinds)) != {"hold"}:
             return "the ledger does not hold its amount: needs a person"
         if await of_order(session, withdrawal.id):
             return "a transaction was signed for it before: needs a person"

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.accounts.repository import behind
 from gateway.approvals import repository
 from gateway.approvals.credentials import ACTOR
 from gateway.audit.service import record
@@ -121,7 +122,7 @@ class Orders:
             units=withdrawal.units,
             fee_ceiling_units=to_units(self.settings.fee_ceiling, native.decimals),
             merchant_id=withdrawal.merchant_id,
-            requested_by=withdrawal.created_by,
+            requested_by=await behind(session, withdrawal.created_by),
             expires_ms=repository.milliseconds(moment.at + self.lifetime),
             created_at=moment.at,
         )

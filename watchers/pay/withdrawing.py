@@ -127,7 +127,7 @@ class WithdrawalKeeper(Keeper):
         if attempt.block_height is not None:
             withdrawal.network_fee_units = end.fee_units
         if end.fate == "succeeded":
-            await complete(session, withdrawal, moment)
+            await complete(session, withdrawal, int(attempt.intent["units"]), moment)
             return
         withdrawal.failure_reason = end.reason or (
             CANCELED if end.fate == "canceled" else FAILED
