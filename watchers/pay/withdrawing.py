@@ -14,10 +14,9 @@ from watchers.chain import asset_key, asset_of
 from watchers.pay import holds, keepers, pauses
 from watchers.pay.keepers import CANCEL, End, Keeper
 
-HOPELESS = frozenset(
-    {"bad_amount", "bad_asset", "bad_destination", "own_destination", "bad_field", "bad_range"}
-)
-"""Refusals that no time and no person changes."""
+HOPELESS = frozenset({"bad_amount", "bad_asset", "bad_destination", "own_destination"})
+"""Refusals of what was asked for, which no time and no person changes. Those of fees and fields are
+of what a node said, and the next one may say otherwise."""
 APPROVER = "keystore-journal"
 """Who approved a payment whose approval the database has forgotten: it was signed."""
 ROAD = {"pending": ("approved", "signing"), "approved": ("signing",), "signing": ()}

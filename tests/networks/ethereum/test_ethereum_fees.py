@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchers.network import Refused
+from watchers.network import Incomplete, Refused
 from watchers.networks.ethereum.fees import Fees, gas_limit_for, market_fees, within_ceiling
 
 WEI = st.integers(0, 10**15)
@@ -41,3 +41,21 @@ def test_gas_gets_a_fifth_more_unless_it_is_exact() -> None:
     assert gas_limit_for(21_000) == 21_000
     assert gas_limit_for(50_000) == 60_000
     assert gas_limit_for(50_001) == 60_002
+
+
+@pytest.mark.parametrize(
+    ("estimate", "data"),
+    [
+        (0, b""),
+        (100, b""),
+        (20_999, b""),
+        (21_000, b"\0\1"),
+        (21_019, b"\0\1"),
+        (30_000_000, b""),
+    ],
+)
+def test_an_estimate_that_cannot_be_true_is_no_answer(estimate: int, data: bytes) -> None:
+    """Too little can never land and holds up the nonce; too much the keystore never signs."""
+    with pytest.raises(Incomplete, match="estimates"):
+        gas_limit_for(estimate, data)
+    assert gas_limit_for(21_020, b"\0\1") == 25_224

@@ -11,6 +11,7 @@ from tests.networks.ethereum.blocks import PAYEE, SENDER, TOKEN
 from watchers.network import (
     NATIVE,
     BroadcastRejected,
+    Incomplete,
     NodeUnavailable,
     PayoutOrder,
     Refused,
@@ -127,6 +128,14 @@ async def test_a_node_in_trouble_is_no_refusal(answer: Answer) -> None:
     """The payout waits: nothing was learned about it."""
     async with writing(answer) as writer:
         with pytest.raises(NodeUnavailable):
+            await writer.prepare(order(), Slot(nonce=0))
+
+
+@pytest.mark.parametrize("estimate", ["0x0", "0x64", "0x5208", "0x1c9c381"])
+async def test_an_estimate_that_would_never_land_is_believed_by_nobody(estimate: str) -> None:
+    """A token payment of 21,000 gas fails in every block's eyes, yet keeps its nonce."""
+    async with writing(node(eth_estimateGas=estimate)) as writer:
+        with pytest.raises(Incomplete, match="estimates"):
             await writer.prepare(order(), Slot(nonce=0))
 
 

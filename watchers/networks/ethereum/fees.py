@@ -13,6 +13,10 @@ REWARD_PERCENTILE = 50
 TIP_WEI_MIN = 1
 PLAIN_TRANSFER_GAS = 21_000
 """What a native payment to an account without code costs, exactly (EIP-2)."""
+ESTIMATE_MAX = 25_000_000
+"""More, with its margin, is above what the keystore signs."""
+ZERO_BYTE_GAS, BYTE_GAS = 4, 16
+"""What a transaction pays for a byte of its data before anything runs (EIP-2028)."""
 RISE = (9, 8)
 """Nodes take a replacement whose two fees rose by a tenth (geth), by an eighth everywhere."""
 
@@ -71,13 +75,16 @@ def within_ceiling(fees: Fees, next_base_wei: int, gas_limit: int, ceiling_wei: 
     return Fees(max_fee_wei=min(fees.max_fee_wei, affordable), tip_wei=fees.tip_wei)
 
 
-def gas_limit_for(estimate: int) -> int:
+def gas_limit_for(estimate: int, data: bytes = b"") -> int:
     """Return the estimate and a fifth more; a plain transfer's gas is exact and stays.
 
-    Raises `Incomplete` where a node says that it takes none.
+    Raises `Incomplete` where it cannot be true: less than the transaction and its `data` cost
+    before anything runs would hold up the nonce for ever, and too much is never signed.
     """
-    if estimate <= 0:
-        raise Incomplete(f"the node estimates {estimate} gas")
+    zeros = data.count(0)
+    least = PLAIN_TRANSFER_GAS + ZERO_BYTE_GAS * zeros + BYTE_GAS * (len(data) - zeros)
+    if not least <= estimate <= ESTIMATE_MAX:
+        raise Incomplete(f"the node estimates {estimate} gas, {least} at least are needed")
     return estimate if estimate == PLAIN_TRANSFER_GAS else -(-estimate * 6 // 5)
 
 

@@ -158,16 +158,21 @@ class EthereumSweeps:
 
     async def _gas(self, job: Job) -> int:
         """Return the gas limit of the token transfer, from a simulation that succeeded."""
-        data = "0x" + transfer_call(job.hot, job.source.units).hex()
-        call = {"from": job.source.address, "to": canonical(job.asset), "data": data}
+        data = transfer_call(job.hot, job.source.units)
+        call = {
+            "from": job.source.address,
+            "to": canonical(job.asset),
+            "data": "0x" + data.hex(),
+        }
         try:
-            return gas_limit_for(quantity(await self.rpc.call("eth_estimateGas", [call], str)))
+            estimate = quantity(await self.rpc.call("eth_estimateGas", [call], str))
         except RpcError as refusal:
             if reverted(refusal):
                 raise Refused(f"simulation: {refusal.message}") from refusal
             raise NodeUnavailable(f"simulation: {refusal}") from refusal
         except ValueError as trouble:
             raise NodeUnavailable(f"eth_estimateGas: {trouble}") from trouble
+        return gas_limit_for(estimate, data)
 
     async def _balance(self, address: str, asset: str) -> int:
         return await Node(self.rpc).balance(address, asset)

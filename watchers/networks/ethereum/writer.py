@@ -60,7 +60,7 @@ class EthereumWriter:
             raise ValueError("nonce: an Ethereum payout takes a nonce as its slot")
         call = _call(order)
         await self._refuse_without_funds(order)
-        gas_limit = gas_limit_for(await self._simulated(order.asset, call))
+        gas_limit = gas_limit_for(await self._simulated(order.asset, call), _data(call))
         fees = await self._fees(gas_limit, order.fee_ceiling_units)
         await self._refuse_without_gas(order, gas_limit * fees.max_fee_wei)
         return {
@@ -165,6 +165,10 @@ class EthereumWriter:
         except (ValueError, IndexError) as trouble:
             raise NodeUnavailable(f"eth_feeHistory: {trouble}") from trouble
         return Market(base, market_fees(base, tips))
+
+
+def _data(call: Mapping[str, str]) -> bytes:
+    return bytes.fromhex(call.get("data", "0x").removeprefix("0x"))
 
 
 def _offered(fees: Fees) -> dict[str, str]:
