@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gateway.driver import Driver, Rows
-from gateway.line import Later, Line, line_on
+from gateway.driver import Driver
+from gateway.line import Later, Lent, Line, give_back, line_on
 from gateway.measured import MeasuredPool, log_slow_statements
+from gateway.statements import Rows
 
 SLOW_MILLISECONDS = 500
 _RESTS_SINCE = "rests_since"
-_LINE = "line"
 _SET_TENANT = "SELECT set_config('app.merchant_id', %(merchant_id)s, true)"
 CROSS_TENANT = None
 """For roles whose policies see every tenant; as gw_api it sees no tenant's row at all."""
@@ -61,7 +61,7 @@ class Database:
         log_slow_statements(self.engine, milliseconds=slow_milliseconds, role=url.username)
         self.info: dict[str, Any] = {}
         """What every session of this process carries; the composition root fills it."""
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, info=self.info)
+        self._sessions = async_sessionmaker(class_=Lent, expire_on_commit=False, info=self.info)
 
     @asynccontextmanager
     async def unit_of_work(self, merchant_id: str | None) -> AsyncIterator[AsyncSession]:
@@ -70,8 +70,7 @@ class Database:
         The tenant is set for this transaction only: a session-level setting would leak to the
         next user of the pooled connection.
         """
-        async with self._sessions() as session:
-            session.info[_LINE] = line_on(await session.connection())
+        async with self._sessions(bind=await self.engine.connect()) as session:
             if merchant_id is not None:
                 await send_later(session, _SET_TENANT, {"merchant_id": merchant_id})
             yield session
@@ -79,10 +78,13 @@ class Database:
 
     async def ask(self, statement: LiteralString, values: Mapping[str, Any]) -> Rows:
         """Run one statement that is its own transaction, under no tenant; return its rows."""
-        async with self.engine.connect() as connection:
-            line = line_on(connection)
+        connection = await self.engine.connect()
+        line = line_on(connection)
+        try:
             [rows] = await line.run([line.statement(statement, values)], alone=True)
             return rows
+        finally:
+            await give_back(connection)
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
@@ -129,7 +131,7 @@ _CURRENT_TENANT = text("SELECT coalesce(current_setting('app.merchant_id', true)
 
 
 async def _line_of(session: AsyncSession) -> Line:
-    line: Line | None = session.info.get(_LINE)
+    line = session.line if isinstance(session, Lent) else None
     if line is None or session.in_nested_transaction():
         # SQLAlchemy sets a savepoint when the session first asks for its connection.
         line = line_on(await session.connection())

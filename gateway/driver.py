@@ -6,55 +6,27 @@ wait once per statement, so the exchange is made here; transactions, locks and t
 statements stay psycopg's.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, LiteralString, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection, adapt, generators
 from psycopg._preparing import Prepare, PrepareManager
 from psycopg._queries import PostgresQuery
 from psycopg.abc import PQGen, Transformer
-from psycopg.adapt import PyFormat
 from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-Rows: TypeAlias = Sequence[tuple[Any, ...]]
-Tell: TypeAlias = Callable[[LiteralString, Mapping[str, Any]], None]
+from gateway.statements import Bound, Statement, bound, rows
+
 Made = TypeVar("Made")
-_PLACE = re.compile(r"%\((\w+)\)s")
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 _OUTDATED = frozenset({"0A000", "26000"})
 """A cached plan whose result changed, a prepared statement that is not there: SQLSTATE."""
 
 
-@dataclass(slots=True)
-class Statement:
-    """One statement with psycopg's places, `%(name)s`, and their values; its rows, once answered.
-
-    `before` hears of it when it is sent, `after` when all of its round trip was answered.
-    """
-
-    text: LiteralString
-    values: Mapping[str, Any]
-    before: Tell
-    after: Tell
-    rows: Rows | None = None
-
-
-class _Bound(NamedTuple):
-    """A statement as libpq takes it. psycopg's book of prepared statements reads the first two."""
-
-    query: bytes
-    types: tuple[int, ...] = ()
-    params: Sequence[Any] = ()
-    formats: Sequence[Any] = ()
-
-
-_COMMIT = _Bound(b"COMMIT")
+_COMMIT = Bound(b"COMMIT")
 
 
 class Driver(AsyncConnection[Any]):
@@ -68,6 +40,12 @@ class Driver(AsyncConnection[Any]):
         super().__init__(*arguments, **named)
         self._deferred: list[Statement] = []
         self._adapting: Transformer | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Tell whether no transaction is open and nothing waits to be sent."""
+        idle = self.pgconn.transaction_status == TransactionStatus.IDLE
+        return idle and not self._deferred
 
     def defer(self, statement: Statement) -> None:
         """Send a statement with whatever comes next, which then raises its fault."""
@@ -100,7 +78,7 @@ class Driver(AsyncConnection[Any]):
 
     async def rollback(self) -> None:
         """Undo what is open, if anything is: the pool asks for it each time it gets us back."""
-        if self._deferred or self.pgconn.transaction_status != TransactionStatus.IDLE:
+        if not self.rests:
             await super().rollback()
 
     def _start_query(self) -> PQGen[None]:
@@ -146,7 +124,7 @@ class Driver(AsyncConnection[Any]):
         statements: Sequence[Statement],
         *,
         opens: bool = True,
-        end: Sequence[_Bound] = (),
+        end: Sequence[Bound] = (),
     ) -> PQGen[None]:
         self._check_connection_ok()
         if self._pipeline is not None:
@@ -156,20 +134,20 @@ class Driver(AsyncConnection[Any]):
             each.before(each.text, each.values)
         # One for all trips: it remembers how each type is written and read.
         adapting = self._adapting = self._adapting or adapt.Transformer(self)
-        bound = [_bound(adapting, each) for each in queue]
+        put = [bound(adapting, each) for each in queue]
         begin = self._begin() if opens else []
         self._deferred.clear()  # not before: what cannot be sent must not take them with it
         with self._pipelining():
-            results = yield from self._exchange([*begin, *bound, *end])
+            results = yield from self._exchange([*begin, *put, *end])
         yield from self._prepared.maintain_gen(self)
         for each, result in zip(queue, results[len(begin) :], strict=False):
-            each.rows = _rows(adapting, result)
+            each.rows = rows(adapting, result)
             each.after(each.text, each.values)
         adapting.set_pgresult(None)
 
-    def _exchange(self, bound: Sequence[_Bound]) -> PQGen[list[PGresult]]:
+    def _exchange(self, queue: Sequence[Bound]) -> PQGen[list[PGresult]]:
         """Send all, then read all: what follows a fault too, so that the connection stays usable."""
-        sent = [self._put(each) for each in bound]
+        sent = [self._put(each) for each in queue]
         self.pgconn.pipeline_sync()
         yield from generators.send(self.pgconn)
         results: list[PGresult] = []
@@ -194,7 +172,7 @@ class Driver(AsyncConnection[Any]):
             raise fault
         return results
 
-    def _put(self, each: _Bound) -> tuple[_Bound, Prepare, bytes]:
+    def _put(self, each: Bound) -> tuple[Bound, Prepare, bytes]:
         """Hand one statement to libpq; it is prepared when it was sent often enough."""
         names, key = self._prepared._names, (each.query, each.types)  # noqa: SLF001 - the book's
         if known := names.get(key):
@@ -233,34 +211,6 @@ class Driver(AsyncConnection[Any]):
             self.pgconn.finish()
             raise
 
-    def _begin(self) -> list[_Bound]:
+    def _begin(self) -> list[Bound]:
         idle = self.pgconn.transaction_status == TransactionStatus.IDLE
-        return [_Bound(self._get_tx_start_command())] if idle and not self.autocommit else []
-
-
-@lru_cache(maxsize=1024)
-def _compiled(text: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return PostgreSQL's text, `$1` for a place, and the names of its places in order."""
-    numbers: dict[str, int] = {}
-
-    def number(place: re.Match[str]) -> str:
-        return f"${numbers.setdefault(place[1], len(numbers) + 1)}"
-
-    query = _PLACE.sub(number, text)
-    if "%" in query.replace("%%", ""):
-        raise psycopg.ProgrammingError("a place is %(name)s, a per cent sign is %%")
-    return query.replace("%%", "%").encode(), tuple(numbers)
-
-
-def _bound(adapting: Transformer, statement: Statement) -> _Bound:
-    query, names = _compiled(statement.text)
-    values = [statement.values[name] for name in names]
-    params = adapting.dump_sequence(values, [PyFormat.AUTO] * len(values))
-    return _Bound(query, adapting.types or (), params, adapting.formats or ())
-
-
-def _rows(adapting: Transformer, result: PGresult) -> Rows:
-    if result.status != ExecStatus.TUPLES_OK or not result.ntuples:
-        return ()
-    adapting.set_pgresult(result)
-    return adapting.load_rows(0, result.ntuples, tuple)
+        return [Bound(self._get_tx_start_command())] if idle and not self.autocommit else []

@@ -7,9 +7,10 @@ from typing import Any, LiteralString, cast
 import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from gateway.driver import Driver, Rows, Statement
+from gateway.driver import Driver
+from gateway.statements import Rows, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,18 @@ class Line:
         try:
             await self.driver.run(statements, alone=alone)
         except psycopg.Error as fault:
-            texts = ";".join(each.text for each in statements)
-            raise DBAPIError.instance(
-                texts, None, fault, psycopg.Error, hide_parameters=True
-            ) from fault
+            raise _translated(";".join(each.text for each in statements), fault) from fault
         return [each.rows or () for each in statements]
+
+    async def commit(self) -> None:
+        """Commit, and what was deferred with it. Raises as SQLAlchemy would, and tells its listeners."""
+        self.require_open()
+        for hear in self.connection.engine.dispatch.commit:
+            hear(self.connection)
+        try:
+            await self.driver.commit()
+        except psycopg.Error as fault:
+            raise _translated("COMMIT", fault) from fault
 
     def require_open(self) -> None:
         """Refuse a connection that was given back: it may serve another tenant by now."""
@@ -50,11 +58,63 @@ class Line:
             hear(self.connection, None, statement, values, None, False)  # noqa: FBT003 - SQLAlchemy's
 
 
+def _translated(text_: str, fault: psycopg.Error) -> BaseException:
+    return DBAPIError.instance(text_, None, fault, psycopg.Error, hide_parameters=True)
+
+
 def line_on(connection: AsyncConnection) -> Line:
     """Return the line under a connection."""
     assert connection.sync_connection is not None  # noqa: S101 it is connected
     raw = connection.sync_connection.connection
     return Line(cast("Driver", raw.driver_connection), connection.sync_connection)
+
+
+async def give_back(connection: AsyncConnection) -> None:
+    """Close a connection: where that takes a while, to its end, whoever is cancelled meanwhile."""
+    if line_on(connection).driver.rests:
+        await connection.close()
+    else:
+        await connection.__aexit__(None, None, None)
+
+
+class Lent(AsyncSession):
+    """A session over one lent connection, which goes back when its transaction ends.
+
+    What goes straight down the line begins a transaction that SQLAlchemy's part of the session
+    knows nothing of. Where it began none itself it is not asked to end one either.
+    """
+
+    def __init__(self, bind: AsyncConnection, **named: Any) -> None:
+        super().__init__(bind, **named)
+        self._lent = bind
+        self.line = line_on(bind)
+
+    async def commit(self) -> None:
+        """Commit what either began, and give the connection back."""
+        if self.in_transaction():
+            await super().commit()
+        elif not self._lent.closed:
+            await self.line.commit()
+        await self.close()
+
+    async def rollback(self) -> None:
+        """Undo what either began, and give the connection back."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connection back; what was not committed is undone."""
+        if self.in_transaction():
+            await super().close()
+        elif self.sync_session.identity_map:
+            self.sync_session.close()  # without one it holds nothing
+        await self._lent.close()
+
+    async def __aexit__(self, *fault: object) -> None:
+        """Close: where that takes a while, to its end, whoever is cancelled meanwhile."""
+        if self.line.driver.rests:
+            await self.close()
+        else:
+            await super().__aexit__(*fault)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,13 +35,13 @@ INSERT INTO invoice_timeline (invoice_id, merchant_id, status, exception, reason
 VALUES ('inv_0000000000' || :n, 'mer_bench', 'pending', 'none', 'the invoice was created', now());
 WITH told AS (
     INSERT INTO event (id, merchant_id, type, subject, sequence, livemode, api_version, data, at)
-    SELECT 'evt_0000000000' || :n, 'mer_bench', 'invoice.created', 'inv_0000000000' || :n, 1 + coalesce(max(sequence), 0),
-        false, '1', CAST(:document AS jsonb), now()
-    FROM event WHERE subject = 'inv_0000000000' || :n
+    VALUES ('evt_0000000000' || :n, 'mer_bench', 'invoice.created', 'inv_0000000000' || :n, 1, false, '1',
+        CAST(:document AS jsonb), now())
     RETURNING sequence
 ), wanted AS (
     SELECT id, CAST(row_number() OVER (ORDER BY id) AS integer) AS place FROM webhook_endpoint
     WHERE merchant_id = 'mer_bench' AND status = 'enabled' AND deleted_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM merchant WHERE id = 'mer_bench' AND deleted_at IS NOT NULL)
         AND NOT livemode AND events && ARRAY['*', 'invoice.created']
     ORDER BY id LIMIT 32
 ), queued AS (

@@ -26,6 +26,14 @@ class PastRate(BaseModel):
     until: datetime
 
 
+class WalletLink(BaseModel):
+    """A link that opens a wallet."""
+
+    wallet: str
+    name: str
+    url: str
+
+
 class Option(BaseModel):
     """One way to pay."""
 
@@ -33,9 +41,11 @@ class Option(BaseModel):
     currency: str
     network: str
     network_name: str
+    chain_id: str
     contract_address: str | None
     decimals: int
     address: str | None
+    memo: str | None = None
     amount: str
     amount_atomic: str
     amount_paid: str
@@ -44,8 +54,10 @@ class Option(BaseModel):
     rate_source: str
     rate_locked_at: datetime
     rate_history: list[PastRate]
+    confirmations_required: int | None
     payment_uri: str
     qr_text: str
+    wallet_links: list[WalletLink]
 
 
 class Step(BaseModel):
@@ -104,12 +116,14 @@ def option_of(row: PaymentOption, currency: Currency, network: Network) -> Optio
     """Shape one option."""
     address, units = display(row.address or ""), row.amount_units or 0
     coins = f"{Decimal(units).scaleb(-currency.decimals).normalize():f}"
-    uri = f"ethereum:{address}@{network.identity}?value={units}"
+    request = f"{address}@{network.identity}?value={units}"
+    uri = f"ethereum:{request}"
     return Option(
         payment_method=currency.id,
         currency=currency.code,
         network=network.id,
         network_name=network.display_name,
+        chain_id=f"eip155:{network.identity}",
         contract_address=currency.contract,
         decimals=currency.decimals,
         address=address,
@@ -121,8 +135,16 @@ def option_of(row: PaymentOption, currency: Currency, network: Network) -> Optio
         rate_source=row.rate_source,
         rate_locked_at=row.rate_at,
         rate_history=[],
+        confirmations_required=network.final_confirmations,
         payment_uri=uri,
         qr_text=uri,
+        wallet_links=[
+            WalletLink(
+                wallet="metamask",
+                name="MetaMask",
+                url=f"https://link.metamask.io/send/{request}",
+            )
+        ],
     )
 
 

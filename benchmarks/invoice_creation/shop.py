@@ -114,6 +114,11 @@ async def add_addresses(owner: Database, first: int, count: int) -> None:
                     (row.network, row.index, row.path, row.address, row.signature, at)
                 )
         await session.execute(_FREE, {"first": first})
+    await tidied(owner)
+
+
+async def tidied(owner: Database) -> None:
+    """Do at once what PostgreSQL does by itself within a minute: what it plans by is true again."""
     async with owner.engine.connect() as connection:
         plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await plain.execute(text("VACUUM ANALYZE"))

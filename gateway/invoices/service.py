@@ -87,7 +87,7 @@ async def create_invoice(
         History(deposits=[], timeline=[step], refunds=[], rates=[], receipts=[]),
         public_url=desk.settings.api.public_url,
     )
-    await emit_document(session, document, "invoice.created", moment)
+    await emit_document(session, document, "invoice.created", moment, first=True)
     after = {
         "amount": None if amount is None else plain(amount),
         "currency": order.currency,

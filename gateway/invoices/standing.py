@@ -128,8 +128,9 @@ async def emit_document(
     moment: Moment,
     *,
     previous: Standing | None = None,
+    first: bool = False,
 ) -> None:
-    """Write one event of an invoice whose document is made already."""
+    """Write one event of an invoice whose document is made already; `first` as `emit` has it."""
     data: dict[str, object] = {"object": document}
     if previous is not None:
         data["previous"] = {"status": previous.status, "exception": previous.exception}
@@ -141,6 +142,7 @@ async def emit_document(
         livemode=document.livemode,
         subject=document.id,
         data=data,
+        first=first,
     )
 
 

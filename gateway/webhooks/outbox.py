@@ -11,15 +11,21 @@ from gateway.models import Event, WebhookDelivery, WebhookEndpoint
 
 API_VERSION = "2026-11-20"
 DELIVERIES_CHANNEL = "webhook_deliveries"
-# One statement: an event comes with nearly every change, and each round trip costs as much.
-_EMIT = f"""
-WITH told AS (
+_TELL = """
     INSERT INTO event (id, merchant_id, type, subject, sequence, livemode, api_version, data, at)
     SELECT %(id)s, %(merchant_id)s, %(type)s, %(subject)s, 1 + coalesce(max(sequence), 0), %(livemode)s, %(version)s,
         %(data)s, %(at)s
     FROM event WHERE subject = %(subject)s
     RETURNING sequence
-), wanted AS (
+"""
+# Nothing is looked for that cannot be there: without statistics it is not looked for by subject.
+_TELL_FIRST = """
+    INSERT INTO event (id, merchant_id, type, subject, sequence, livemode, api_version, data, at)
+    VALUES (%(id)s, %(merchant_id)s, %(type)s, %(subject)s, 1, %(livemode)s, %(version)s, %(data)s, %(at)s)
+    RETURNING sequence
+"""
+# One statement: an event comes with nearly every change, and each round trip costs as much.
+_QUEUE = f""", wanted AS (
     SELECT id, CAST(row_number() OVER (ORDER BY id) AS integer) AS place FROM webhook_endpoint
     WHERE merchant_id = %(merchant_id)s AND status = 'enabled' AND deleted_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM merchant WHERE id = %(merchant_id)s AND deleted_at IS NOT NULL)
@@ -36,6 +42,8 @@ WITH told AS (
 )
 SELECT pg_notify(%(channel)s, '') FROM (SELECT 1 FROM queued LIMIT 1) AS any_of_them
 """  # noqa: S608 - digits, more than a merchant has endpoints (20)
+_EMIT = f"WITH told AS ({_TELL}){_QUEUE}"
+_EMIT_FIRST = f"WITH told AS ({_TELL_FIRST}){_QUEUE}"
 
 
 async def emit(
@@ -48,10 +56,12 @@ async def emit(
     subject: str,
     data: dict[str, Any],
     only_to: str | None = None,
+    first: bool = False,
 ) -> str:
     """Write the event and one delivery per endpoint that wants it; wake the sender; return its id.
 
-    `only_to` names one endpoint that gets it whatever it subscribed to.
+    `only_to` names one endpoint that gets it whatever it subscribed to. `first` says that the
+    subject was made just now and has no event yet.
 
     The caller holds the subject's row lock, so `sequence` counts without gaps; the unique
     constraint on (subject, sequence) refuses anybody who does not.
@@ -70,7 +80,7 @@ async def emit(
         "stem": moment.id("whd")[:-1],
         "channel": DELIVERIES_CHANNEL,
     }
-    await send_later(session, _EMIT, values)
+    await send_later(session, _EMIT_FIRST if first else _EMIT, values)
     return event_id
 
 

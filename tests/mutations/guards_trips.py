@@ -72,6 +72,20 @@ TRIP_GUARDS = (
         tests=(f"{ENDINGS}::test_a_session_whose_transaction_ended_touches_no_connection",),
     ),
     Mutation(
+        guard="a commit that SQLAlchemy knows nothing of is heard",
+        path="gateway/line.py",
+        old="        for hear in self.connection.engine.dispatch.commit:\n            hear(self.connection)\n",
+        new="",
+        tests=(f"{ENDINGS}::test_a_commit_of_the_line_alone_is_heard_and_its_fault_known",),
+    ),
+    Mutation(
+        guard="a new invoice looks for no event before its first",
+        path="gateway/invoices/service.py",
+        old="moment, first=True)",
+        new="moment)",
+        tests=(f"{DEATHS}::test_a_new_invoice_looks_for_no_event_before_its_first",),
+    ),
+    Mutation(
         guard="the tenant is restored where acting for another failed",
         path="gateway/db.py",
         old="    except Exception:\n        if not session",

@@ -186,7 +186,7 @@ async def test_a_payout_that_lands_is_settled_out_of_the_customers_balance(shop:
         assert row is not None
         for status in ("approved", "signing", "broadcast"):
             await move(session, row, status, shop.clock())
-        await complete(session, row, shop.clock())
+        await complete(session, row, row.units, shop.clock())
     assert await has(shop, mine) == (6 * 10**17, 0)
     assert await has(shop, merchant) == (10**18, 0)
     assert await has(shop, "custody") == (-(16 * 10**17), 0)

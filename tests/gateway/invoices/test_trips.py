@@ -56,6 +56,21 @@ def killed(database: Database, side: str, statement: int) -> Iterator[list[str]]
         event.remove(engine, name, at)
 
 
+async def test_a_new_invoice_looks_for_no_event_before_its_first(shop: Shop) -> None:
+    """There is none; without statistics PostgreSQL would read all of the merchant's to find out."""
+    _, key = await shop.merchant_and_key()
+    with killed(shop.database, "before", statement=0) as reached:
+        made = await shop.call("POST", PATH, key, json=ORDER)
+        assert made.status_code == 201
+        [told] = [each for each in reached if "INTO event" in each]
+        assert "FROM event" not in told
+        invoice_id = made.json()["id"]
+        ended = await shop.call("POST", f"{PATH}/{invoice_id}/cancel", key)
+        assert ended.status_code == 200
+    events = "SELECT type, sequence FROM event ORDER BY sequence"
+    assert await shop.rows(events) == [("invoice.created", 1), ("invoice.canceled", 2)]
+
+
 def remembering(shop: Shop) -> AbstractAsyncContextManager[Shop]:
     """Serve the shop with offers that are read once."""
     api = replace(shop.settings.api, offers_milliseconds=60_000)

@@ -1,23 +1,26 @@
 """How transactions end: early, in a savepoint, with an answer missing; nothing leaks to the next."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import psycopg
 import pytest
 from psycopg.waiting import Ready
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database, acting_for, send, send_all, send_later
-from gateway.driver import Driver, Statement
+from gateway.driver import Driver
 from gateway.postgres.url import role_url
+from gateway.statements import Statement
 from tests.conftest import FreshDatabase
 
 pytestmark = pytest.mark.anyio
 
 WRITE = "INSERT INTO note VALUES (%(id)s, %(word)s)"
+DEFERRED = "ALTER TABLE note ADD UNIQUE (word) DEFERRABLE INITIALLY DEFERRED"
 NOTES = "SELECT id FROM note ORDER BY id"
 TENANT = "SELECT current_setting('app.merchant_id', true)"
 
@@ -83,6 +86,45 @@ async def test_a_session_whose_transaction_ended_touches_no_connection(
                     await later.rows()
     async with db.unit_of_work(CROSS_TENANT) as session:
         assert [*await send(session, NOTES, {})] == ([(1,)] if ending == "commit" else [])
+
+
+async def test_a_commit_of_the_line_alone_is_heard_and_its_fault_known(
+    db: Database,
+) -> None:
+    """Statements went down the line alone; the connection is whole for the next."""
+    heard: list[object] = []
+    listener = event.listens_for(db.engine.sync_engine, "commit")(heard.append)
+    async with db.unit_of_work(CROSS_TENANT) as session:
+        await send(session, DEFERRED, {})
+    assert len(heard) == 1
+    event.remove(db.engine.sync_engine, "commit", listener)
+    with pytest.raises(IntegrityError):
+        async with db.unit_of_work(CROSS_TENANT) as session:
+            await send(session, WRITE, {"id": 1, "word": "a"})
+            await send_later(session, WRITE, {"id": 2, "word": "a"})
+    async with db.unit_of_work(CROSS_TENANT) as session:
+        assert [*await send(session, NOTES, {})] == []
+
+
+async def test_whoever_is_cancelled_leaves_nothing_open(db: Database) -> None:
+    """A task that ends within its transaction undoes it before the connection is lent again."""
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        async with db.unit_of_work("mer_1") as session:
+            await send(session, WRITE, {"id": 1, "word": "a"})
+            begun.set()
+            await asyncio.sleep(3600)
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    async with db.unit_of_work(CROSS_TENANT) as session:
+        assert await send(session, TENANT, {}) == [("",)]
+        assert [*await send(session, NOTES, {})] == []
 
 
 async def test_the_tenant_is_restored_where_acting_for_another_failed(db: Database) -> None:

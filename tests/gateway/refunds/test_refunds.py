@@ -81,7 +81,7 @@ async def test_a_refund_is_a_withdrawal_of_the_invoice(shop: Shop) -> None:
         assert row is not None
         for status in ("approved", "signing", "broadcast"):
             await move(session, row, status, shop.clock())
-        await complete(session, row, shop.clock())
+        await complete(session, row, row.units, shop.clock())
     page = await shop.call("GET", "/v1/events", key, params={"subject": made["id"]})
     events = sorted(page.json()["data"], key=itemgetter("sequence"))
     assert [each["type"] for each in events] == [
