@@ -41,6 +41,7 @@ from gateway.postgres.url import EMBEDDED_DATABASE, role_url
 from gateway.settings import NetworkSettings, Settings
 from keystore.api import pool_message
 from watchers import garbage, store
+from watchers.__main__ import IDLE_SECONDS
 from watchers.addresses import AddressBook
 from watchers.clock import now
 from watchers.families import connect
@@ -73,7 +74,8 @@ async def ours(settings: Settings, chain: BusyChain, name: str) -> Ours:
 
     Wired as the watcher is; traces, of which the other two know nothing, are left out.
     """
-    database = Database(role_url(settings, "watcher", database=name), pool_size=4)
+    url = role_url(settings, "watcher", database=name)
+    database = Database(url, pool_size=4, idle_seconds=IDLE_SECONDS)
     async with database.unit_of_work(CROSS_TENANT) as session:
         currencies = await store.currencies_of(session, NETWORK)
     network = NetworkSettings(

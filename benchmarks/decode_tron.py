@@ -2,8 +2,9 @@
 
 The walk finds the same transfers and returns their addresses in base58, with our own cached
 codec; it proves nothing about the block. Beside it stand the limits: a bare parse, msgspec
-skipping everything, and a memory scan. At `first sight` none of the addresses is known, and writing them in base58 takes most
-of the time of either.
+skipping everything, and a memory scan. `and strays` also reads every token that nobody listed,
+as the watcher does. At `first sight` none of the addresses is known, and each is written in
+base58, in either.
 """
 
 import json
@@ -76,6 +77,9 @@ def _variants(
     def ours() -> object:
         return decode_block(HEIGHT, block, infos, tokens)
 
+    def with_strays() -> object:
+        return list(decode_block(HEIGHT, block, infos, tokens).strays())
+
     def walk() -> object:
         return list(_walk(block, infos, tokens))
 
@@ -91,6 +95,7 @@ def _variants(
         "ours, first sight": at_first_sight(ours),
         f"{WALK}, first sight": at_first_sight(walk),
         "ours": ours,
+        "ours, and strays": with_strays,
         WALK: walk,
         "limit: json.loads": lambda: (json.loads(block), json.loads(infos)),
         "limit: msgspec, all skipped": lambda: (skip_block(block), skip_infos(infos)),

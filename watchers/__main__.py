@@ -41,6 +41,8 @@ from watchers.store import CatalogChanged, LeaseLost
 
 INTERRUPTED = 130
 """What a shell expects of a command that somebody ended with Ctrl-C."""
+IDLE_SECONDS = 1.0
+"""A connection that rested for longer is asked whether it lives; a round that fails is repeated."""
 Command = Callable[[Settings, Database, argparse.Namespace], Awaitable[int]]
 
 
@@ -67,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(settings: Settings, args: argparse.Namespace) -> Coroutine[Any, Any, int]:
     """Return the work of a command that needs the database."""
     if args.command == "status":
-        return _with_database(settings, status.command)
+        return _with_database(settings, lambda database: status.command(settings, database))
     if args.command == "coverage":
         return _with_database(settings, lambda database: coverage.command(database, args))
     commands: dict[str, Command] = {
@@ -120,6 +122,7 @@ def _database(settings: Settings) -> Database:
         role_url(settings, "watcher"),
         pool_size=settings.database.pool_size,
         slow_milliseconds=settings.database.slow_query_milliseconds,
+        idle_seconds=IDLE_SECONDS,
     )
 
 

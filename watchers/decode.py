@@ -14,10 +14,12 @@ import msgspec
 
 from watchers.families import FAMILIES
 from watchers.network import Block, Incomplete
-from watchers.recorded import Recorded, decoder_of, speller_of
+from watchers.recorded import Recorded, addresses_of, decoder_of, speller_of
 
 USAGE = 2
 INCOMPLETE = 3
+COMMENT = "#"
+SHOWN_MAX = 80
 BESIDE = ("receipts", "traces", "infos")
 """Answers beside the block; which of them there are is the family's."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -38,13 +40,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="tokens that count; none without it",
     )
     command.add_argument(
-        "--to", type=Path, metavar="FILE", help="only these recipients, one address per line"
+        "--to",
+        type=Path,
+        metavar="FILE",
+        help="only these recipients, one address per line; # begins a comment",
     )
     command.add_argument(
         "--slot",
         type=int,
         help="Solana: the block's slot, which getBlock does not say; else the first number in the "
         "file's name that fits the parent's, else parentSlot + 1",
+    )
+    command.add_argument(
+        "--logged-from",
+        type=int,
+        metavar="UNIX_TIME",
+        help="Ethereum: the configuration's logged_from, the time from which the chain itself "
+        "logs value (EIP-7708)",
     )
 
 
@@ -63,9 +75,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refused(code: int, trouble: Exception) -> int:
-    reason = " ".join(str(trouble).split())
-    sys.stderr.write(f"watchers decode: {reason}\n")
+    _say(" ".join(str(trouble).split()))
     return code
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"watchers decode: {words}\n")
 
 
 def _read(args: argparse.Namespace) -> Recorded:
@@ -75,6 +90,7 @@ def _read(args: argparse.Namespace) -> Recorded:
         block=_document(args.block),
         assets=frozenset(_spelling(each) for each in args.asset),
         height=args.slot,
+        logged_from=args.logged_from,
         name=args.block.name,
         **{name: None if path is None else _document(path) for name, path in paths.items()},
     )
@@ -91,12 +107,19 @@ def _document(path: Path) -> bytes:
 
 
 def _addresses(path: Path, family: str) -> frozenset[str]:
-    spell = speller_of(family)
+    """Read whom the transfers are for, and say of each line that is no address where it stands."""
+    spell, is_address = speller_of(family), addresses_of(family)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as trouble:
         raise ValueError(f"{path}: {trouble}") from trouble
-    return frozenset(spell(_spelling(line.strip())) for line in lines if line.strip())
+    named = {number: line.strip() for number, line in enumerate(lines, 1)}
+    told = {at: text for at, text in named.items() if text and not text.startswith(COMMENT)}
+    for number, text in told.items():
+        if not is_address(_spelling(text)):
+            # It can match nothing, which would look as if nothing had been paid.
+            _say(f"{path} line {number}: {text[:SHOWN_MAX]!r} is no address")
+    return frozenset(spell(_spelling(text)) for text in told.values())
 
 
 def _spelling(name: str) -> str:

@@ -72,7 +72,7 @@ async def publish(
     async with database.unit_of_work(CROSS_TENANT) as session:
         block = await block_at_or_below(session, position.network, position.height)
         values = {
-            "head_height": max(tip.head, position.height),
+            "head_height": tip.head or position.height,  # none was asked yet
             "scanned_height": position.height,
             "final_height": position.final_height,
             "head_time": None if block is None else block.block_time,

@@ -27,13 +27,14 @@ class Overtaken:
 
     interest: Interest
     version: int
-    left_out: frozenset[str]
+    left_out: str
+    """Addresses, parted by blanks: many blocks wait for their turn."""
 
     def __call__(self) -> bool:
         """Look again only where addresses were added meanwhile."""
         if self.interest.version() == self.version:
             return False
-        return bool(self.interest.perhaps(self.left_out))
+        return bool(self.interest.perhaps(self.left_out.split()))
 
 
 @runtime_checkable

@@ -23,7 +23,7 @@ from watchers.trouble import (
     WrongChain,
     printable,
 )
-from watchers.writer import ChainWriter, NonceLanes, Outbidder, PayoutOrder, Placed, Slot
+from watchers.writer import ChainWriter, NonceLanes, Outbidder, PayoutOrder, Place, Placed, Slot
 
 __all__ = [
     "NATIVE",
@@ -38,6 +38,7 @@ __all__ = [
     "Outbidder",
     "Outcome",
     "PayoutOrder",
+    "Place",
     "Placed",
     "Refused",
     "Slot",

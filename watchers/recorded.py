@@ -3,7 +3,8 @@
 Every family has `networks/<family>/recorded.py` with `decode_recorded(files: Recorded) -> Block`:
 pure, complete or `Incomplete`, `ValueError` for a file that its blocks do not have or an asset
 that is none. Where one address has several spellings, there is also `spelled(address: str) -> str`:
-the one that transfers have, or the text itself where it is no address. A process imports its own
+the one that transfers have, or the text itself where it is no address; and everywhere
+`is_address(text: str) -> bool`: whether it is one, hex in lower case. A process imports its own
 family alone.
 """
 
@@ -24,7 +25,8 @@ class Recorded:
     `assets` are the contracts or mints that count: hex in lower case, base58 and Tron's numeric
     ids as they stand. `height` is what the caller knows of the block's height (Solana: slot)
     beside the files; None leaves it to them. `name` is the name of the block's file: recorders
-    put there what the answer does not say.
+    put there what the answer does not say. `logged_from` is Ethereum's alone: the unix time from
+    which the chain logs value (EIP-7708).
     """
 
     block: bytes
@@ -34,6 +36,7 @@ class Recorded:
     assets: frozenset[str] = frozenset()
     height: int | None = None
     name: str = ""
+    logged_from: int | None = None
 
 
 def decoder_of(family: str) -> Callable[[Recorded], Block]:
@@ -48,6 +51,13 @@ def speller_of(family: str) -> Callable[[str], str]:
     room = importlib.import_module(f"watchers.networks.{family}.recorded")
     spell: Callable[[str], str] = getattr(room, "spelled", str)
     return spell
+
+
+def addresses_of(family: str) -> Callable[[str], bool]:
+    """Return what tells an address of the family from other text."""
+    room = importlib.import_module(f"watchers.networks.{family}.recorded")
+    tell: Callable[[str], bool] = room.is_address
+    return tell
 
 
 class _Envelope(msgspec.Struct):

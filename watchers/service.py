@@ -22,6 +22,7 @@ from watchers.parts import Parts
 from watchers.quotes import QUOTE_SECONDS
 from watchers.reconcile.reconciler import Reconciler
 from watchers.scan.scanner import Scanner
+from watchers.scan.start import begin_behind
 from watchers.store import Position
 from watchers.sweep import rounds
 
@@ -136,10 +137,7 @@ class Watcher:
         async with parts.database.unit_of_work(CROSS_TENANT) as session:
             if await store.has_cursor(session, parts.name):
                 return
-        height = parts.network.start_height
-        if height is None:
-            height = (await parts.chain.reader.tip()).final
-        start = (await parts.chain.reader.read(height)).ref
+        start = await begin_behind(parts.chain.reader, parts.network.start_height)
         async with parts.database.unit_of_work(CROSS_TENANT) as session:
             await store.create_cursor(session, parts.name, start, now())
 

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import as_json, send, send_later
+from gateway.db import as_json, send, send_all, send_later
 from gateway.domain.moment import Moment
 from gateway.models import Block as BlockRow
-from gateway.models import Currency, Cursor, Deposit
+from gateway.models import Currency, Cursor
 from watchers.network import Block, BlockRef
 
 LEASE = timedelta(seconds=10)
@@ -108,7 +109,28 @@ async def create_cursor(
 
 async def advance(session: AsyncSession, old: Position, new: Position, at: datetime) -> None:
     """Move the cursor by compare-and-swap and renew the lease; raise `LeaseLost` on a mismatch."""
-    values = {
+    moved = await send(session, _ADVANCE, _step(old, new, at))
+    _require_moved(old, moved=bool(moved))
+
+
+async def advance_knowing(
+    session: AsyncSession, old: Position, new: Position, at: datetime, known: Sequence[Currency]
+) -> None:
+    """Move the cursor as `advance` does, past blocks that were read for the `known` currencies.
+
+    Raises `CatalogChanged` where one was listed that this process does not read.
+    """
+    moved, rows = await send_all(
+        session, (_ADVANCE, _step(old, new, at)), (_LISTED, {"network": old.network})
+    )
+    _require_moved(old, moved=bool(moved))
+    listed = {currency_id for (currency_id,) in rows}
+    if listed != {currency.id for currency in known}:
+        raise CatalogChanged(f"{old.network}: currencies changed, start again")
+
+
+def _step(old: Position, new: Position, at: datetime) -> dict[str, Any]:
+    return {
         "network": old.network,
         "epoch": old.epoch,
         "old_height": old.height,
@@ -121,7 +143,10 @@ async def advance(session: AsyncSession, old: Position, new: Position, at: datet
         "until": at + LEASE,
         "at": at,
     }
-    if not await send(session, _ADVANCE, values):
+
+
+def _require_moved(old: Position, *, moved: bool) -> None:
+    if not moved:
         raise LeaseLost(f"{old.network}: the cursor is no longer at {old.height} {old.hash}")
 
 
@@ -146,16 +171,6 @@ async def renew_lease(session: AsyncSession, position: Position, at: datetime) -
     )
     if renewed is None:
         raise LeaseLost(f"{position.network}: epoch {position.epoch} is over")
-
-
-async def require_currencies(
-    session: AsyncSession, network: str, known: Sequence[Currency]
-) -> None:
-    """Raise `CatalogChanged` where a currency was listed that this process does not read."""
-    rows = await send(session, _LISTED, {"network": network})
-    listed = {currency_id for (currency_id,) in rows}
-    if listed != {currency.id for currency in known}:
-        raise CatalogChanged(f"{network}: currencies changed, start again")
 
 
 async def release_lease(session: AsyncSession, position: Position) -> None:
@@ -187,15 +202,6 @@ async def add_blocks(
     await send_later(session, _ADD_BLOCKS, values)
 
 
-async def orphan_blocks(session: AsyncSession, network: str, above: int) -> None:
-    """Mark our blocks above a height as no longer on the chain."""
-    await session.execute(
-        update(BlockRow)
-        .where(BlockRow.network_id == network, BlockRow.height > above)
-        .values(orphaned=True)
-    )
-
-
 async def block_at_or_below(
     session: AsyncSession, network: str, height: int
 ) -> BlockRow | None:
@@ -211,32 +217,6 @@ async def block_at_or_below(
         .limit(1)
     )
     return (await session.scalars(query)).one_or_none()
-
-
-async def standing_above(
-    session: AsyncSession, network: str, height: int
-) -> Sequence[Row[int, str]]:
-    """Return height and hash of our standing blocks above `height`, lowest first."""
-    query = (
-        select(BlockRow.height, BlockRow.hash)
-        .where(
-            BlockRow.network_id == network,
-            BlockRow.height > height,
-            BlockRow.orphaned.is_(False),
-        )
-        .order_by(BlockRow.height)
-    )
-    return (await session.execute(query)).all()
-
-
-async def has_pending(session: AsyncSession, network: str, height: int) -> bool:
-    """Tell whether deposits in blocks up to `height` wait for their credit."""
-    query = select(Deposit.id).where(
-        Deposit.network_id == network,
-        Deposit.status == "pending",
-        Deposit.block_height <= height,
-    )
-    return await session.scalar(query.limit(1)) is not None
 
 
 def moved_to(position: Position, ref: BlockRef) -> Position:

@@ -1,10 +1,10 @@
-"""Record what a block brought, credit it at finality, take it back when its block is orphaned.
+"""Record what a block brought, and credit it at finality.
 
 The watcher calls these inside the transaction that moves its cursor; nothing here commits.
 Every function may be repeated: identities and journals are unique.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,7 +35,6 @@ __all__ = [
     "confirm",
     "deepen",
     "judge",
-    "orphan",
     "record",
 ]
 
@@ -55,6 +54,7 @@ async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) 
     accepted = await repository.accepted(session, owners) if owners else set()
     made: list[Deposit] = []
     again: list[Deposit] = []
+    stood = {d.id: (d.invoice_id, d.units) for d in known.values() if d.status == "pending"}
     for arrival in arrivals:
         place = arrival.tx_hash, arrival.kind, arrival.ordinal
         deposit = known.get(place)
@@ -95,6 +95,7 @@ async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) 
         heads,
         tell_as="invoice.payment_detected",
     )
+    await judge(desk, _turned(stood, known.values()) - touched, "a payment changed", heads)
 
 
 async def confirm(
@@ -135,24 +136,6 @@ async def confirm(
     return len(deposits)
 
 
-async def orphan(desk: Desk, network: str, above_height: int, heads: Confirmations) -> int:
-    """Take pending deposits above a common ancestor off the books; return how many.
-
-    They keep their rows: a new sighting in another block brings one back to `pending`.
-    """
-    session = desk.session
-    deposits = await repository.pending_above(session, network, above_height)
-    await writing.orphan_sightings(session, [deposit.id for deposit in deposits])
-    for deposit in deposits:
-        deposit.status = "reorged"
-    await session.flush()
-    await announce(session, deposits, "deposit.reorged", desk.moment)
-    weighed = await attribution.weigh(session, network, deposits, desk.moment)
-    touched = weighed.invoices | {d.invoice_id for d in deposits if d.invoice_id is not None}
-    await judge(desk, touched, "the block of a payment was orphaned", heads)
-    return len(deposits)
-
-
 async def deepen(desk: Desk, network: str, heads: Confirmations) -> None:
     """Settle invoices whose merchant accepts a number of confirmations, as the head moves on."""
     waiting = await repository.waiting_for_depth(desk.session, network)
@@ -182,6 +165,15 @@ async def judge(
             public_url=desk.public_url,
             confirmations=heads,
         )
+
+
+def _turned(
+    stood: Mapping[str, tuple[str | None, int]], deposits: Iterable[Deposit]
+) -> set[str]:
+    """Return the invoices of pending deposits that are another's, or another amount, than before."""
+    now = {d.id: (d.invoice_id, d.units) for d in deposits if d.id in stood}
+    pairs = [(stood[each], now[each]) for each in now if now[each] != stood[each]]
+    return {invoice for pair in pairs for invoice, _ in pair if invoice is not None}
 
 
 async def _owners(

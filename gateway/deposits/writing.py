@@ -10,7 +10,7 @@ from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.types import Text
 
-from gateway.db import as_json, send
+from gateway.db import as_json, send, send_later
 from gateway.models import Deposit, DepositSighting
 
 Identity = tuple[str, str, int]
@@ -78,7 +78,9 @@ async def add_sightings(
         }
         for deposit, block_hash, height in seen
     }
-    await send(session, _ADD_SIGHTINGS, {"rows": as_json(list(places.values())), "at": at})
+    await send_later(
+        session, _ADD_SIGHTINGS, {"rows": as_json(list(places.values())), "at": at}
+    )
 
 
 async def orphan_sightings(session: AsyncSession, deposit_ids: Sequence[str]) -> None:
@@ -94,7 +96,7 @@ async def mark_confirmed(
     session: AsyncSession, deposits: Sequence[Deposit], at: datetime
 ) -> None:
     """Write that these deposits are final."""
-    await send(session, _CONFIRM, {"ids": [deposit.id for deposit in deposits], "at": at})
+    await send_later(session, _CONFIRM, {"ids": [deposit.id for deposit in deposits], "at": at})
     for deposit in deposits:
         set_committed_value(deposit, "status", "confirmed")
         set_committed_value(deposit, "confirmed_at", at)
@@ -102,7 +104,7 @@ async def mark_confirmed(
 
 async def use_addresses(session: AsyncSession, pool_ids: Collection[int]) -> None:
     """Mark assigned addresses as paid to."""
-    await send(session, _USE, {"ids": list(pool_ids)})
+    await send_later(session, _USE, {"ids": list(pool_ids)})
 
 
 async def supersede_strays(
@@ -113,7 +115,7 @@ async def supersede_strays(
         {"tx_hash": tx_hash, "kind": kind, "ordinal": ordinal}
         for tx_hash, kind, ordinal in identities
     ]
-    await send(session, _SUPERSEDE, {"network": network, "rows": as_json(rows)})
+    await send_later(session, _SUPERSEDE, {"network": network, "rows": as_json(rows)})
 
 
 # Rows are one value: the driver takes twenty arrays apart more slowly than the database reads JSON.

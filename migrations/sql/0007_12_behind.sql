@@ -1,18 +1,16 @@
--- Who stands behind what a payout rule asks for: the one who made the rule, or the one behind that
--- key. The operator's gate asks as well now: its order names a person, whom the keystore knows.
-CREATE OR REPLACE FUNCTION one_behind(actor text) RETURNS text
+-- Who asks the operator for a withdrawal: the person or first key behind a key, or behind whoever
+-- made the payout rule. The keystore knows people: a key of one of them is no second person.
+CREATE FUNCTION one_who_asks(actor text) RETURNS text
     LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public, pg_temp AS $$
-    WITH named AS (
-        SELECT coalesce((SELECT created_by FROM payout_rule WHERE actor = 'auto:' || id), actor) AS id
-    )
-    SELECT coalesce((SELECT created_by FROM api_key k WHERE k.id = named.id), named.id) FROM named
+    SELECT one_behind(coalesce((SELECT created_by FROM payout_rule WHERE actor = 'auto:' || id), actor))
 $$;
-GRANT EXECUTE ON FUNCTION one_behind(text) TO gw_watcher;
+REVOKE ALL ON FUNCTION one_who_asks(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION one_who_asks(text) TO gw_watcher;
 CREATE OR REPLACE FUNCTION check_approval_order() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM withdrawal w JOIN currency c ON c.id = w.currency_id
         WHERE w.id = NEW.withdrawal_id AND w.network_id = NEW.network_id AND w.units = NEW.units
-          AND w.destination = NEW.destination AND one_behind(w.created_by) = NEW.requested_by
+          AND w.destination = NEW.destination AND one_who_asks(w.created_by) = NEW.requested_by
           AND w.merchant_id IS NOT DISTINCT FROM NEW.merchant_id
           AND NEW.asset = CASE WHEN c.contract IS NULL THEN 'native'
               WHEN c.contract LIKE '0x%' THEN lower(c.contract) ELSE c.contract END) THEN
@@ -46,8 +44,4 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-REVOKE EXECUTE ON FUNCTION one_behind(text) FROM gw_watcher;
-CREATE OR REPLACE FUNCTION one_behind(actor text) RETURNS text
-    LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public, pg_temp AS $$
-    SELECT coalesce((SELECT created_by FROM api_key WHERE id = actor), actor)
-$$;
+DROP FUNCTION one_who_asks(text);

@@ -29,6 +29,7 @@ PARTS = (
     "10_finality",
     "11_rules",
     "12_behind",
+    "13_siblings",
 )
 TURN = "\n-- downgrade\n"
 

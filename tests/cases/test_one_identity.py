@@ -59,7 +59,7 @@ async def test_a_node_that_is_behind_us_on_another_branch_has_no_say(
         await w.chain.mine(4)
         await w.pay(w.assigned, DUE_UNITS)
         behind = copy.deepcopy(w.chain)
-        behind.fork(4, keep=[])
+        behind.fork(3, keep=[])  # above its own final block
         behind.rewind(1)
         honest = w.scanner.reader
         await w.restart()

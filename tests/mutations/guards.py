@@ -24,10 +24,12 @@ from tests.mutations.guards_money import MONEY
 from tests.mutations.guards_notifications import NOTIFYING
 from tests.mutations.guards_options import OPTION_GUARDS
 from tests.mutations.guards_paying import PAYING_GUARDS
+from tests.mutations.guards_payouts import PAYOUT_GUARDS
 from tests.mutations.guards_people import PEOPLE
 from tests.mutations.guards_places import PLACES
 from tests.mutations.guards_referrals import REFERRALS
 from tests.mutations.guards_requests import REQUESTS
+from tests.mutations.guards_rescans import RESCANS
 from tests.mutations.guards_second_reading import SECOND_READING
 from tests.mutations.guards_sweeps import SWEEPS
 from tests.mutations.guards_third_reading import THIRD_READING
@@ -62,10 +64,12 @@ MUTATIONS = (
     *PLACES,
     *REFERRALS,
     *REQUESTS,
+    *RESCANS,
     *SECOND_READING,
     *SWEEPS,
     *THIRD_READING,
     *TRIP_GUARDS,
     *PAYING_GUARDS,
+    *PAYOUT_GUARDS,
     *WEBHOOKS,
 )

@@ -8,6 +8,9 @@ ETHEREUM, TRON, SOLANA = (
 WITHDRAWN = "tests/networks/ethereum/test_ethereum_withdrawals_root.py"
 DECODED = "tests/networks/ethereum/test_cases_decode.py"
 COMPLETE = "tests/networks/ethereum/test_cases_complete.py"
+ROOTED = "tests/networks/tron/test_tron_root.py"
+RECORDINGS = "tests/networks/solana/test_solana_recordings.py"
+EDITED = "tests/networks/ethereum/test_ethereum_edited.py"
 CONTRADICTED = "tests/networks/ethereum/test_ethereum_decode.py"
 TRACED = "tests/networks/ethereum/test_ethereum_traces.py"
 PARSED = "tests/networks/tron/test_tron_decode.py"
@@ -121,9 +124,48 @@ DECODING = (
     Mutation(
         guard="ethereum: whole blocks are held to their withdrawals",
         path=f"{ETHEREUM}/proof.py",
-        old="    prove_withdrawals(block)\n",
-        new="",
+        old="    prove_withdrawals(block)\n    position = 0\n",
+        new="    position = 0\n",
         tests=(f"{WITHDRAWN}::test_announced_withdrawals_that_are_not_there_are_incomplete",),
+    ),
+    Mutation(
+        guard="ethereum: recorded blocks are held to their withdrawals",
+        path=f"{ETHEREUM}/proof.py",
+        old="    prove_withdrawals(block)\n    _prove_numbers",
+        new="    _prove_numbers",
+        tests=(f"{EDITED}::test_what_shows_that_something_is_missing_ends_with_three",),
+    ),
+    Mutation(
+        guard="ethereum: a recorded log counts once",
+        path=f"{ETHEREUM}/proof.py",
+        old="        seen.add(log.log_index.lower())\n",
+        new="",
+        tests=(f"{EDITED}::test_what_shows_that_something_is_missing_ends_with_three",),
+    ),
+    Mutation(
+        guard="ethereum: the last receipt stands at the last place",
+        path=f"{ETHEREUM}/last.py",
+        old="        if place is not None and quantity(place) != len(receipts) - 1:\n",
+        new="        if False:\n",
+        tests=(
+            f"{COMPLETE}::test_case_32_where_the_chain_logs_value_gas_is_counted_otherwise",
+        ),
+    ),
+    Mutation(
+        guard="ethereum: the gas of a block is used up by its transactions",
+        path=f"{ETHEREUM}/last.py",
+        old="        if quantity(used) != quantity(block.gas_used):\n",
+        new="        if False:\n",
+        tests=(f"{COMPLETE}::test_case_32_a_transaction_that_both_answers_lack_is_missed",),
+    ),
+    Mutation(
+        guard="ethereum: a node says where a block ends",
+        path=f"{ETHEREUM}/last.py",
+        old='            raise Incomplete(f"nothing says that',
+        new='            continue\n            raise Incomplete(f"nothing says that',
+        tests=(
+            f"{COMPLETE}::test_case_32_a_node_that_does_not_say_where_a_block_ends_proves_none",
+        ),
     ),
     Mutation(
         guard="tron: success",
@@ -177,17 +219,54 @@ DECODING = (
     ),
     Mutation(
         guard="tron: rejected",
-        path=f"{TRON}/transfers.py",
-        old="    if internal.rejected or internal.note",
-        new="    if internal.note",
+        path=f"{TRON}/inner.py",
+        old="        if internal.rejected or _burns",
+        new="        if _burns",
         tests=(f"{ATTACKS}::test_case_48_a_rejected_inner_call_is_skipped",),
     ),
     Mutation(
+        guard="tron: what some nodes add renames no payment",
+        path=f"{TRON}/inner.py",
+        old=" if each.note in MOVES_VALUE]",
+        new="]",
+        tests=(f"{ATTACKS}::test_case_48_an_inner_payment_has_one_name_on_every_node",),
+    ),
+    Mutation(
+        guard="tron: a block's id is the hash of its header",
+        path=f"{TRON}/root.py",
+        old="        if header.block_id() != block.block_id:\n",
+        new="        if False:\n",
+        tests=(f"{ROOTED}::test_a_recorded_block_of_mainnet_is_what_its_id_says",),
+    ),
+    Mutation(
+        guard="tron: the root is that of the transactions",
+        path=f"{TRON}/root.py",
+        old="        if root.hex() != header.root:\n",
+        new="        if False:\n",
+        tests=(f"{ROOTED}::test_no_transaction_can_be_left_out_of_a_block",),
+    ),
+    Mutation(
+        guard="tron: a contract that destroys itself for itself pays nobody",
+        path=f"{TRON}/inner.py",
+        old="    return own and internal.note in DESTRUCTION\n",
+        new="    return False and own\n",
+        tests=(
+            f"{ATTACKS}::test_a_contract_that_destroys_itself_in_its_own_favour_pays_nobody",
+        ),
+    ),
+    Mutation(
         guard="tron: tokenId",
-        path=f"{TRON}/transfers.py",
+        path=f"{TRON}/inner.py",
         old="        asset = str(value.token_id) if value.token_id else NATIVE\n        if value.token_id and not asset.isdecimal():\n            continue\n",
         new="        asset = NATIVE\n",
         tests=(f"{ATTACKS}::test_case_47_a_trc10_amount_inside_a_contract_is_not_trx",),
+    ),
+    Mutation(
+        guard="solana: a gain without an owner is told",
+        path=f"{SOLANA}/gains.py",
+        old="        if gained and held.mint in mints:\n",
+        new="        if False:\n",
+        tests=(f"{RECORDINGS}::test_what_a_listed_mint_paid_to_nobody_is_told",),
     ),
     Mutation(
         guard="solana: success",

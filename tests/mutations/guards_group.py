@@ -57,8 +57,15 @@ GROUPS = (
     Mutation(
         "keyring: what rests is wiped",
         "keystore/keyring.py",
-        "                each.wipe()\n",
-        "                pass\n",
+        "                    sealing.wipe(wallet.key)\n",
+        "                    pass\n",
         ("tests/keystore/test_keystore_derivation.py::test_wiping_overwrites_what_rests",),
+    ),
+    Mutation(
+        "keyring: nothing rests above hot and gas",
+        "keystore/keyring.py",
+        "        above.wipe()\n",
+        "",
+        ("tests/keystore/test_keystore_derivation.py::test_above_hot_and_gas_nothing_rests",),
     ),
 )

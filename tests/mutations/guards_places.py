@@ -19,7 +19,7 @@ PLACES = (
     Mutation(
         guard="an order is displaced by a transaction on its own nonce alone",
         path=DISPLACING,
-        old="    if (placed.sender, placed.nonce) != (first.sender, first.nonce):\n",
+        old="    if taken != waits:\n",
         new="    if False:\n",
         tests=(NOTHING_ELSE,),
     ),
@@ -43,7 +43,7 @@ PLACES = (
     Mutation(
         guard="an order is displaced in a final block, and while no node contradicts one",
         path=DISPLACING,
-        old="    if cursor.halted is not None or told.placed.height > cursor.final_height:\n",
+        old="    if cursor.halted is not None or needed > cursor.final_height:\n",
         new="    if False:\n",
         tests=(NOTHING_ELSE,),
     ),
@@ -57,7 +57,7 @@ PLACES = (
     Mutation(
         guard="a displaced order ends once",
         path=DISPLACING,
-        old='    if first.nonce is None or first.state != "signed":\n',
+        old='    if (first.nonce, first.nonce_value) == (None, None) or first.state != "signed":\n',
         new="    if first.nonce is None:\n",
         tests=(f"{DISPLACED}::test_what_stands_in_a_block_or_has_no_bytes_is_not_displaced",),
     ),

@@ -24,12 +24,12 @@ REQUESTS = (
     ),
     Mutation(
         guard="nothing is held for a destination that nobody looked at",
-        path="gateway/withdrawals/incoming.py",
-        old="            found[place] = answer or (None if unchecked else silence)\n",
-        new="            found[place] = answer\n",
+        path="gateway/withdrawals/destinations.py",
+        old="    return [answer or (None if unchecked else silence) for answer in answers]\n",
+        new="    return list(answers)\n",
         tests=(
             f"{DESTINATIONS}::test_where_the_network_says_nothing_nothing_is_held_and_the_same_key_asks_again",
-            f"{MANY}::test_a_batch_with_an_item_that_nobody_answers_for_is_refused_whole",
+            f"{MANY}::test_an_item_that_nobody_answers_for_keeps_no_other_item_back_and_is_paid_once",
         ),
     ),
     Mutation(
@@ -44,7 +44,7 @@ REQUESTS = (
         path="gateway/withdrawals/batches.py",
         old="    _require_heard(findings)\n",
         new="",
-        tests=(f"{MANY}::test_a_batch_with_an_item_that_nobody_answers_for_is_refused_whole",),
+        tests=(f"{MANY}::test_a_batch_that_nobody_answers_for_at_all_is_refused_whole",),
     ),
     Mutation(
         guard="who asks too often is told so, and not that the network is down",

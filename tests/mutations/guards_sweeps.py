@@ -22,8 +22,8 @@ SWEEPS = (
     Mutation(
         guard="a forgotten transaction of ours is not credited",
         path="watchers/scan/final_lane.py",
-        old="        return own | await self.evidence.held(height)\n",
-        new="        return await self.evidence.held(height)\n",
+        old="        return own | await self.evidence.unproved(session, height)\n",
+        new="        return await self.evidence.unproved(session, height)\n",
         tests=(FORGOTTEN,),
     ),
     Mutation(

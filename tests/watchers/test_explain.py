@@ -203,6 +203,16 @@ async def test_an_orphaned_payment_says_so(database: FreshDatabase) -> None:
         assert (found["answers"]["final"], found["verdict"]) == ("no", "not_credited")
 
 
+async def test_a_payment_that_its_block_does_not_hold_says_so(database: FreshDatabase) -> None:
+    """One node invented it and a rescan refused it: it waits for nothing."""
+    async with world(database) as w:
+        tx_hash = await w.pay(w.assigned, DUE_UNITS, final=False)
+        await change(w, "UPDATE deposit SET status = 'rejected', reason = 'not_shown'")
+        found = await explained(w, tx_hash)
+        assert (found["verdict"], found["answers"]["final"]) == ("not_credited", "no")
+        assert "do not show it in its block" in found["reason"]
+
+
 async def test_two_transfers_of_one_transaction_are_told_apart(
     database: FreshDatabase,
 ) -> None:

@@ -40,7 +40,7 @@ class Leaning(FakeReader):
         return replace(
             block,
             transfers=tuple(kept),
-            overtaken=Overtaken(interest, version, recipients - ours),
+            overtaken=Overtaken(interest, version, " ".join(recipients - ours)),
         )
 
 

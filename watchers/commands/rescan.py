@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import getpass
 import sys
 from collections.abc import Sequence
 
@@ -42,7 +43,7 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
         first, last = args.first, args.last
         if tx is not None:
             first = last = await _height_of(track, tx, network.family)
-        found = await Rescan(track, _say, asyncio.sleep).run(first, last)
+        found = await Rescan(track, _say, asyncio.sleep, getpass.getuser()).run(first, last)
     except (CannotRescan, Incomplete, NodeUnavailable) as trouble:
         _say(str(trouble))
         return 1
@@ -80,6 +81,7 @@ async def _track(
         settings.api.public_url,
         dense=chain.dense,
         witnesses=chain.witnesses,
+        quorum=settings.networks[network].witnesses_needed,
     )
 
 

@@ -1,9 +1,11 @@
 """`watchers settle NETWORK ORDER --paid|--failed --reason TEXT`: end what waits for a person.
 
-With `--taken-by HASH` an order ends that can never land: that transaction took its nonce.
+With `--taken-by HASH` an order ends that can never land: that transaction took its nonce, or spent
+the value of the nonce account that it was signed for (Solana).
 """
 
 import argparse
+import asyncio
 import getpass
 import sys
 from collections.abc import Iterable
@@ -22,6 +24,9 @@ from watchers.pay import displaced, judged
 from watchers.pay.displaced import Displacement
 from watchers.pay.judged import Judgement, NotSettled
 
+SCAN_SECONDS = 60
+"""How long the scan has to come up to what the nodes show."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's words."""
@@ -32,8 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     end = parser.add_mutually_exclusive_group(required=True)
     end.add_argument("--paid", action="store_true", help="the destination has the money")
     end.add_argument("--failed", action="store_true", help="nothing was paid: end the hold")
-    taken = "it can never land: this transaction stands on its nonce"
+    taken = "it can never land: this transaction took its nonce"
     parser.add_argument("--taken-by", metavar="HASH", help=taken)
+    raw = "its signed bytes in hex, where the nodes do not give them"
+    parser.add_argument("--raw", type=_octets, metavar="HEX", help=raw)
     parser.add_argument("--reason", required=True, help="why; it stands in the audit log")
 
 
@@ -43,6 +50,8 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
     if network is None:
         raise SettingsError(f"networks.{args.network}: there is no such network")
     args.reason = stated(args.reason)
+    if args.raw is not None and args.taken_by is None:
+        raise SettingsError("--raw: says nothing without --taken-by")
     if args.taken_by is not None:
         args.taken_by = _spelled(network, args.taken_by)
     async with database.unit_of_work(CROSS_TENANT) as session:
@@ -61,6 +70,10 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
         return 1
     sys.stdout.write(f"{args.order}: {'completed' if args.paid else 'failed'}\n")
     return 0
+
+
+def _octets(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def _spelled(network: NetworkSettings, text: str) -> str:
@@ -86,15 +99,23 @@ async def _displace(
     readers: Iterable[ChainReader],
     args: argparse.Namespace,
 ) -> None:
-    if not chain.numbered:
-        raise NotSettled(f"{args.network}: this network does not number transactions")
+    if not chain.numbered and chain.lanes is None:
+        raise NotSettled(f"{args.network}: no transaction takes another's place here")
+    place = await displaced.place_of(database, args.network, args.order)
     said: dict[str, Placed | Exception | None] = {}
     for label, node in chain.endpoints.alone().items():
         try:
-            said[label] = await placed(network, node, args.taken_by)
+            said[label] = await placed(network, node, args.taken_by, place, args.raw)
+        except ValueError as fault:
+            raise SettingsError(f"--{fault}") from fault
         except (Incomplete, NodeUnavailable, WrongChain) as trouble:
             said[label] = trouble
     where = displaced.agreed(said, network.witnesses_needed)
+    for _ in range(SCAN_SECONDS):
+        # Our scan has to come as far as the nodes showed the place to be taken.
+        if await displaced.reached(database, args.network, where.gone_at):
+            break
+        await asyncio.sleep(1)
     told = Displacement(
         network=args.network,
         order_id=args.order,

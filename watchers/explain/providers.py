@@ -55,7 +55,7 @@ async def _testify(
             height = await locator.locate(node, tx)
             if height is None:
                 return Testimony(Seen(name))
-            block = await reader.read(height)
+            return _served(name, height, await reader.read(height), tx)
     except TimeoutError:
         return Testimony(Seen(name, height, trouble=f"no answer within {seconds} s"))
     except Incomplete as trouble:
@@ -63,7 +63,6 @@ async def _testify(
         return Testimony(Seen(name, height, complete=complete, trouble=str(trouble)))
     except (NodeUnavailable, WrongChain) as trouble:
         return Testimony(Seen(name, height, trouble=str(trouble)))
-    return _served(name, height, block, tx)
 
 
 def _served(name: str, height: int, block: Block, tx: str) -> Testimony:

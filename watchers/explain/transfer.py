@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.deposits.leaving import NOT_SHOWN
 from watchers.explain.facts import Entry, Evidence, Explained, Gate, Move, Owner, Verdict
 
 NAMES = (
@@ -122,6 +123,9 @@ def _final(evidence: Evidence, move: Move) -> Gate:
     shown = {"final_height": evidence.final_height, "height": height, "status": move.status}
     if move.status == "reorged":
         return Gate("final", "no", "its block was orphaned", shown)
+    if move.reason == NOT_SHOWN:
+        detail = "a rescan refused it: the nodes do not show it in its block"
+        return Gate("final", "no", detail, shown)
     if height is None or evidence.final_height is None:
         return Gate("final", "unknown", "its block or our own place is not known", shown)
     if height <= evidence.final_height:
@@ -156,7 +160,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 
 def _verdict(move: Move, found: Sequence[Gate], *, reached: bool) -> Verdict:
-    if move.reason == REVERSED:
+    if move.reason in (REVERSED, NOT_SHOWN):
         return "not_credited"
     if move.purpose in ("invoice", "customer", "merchant", "capital"):
         credited = any(entry.account != "suspense" for entry in move.entries)

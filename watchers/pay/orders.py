@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.accounts.repository import behind
 from gateway.approvals import repository
 from gateway.approvals.credentials import ACTOR
 from gateway.audit.service import record
@@ -122,7 +121,7 @@ class Orders:
             units=withdrawal.units,
             fee_ceiling_units=to_units(self.settings.fee_ceiling, native.decimals),
             merchant_id=withdrawal.merchant_id,
-            requested_by=await behind(session, withdrawal.created_by),
+            requested_by=await _asker(session, withdrawal),
             expires_ms=repository.milliseconds(moment.at + self.lifetime),
             created_at=moment.at,
         )
@@ -135,6 +134,11 @@ class Orders:
             order=order.id,
             revision=order.revision,
         )
+
+
+async def _asker(session: AsyncSession, withdrawal: Withdrawal) -> str:
+    """Return who stands behind the key or the payout rule that asked."""
+    return str(await session.scalar(select(func.one_who_asks(withdrawal.created_by))))
 
 
 async def _publish(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from watchers.network import Incomplete, NodeUnavailable
+from watchers.network import NATIVE, Incomplete, NodeUnavailable
 
 
 class NoHistory(NodeUnavailable):
@@ -60,6 +60,21 @@ class BalanceReader(Protocol):
     async def beneficiary(self, height: int) -> str:
         """Return who was paid for the block itself; empty where nobody was, or nobody says."""
         ...
+
+
+async def gained(node: BalanceReader, address: str, height: int) -> int:
+    """Return by how many native units an address rose in a block, as one node's states say.
+
+    Raises `NoHistory` where it has not both states.
+    """
+    holding = Holding(address, NATIVE)
+    before, after = [
+        (await node.observe([holding], each)).units.get(holding)
+        for each in (height - 1, height)
+    ]
+    if before is None or after is None:
+        raise NoHistory(f"balances of {address} around block {height}")
+    return after - before
 
 
 @dataclass(frozen=True, slots=True)

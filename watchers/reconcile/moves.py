@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
 
+from gateway.deposits.leaving import NOT_SHOWN
 from gateway.models import ApplicationWallet, Attempt, Currency, Deposit
 from watchers.chain import asset_of
 from watchers.network import NATIVE
@@ -47,11 +48,12 @@ def every_move(
 def _arrivals(
     network: str, currencies: Sequence[Currency], addresses: Sequence[str] | None
 ) -> Select[str, str, int, int, bool, bool]:
-    """Select deposits: those that a balance difference counted before are not counted again."""
+    """Select deposits that brought something; a balance difference may have counted one before."""
     names = {currency.id: asset_of(currency) for currency in currencies}
     asset = case(names, value=Deposit.currency_id)
     again = and_(
-        Deposit.status == "rejected", Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION])
+        Deposit.status == "rejected",
+        Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION, NOT_SHOWN]),
     )
     query = select(
         Deposit.address.label("address"),

@@ -8,13 +8,13 @@ import structlog
 from sqlalchemy import Row
 
 from gateway.db import CROSS_TENANT
-from gateway.deposits import service as deposits
+from gateway.deposits import leaving
 from gateway.deposits.service import Desk
 from watchers import store
 from watchers.clock import now
 from watchers.network import Block, BlockRef
 from watchers.pay import inclusion
-from watchers.scan import strays
+from watchers.scan import blocks, strays
 from watchers.scan.prefetch import Prefetch
 from watchers.scan.reorg import FinalityBroken, Hysteresis
 from watchers.scan.track import Track, heads_at
@@ -31,6 +31,11 @@ class Branches:
     track: Track
     prefetch: Prefetch
     hysteresis: Hysteresis = field(default_factory=Hysteresis)
+    below: Hysteresis = field(init=False)
+    """Doubts about what was final: a branch at the head has its own."""
+
+    def __post_init__(self) -> None:
+        self.below = Hysteresis(self.hysteresis.seconds)
 
     def settle(self) -> None:
         """Forget doubts: the chain builds on ours."""
@@ -57,6 +62,15 @@ class Branches:
         if self.hysteresis.believes(theirs.height, theirs.hash, said, time.monotonic()):
             await self.roll_back()
 
+    async def broken(self, theirs: BlockRef, our_hash: str) -> None:
+        """Judge another final block where ours was final: once believed, it stops the network.
+
+        Here a node that is behind us has a say: it calls its own branch final.
+        """
+        said = await votes(self.track.witnesses, theirs, our_hash, child=False)
+        if self.below.believes(theirs.height, theirs.hash, said, time.monotonic()):
+            raise await self._stopped(theirs.height)
+
     async def roll_back(self) -> None:
         """Walk back to the block that both chains share and take the rest off the books."""
         track, moment = self.track, now()
@@ -65,9 +79,9 @@ class Branches:
         target = replace(track.position, height=ancestor[0], hash=ancestor[1], halted=None)
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             await store.advance(session, track.position, target, moment.at)
-            await store.orphan_blocks(session, track.network, target.height)
+            await blocks.orphan_blocks(session, track.network, target.height)
             desk = Desk(session, moment, track.public_url)
-            await deposits.orphan(desk, track.network, target.height, heads_at(target))
+            await leaving.orphan(desk, track.network, target.height, heads_at(target))
             await strays.orphan(session, track.network, target.height)
             await inclusion.orphan(session, track.network, target.height, moment)
         log.warning(
@@ -79,6 +93,15 @@ class Branches:
         track.position = target
         self.settle()
 
+    async def _stopped(self, height: int) -> FinalityBroken:
+        """Stop the network, for the chain contradicts what was final; return what to raise."""
+        track = self.track
+        reason = track.position.halted or (
+            f"{track.network}: block {height} was final and is no longer on the node's chain"
+        )
+        await self._halt(replace(track.position, halted=reason))
+        return FinalityBroken(reason)
+
     async def _common_ancestor(self) -> tuple[int, str]:
         """Return height and hash of our highest block that still stands on the node's chain.
 
@@ -89,17 +112,12 @@ class Branches:
             final = await store.block_at_or_below(
                 session, track.network, track.position.final_height
             )
-            rows = await store.standing_above(
+            rows = await blocks.standing_above(
                 session, track.network, track.position.final_height
             )
         if final is not None and await self._stands(final.height, final.hash):
             return await self._highest_standing((final.height, final.hash), rows)
-        reason = (
-            f"{track.network}: block {track.position.final_height} was final and "
-            "is no longer on the node's chain"
-        )
-        await self._halt(replace(track.position, halted=reason))
-        raise FinalityBroken(reason)
+        raise await self._stopped(track.position.final_height)
 
     async def _highest_standing(
         self, lowest: tuple[int, str], rows: Sequence[Row[int, str]]

@@ -2,19 +2,26 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import CROSS_TENANT
+from gateway.db import CROSS_TENANT, as_json, send
 from gateway.domain.money import to_units
 from gateway.models import Block as BlockRow
 from gateway.models import Currency, Deposit
 from gateway.settings import NetworkSettings
 from watchers.chain import asset_of
-from watchers.network import Block, Transfer
+from watchers.network import (
+    NATIVE,
+    Block,
+    Incomplete,
+    NodeUnavailable,
+    Transfer,
+    WrongChain,
+)
 from watchers.scan.track import Track
 from watchers.scan.witnesses import answers
 
@@ -42,16 +49,22 @@ def differs(claim: Claim, block: Block) -> str | None:
         return "shows another block"
     ours = claim.transfer
     for theirs in block.transfers:
-        if _name(theirs) == _name(ours):
+        if name_of(theirs) == name_of(ours):
             fields = ("asset", "sender", "recipient", "units")
             other = (f for f in fields if getattr(theirs, f) != getattr(ours, f))
             return next((f"shows another {name}" for name in other), None)
-    if ours.kind == "internal" and not block.internal:
+    if is_blind(block, ours):
         return "does not show value that moves inside contracts"
     return "shows another transfer"
 
 
-def _name(transfer: Transfer) -> Seen:
+def is_blind(block: Block, transfer: Transfer) -> bool:
+    """Tell whether a node that shows this block cannot see such a transfer at all."""
+    return transfer.kind == "internal" and not block.internal
+
+
+def name_of(transfer: Transfer) -> Seen:
+    """Return what names a transfer inside its network."""
     return transfer.tx_hash, transfer.kind, transfer.ordinal
 
 
@@ -62,21 +75,29 @@ class Evidence:
     track: Track
     waiting: str | None = None
     retry_seconds: float = RETRY_SECONDS
-    _proved: set[tuple[str, str]] = field(default_factory=set)
+    _proved: set[tuple[str, str, Transfer]] = field(default_factory=set)
     _again_at: float = 0.0
     _held: frozenset[str] = frozenset()
 
-    async def held(self, final_height: int) -> frozenset[str]:
-        """Return the deposits up to this height that must not be credited yet."""
+    async def unproved(self, session: AsyncSession, final_height: int) -> frozenset[str]:
+        """Return the deposits up to this height that must not be credited yet; asks no node.
+
+        What came to stand there since the last look is among them.
+        """
         if not self.track.quorum_above:
-            return self._held
-        claims = [each for each in await self._claims(final_height) if self._is_open(each)]
-        if not claims:
-            self.waiting, self._held = None, frozenset()
-            return self._held
+            return frozenset()
+        return frozenset(claim.id for claim in await self._open(session, final_height))
+
+    async def look(self, final_height: int) -> None:
+        """Ask other nodes about the deposits up to this height; it takes as long as they do."""
+        track = self.track
+        if not track.quorum_above:
+            return
+        async with track.database.unit_of_work(CROSS_TENANT) as session:
+            claims = await self._open(session, final_height)
         ids = frozenset(claim.id for claim in claims)
-        if ids <= self._held and time.monotonic() < self._again_at:
-            return ids
+        if claims and ids <= self._held and time.monotonic() < self._again_at:
+            return
         self.waiting = None
         by_height: defaultdict[int, list[Claim]] = defaultdict(list)
         for claim in claims:
@@ -85,10 +106,14 @@ class Evidence:
             await self._look(height, together)
         self._held = frozenset(claim.id for claim in claims if self._is_open(claim))
         self._again_at = time.monotonic() + self.retry_seconds
-        return self._held
+
+    async def _open(self, session: AsyncSession, final_height: int) -> list[Claim]:
+        return [
+            each for each in await self._claims(session, final_height) if self._is_open(each)
+        ]
 
     def _is_open(self, claim: Claim) -> bool:
-        return (claim.id, claim.block_hash) not in self._proved
+        return _proof(claim) not in self._proved
 
     async def _look(self, height: int, claims: Sequence[Claim]) -> None:
         """Read one block from the other providers until enough of them show these transfers."""
@@ -101,16 +126,36 @@ class Evidence:
         for name, block in (await answers(others, lambda each: each.read(height))).items():
             for claim in claims:
                 difference = differs(claim, block)
+                if difference is not None and await self._rose(name, claim, block):
+                    difference = None
                 shown[claim.id] += difference is None
                 if difference is not None:
                     reason = f"{name} {difference}"
         for claim in claims:
             if shown[claim.id] >= needed:
-                self._proved.add((claim.id, claim.block_hash))
+                self._proved.add(_proof(claim))
             else:
                 self.waiting = f"deposit {claim.id} is not credited: {reason}"
 
-    async def _claims(self, final_height: int) -> list[Claim]:
+    async def _rose(self, name: str, claim: Claim, block: Block) -> bool:
+        """Tell whether a node that cannot see the transfer has states that prove it.
+
+        Its balance rose in this block by all that we know to have arrived there. Where we sent
+        something from there in the same block it did not, and proves nothing.
+        """
+        track, ours, gain = self.track, claim.transfer, self.track.gains.get(name)
+        blind = block.ref.hash == claim.block_hash and is_blind(block, ours)
+        if gain is None or not blind or ours.asset != NATIVE:
+            return False
+        try:
+            rose = await gain(ours.recipient, claim.block_height)
+        except (Incomplete, NodeUnavailable, WrongChain):
+            return False
+        values = {"network": track.network, "hash": claim.block_hash, "address": ours.recipient}
+        [(arrived,)] = await track.database.ask(_ARRIVED, values)
+        return bool(rose == arrived)
+
+    async def _claims(self, session: AsyncSession, final_height: int) -> list[Claim]:
         """Return pending deposits in final blocks that are worth a second look."""
         track = self.track
         large = [
@@ -137,12 +182,17 @@ class Evidence:
             .order_by(Deposit.id)
         )
         assets = {c.id: asset_of(c) for c in track.currencies}
-        async with track.database.unit_of_work(CROSS_TENANT) as session:
-            rows = (await session.execute(query)).all()
-        return [_claim(row.Deposit, row.provider, assets) for row in rows]
+        rows = (await session.execute(query)).all()
+        return [claim_of(row.Deposit, row.provider, assets) for row in rows]
 
 
-def _claim(deposit: Deposit, provider: str, assets: Mapping[str, str]) -> Claim:
+def _proof(claim: Claim) -> tuple[str, str, Transfer]:
+    """Return what was proved: the deposit in this block, with this recipient and amount."""
+    return claim.id, claim.block_hash, claim.transfer
+
+
+def claim_of(deposit: Deposit, provider: str, assets: Mapping[str, str]) -> Claim:
+    """Return what a provider told when this deposit was read; `assets` are those of currencies."""
     transfer = Transfer(
         tx_hash=deposit.tx_hash,
         kind=deposit.kind,
@@ -155,25 +205,13 @@ def _claim(deposit: Deposit, provider: str, assets: Mapping[str, str]) -> Claim:
     return Claim(deposit.id, provider, deposit.block_height, deposit.block_hash, transfer)
 
 
-async def add_readers(
-    session: AsyncSession, blocks: Sequence[Block], new: Collection[str]
-) -> None:
-    """Note who read again the blocks of these new deposits: it is no second witness of them."""
-    providers = {block.ref.hash: block.provider for block in blocks}
-    query = (
-        select(BlockRow)
-        .join(
-            Deposit,
-            and_(
-                Deposit.network_id == BlockRow.network_id,
-                Deposit.block_hash == BlockRow.hash,
-            ),
-        )
-        .where(Deposit.id.in_(new))
-    )
-    for row in (await session.scalars(query)).unique():
-        if row.provider != providers[row.hash]:
-            row.provider = f"{row.provider}, {providers[row.hash]}"
+async def add_readers(session: AsyncSession, network: str, blocks: Sequence[Block]) -> None:
+    """Note who read these blocks again: it is no second witness of what they hold."""
+    rows = [
+        {"height": block.ref.height, "hash": block.ref.hash, "provider": block.provider}
+        for block in blocks
+    ]
+    await send(session, _ADD_READERS, {"network": network, "rows": as_json(rows)})
 
 
 def large_units(network: NetworkSettings, currencies: Sequence[Currency]) -> dict[str, int]:
@@ -184,3 +222,17 @@ def large_units(network: NetworkSettings, currencies: Sequence[Currency]) -> dic
         for currency in currencies
         if (value := above.get(currency.code)) is not None
     }
+
+
+_ARRIVED = """
+SELECT coalesce(sum(d.units), 0) FROM deposit d JOIN currency c ON c.id = d.currency_id
+WHERE d.network_id = %(network)s AND d.address = %(address)s AND d.block_hash = %(hash)s
+    AND c.contract IS NULL AND d.status IN ('pending', 'confirmed')
+"""
+_ADD_READERS = """
+UPDATE block SET provider = concat_ws(', ', block.provider, again.provider)
+FROM jsonb_to_recordset(%(rows)s) AS again (height bigint, hash text, provider text)
+WHERE block.network_id = %(network)s AND block.height = again.height
+    AND block.hash = again.hash AND block.provider <> again.provider
+    AND again.provider <> ALL (string_to_array(block.provider, ', '))
+"""

@@ -8,9 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from gateway.db import CROSS_TENANT
 from gateway.deposits import service as deposits
 from gateway.deposits.service import BATCH, Desk
+from gateway.domain.moment import Moment
+from gateway.models import Deposit
 from watchers import store
 from watchers.clock import now
 from watchers.network import BlockRef
@@ -41,6 +46,7 @@ class FinalLane:
     history_read_at: Callable[[], datetime | None] = lambda: None
     """When the keystore's history was last read to its end; None where nobody reads it here."""
     _doubted: str | None = field(init=False, default=None)
+    _elsewhere: str | None = field(init=False, default=None)
     _moved_at: float = field(init=False)
     _head_then: int = field(init=False, default=0)
 
@@ -53,7 +59,7 @@ class FinalLane:
     @property
     def waiting(self) -> str | None:
         """Why final money waits, in one sentence; None where it does not."""
-        own = self._doubted or self.ends.waiting
+        own = self._elsewhere or self._doubted or self.ends.waiting
         return self.finality.waiting or self.evidence.waiting or own or self._stall()
 
     def _stall(self) -> str | None:
@@ -64,7 +70,9 @@ class FinalLane:
         return f"final: no block above {final} becomes final, the head is at {head}"
 
     async def anchor(self) -> bool:
-        """Tell whether the node agrees about what was final before this process began."""
+        """Tell whether the node agrees about what was final, before this process began too."""
+        if not await self._agrees_below():
+            return False
         if self.anchored:
             return True
         ours = await self._ours(self.track.position.final_height)
@@ -75,6 +83,27 @@ class FinalLane:
                 return False
         self.anchored = True
         return True
+
+    async def _agrees_below(self) -> bool:
+        """Tell whether the node's final block is ours where it is lower than our own.
+
+        A node that is only behind shows our block there. One whose chain was rewritten shows
+        another, long before its head is above ours: what was final is in doubt at once.
+        """
+        track, self._elsewhere = self.track, None
+        if track.tip.final >= track.position.final_height:
+            return True
+        ours = await self._ours(track.tip.final)
+        if ours is None:
+            return True
+        theirs = await track.reader.ref_at(ours.height)
+        if theirs.hash == ours.hash:
+            self.branches.below.settle()
+            return True
+        self.anchored = False
+        self._elsewhere = f"final: the node has another final block {ours.height} than ours"
+        await self.branches.broken(theirs, ours.hash)
+        return False
 
     async def advance(self) -> None:
         """Move the final height and credit; a final block that is not ours is weighed."""
@@ -100,14 +129,13 @@ class FinalLane:
     async def _pass(self, block: BlockRef) -> None:
         track, moment = self.track, now()
         target = replace(track.position, final_height=block.height, halted=None)
-        held = await self._held(block.height)
+        await self.evidence.look(block.height)
         # A node may lie about time: nothing expires before our own clock agrees.
         final_ms = int(min(block.time, moment.at).timestamp() * 1000)
         against = await self.ends.look(block.height, final_ms)
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             await store.advance(session, track.position, target, moment.at)
-            desk = Desk(session, moment, track.public_url)
-            await self._credit(desk, block.height, held)
+            await self._credit(session, block.height, moment)
             await strays.confirm(session, track.network, block.height, moment)
             await settler.settle(session, track.network, block.height, moment, against)
             await settler.expire(session, track.network, final_ms, moment, against)
@@ -123,27 +151,31 @@ class FinalLane:
         if track.position.halted is not None:
             return
         async with track.database.unit_of_work(CROSS_TENANT) as session:
-            left = await store.has_pending(session, track.network, height)
+            left = await _has_pending(session, track.network, height)
         if not left:
             self.evidence.waiting = self._doubted = None
             return
-        held = await self._held(height)
-        moment = now()
+        await self.evidence.look(height)
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, track.position)
-            await self._credit(Desk(session, moment, track.public_url), height, held)
+            await self._credit(session, height, now())
 
-    async def _held(self, height: int) -> frozenset[str]:
-        """Return the final deposits that must not be credited yet."""
+    async def _held(self, session: AsyncSession, height: int) -> frozenset[str]:
+        """Return the final deposits that must not be credited yet.
+
+        Asked under the cursor's lock: no rescan adds one behind it.
+        """
         track, read_at = self.track, self.history_read_at()
-        own = await inside.doubtful(track.database, track.network, height, read_at)
+        own = await inside.doubtful(session, track.network, height, read_at)
         self._doubted = (
             f"{len(own)} deposits look like our own transactions: not credited" if own else None
         )
-        return own | await self.evidence.held(height)
+        return own | await self.evidence.unproved(session, height)
 
-    async def _credit(self, desk: Desk, height: int, held: frozenset[str]) -> None:
+    async def _credit(self, session: AsyncSession, height: int, moment: Moment) -> None:
         network, heads = self.track.network, self.track.heads
+        held = await self._held(session, height)
+        desk = Desk(session, moment, self.track.public_url)
         while await deposits.confirm(desk, network, height, heads, held=held) == BATCH:
             continue
 
@@ -152,6 +184,16 @@ class FinalLane:
         values = {"network": self.track.network, "height": height}
         rows = await self.track.database.ask(_OURS, values)
         return BlockRef(*rows[0]) if rows else None
+
+
+async def _has_pending(session: AsyncSession, network: str, height: int) -> bool:
+    """Tell whether deposits in blocks up to `height` wait for their credit."""
+    query = select(Deposit.id).where(
+        Deposit.network_id == network,
+        Deposit.status == "pending",
+        Deposit.block_height <= height,
+    )
+    return await session.scalar(query.limit(1)) is not None
 
 
 _OURS = """

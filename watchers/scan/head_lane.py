@@ -78,8 +78,8 @@ class HeadLane:
         target = store.moved_to(track.position, run[-1].ref)
         dated_run = [dated(block, moment.at) for block in run]
         async with track.database.unit_of_work(CROSS_TENANT) as session:
-            await store.advance(session, track.position, target, moment.at)
-            await store.require_currencies(session, track.network, track.currencies)
+            known = track.currencies
+            await store.advance_knowing(session, track.position, target, moment.at, known)
             await store.add_blocks(session, track.network, run, moment.at)
             desk = Desk(session, moment, track.public_url)
             await record(desk, track, dated_run, heads_at(target))

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import Database, send
+from gateway.db import send
 from gateway.deposits.service import INTERNAL
 from gateway.domain.moment import Moment
 from gateway.models import Deposit
@@ -66,7 +66,7 @@ async def from_cold(
 
 
 async def doubtful(
-    database: Database, network: str, final_height: int, read_at: datetime | None
+    session: AsyncSession, network: str, final_height: int, read_at: datetime | None
 ) -> frozenset[str]:
     """Return final deposits that may be our own forgotten transactions: they are not credited.
 
@@ -75,7 +75,7 @@ async def doubtful(
     was last read (`read_at`), for on some chains a transfer does not say who sent it.
     """
     values = {"network": network, "final": final_height, "read_at": read_at, "own": INTERNAL}
-    rows = await database.ask(_DOUBTFUL, values)
+    rows = await send(session, _DOUBTFUL, values)
     return frozenset(deposit_id for (deposit_id,) in rows)
 
 

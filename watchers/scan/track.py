@@ -13,6 +13,10 @@ from watchers.store import Position
 NOTHING_SEEN = Tip(0, 0)
 
 
+Gain = Callable[[str, int], Awaitable[int]]
+"""Tells by how many native units an address rose in a block, as one node's states say."""
+
+
 def _never() -> int:
     return 0
 
@@ -39,6 +43,8 @@ class Track:
     quorum: int = 1
     quorum_above: Mapping[str, int] = field(default_factory=dict)
     """Base units by currency id."""
+    gains: Mapping[str, Gain] = field(default_factory=dict)
+    """By endpoint, where it keeps states of the past: for what it cannot trace."""
     locate: Callable[[ChainReader, str], Awaitable[int | None]] | None = None
     """Asks one node in which block a transaction stands."""
     tip: Tip = NOTHING_SEEN

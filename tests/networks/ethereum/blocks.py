@@ -63,7 +63,7 @@ def payment(
     to: str | None = PAYEE,
     **receipt: Any,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return one transaction and its receipt; `assembled` adds log indices and blooms."""
+    """Return one transaction and its receipt; `assembled` adds places, gas and blooms."""
     tx_hash = f"0x{number:064x}"
     sent = {
         "hash": tx_hash,
@@ -88,8 +88,10 @@ def assembled(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return a block of these payments and its receipts, consistent in every respect."""
     receipts = [receipt for _, receipt in payments]
-    index = union = 0
-    for receipt in receipts:
+    index = union = used = 0
+    for place, receipt in enumerate(receipts):
+        used += int(receipt["gasUsed"], 16)
+        receipt |= {"transactionIndex": hex(place), "cumulativeGasUsed": hex(used)}
         for log in receipt["logs"]:
             log["logIndex"] = hex(index)
             index += 1
@@ -101,6 +103,7 @@ def assembled(
         "hash": BLOCK_HASH,
         "parentHash": PARENT_HASH,
         "timestamp": hex(TIME),
+        "gasUsed": hex(used),
         "logsBloom": spelled(union),
         "transactions": [sent for sent, _ in payments],
     }

@@ -86,6 +86,42 @@ def test_case_32_an_empty_answer_does_not_make_a_full_block_empty() -> None:
         decoded(*assembled(**header))
 
 
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_case_32_a_transaction_that_both_answers_lack_is_missed(lost: int) -> None:
+    """It logged nothing, so no bloom and no log's place tells; its place and its gas do."""
+    block, receipts = assembled(payment(1, value=5), payment(2), payment(3, value=7))
+    assert len(decoded(block, receipts).transfers) == 2
+    del block["transactions"][lost], receipts[lost]
+    with pytest.raises(Incomplete, match=r"is at|at its end"):
+        decoded(block, receipts)
+
+
+@pytest.mark.parametrize("silent", ["transactionIndex", "cumulativeGasUsed", "gasUsed"])
+def test_case_32_a_node_that_does_not_say_where_a_block_ends_proves_none(silent: str) -> None:
+    """An empty block has nothing to say."""
+    block, receipts = assembled(payment(1, value=5))
+    if silent == "gasUsed":
+        del block[silent]
+    else:
+        del receipts[0][silent]
+    with pytest.raises(Incomplete, match="last one"):
+        decoded(block, receipts)
+    empty, none = assembled()
+    del empty["gasUsed"]
+    assert decoded(empty, none).transfers == ()
+
+
+def test_case_32_where_the_chain_logs_value_gas_is_counted_otherwise() -> None:
+    """EIP-7778 counts what was refunded to the block, not to the receipts."""
+    block, receipts = assembled(payment(1), payment(2), gasUsed="0xffffff")
+    with pytest.raises(Incomplete, match="at its end"):
+        decoded(block, receipts)
+    assert decoded(block, receipts, logged_from=0).transfers == ()
+    del block["transactions"][0], receipts[0]
+    with pytest.raises(Incomplete, match="is at"):
+        decoded(block, receipts, logged_from=0)
+
+
 def test_case_33_logs_that_the_bloom_announces_must_be_there() -> None:
     """All of them lost, the last of them lost, a listed token's lost, or all with their blooms."""
     elsewhere = [*transfer_log()["topics"][:2], "0x" + "00" * 12 + "bb" * 20]

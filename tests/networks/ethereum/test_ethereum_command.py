@@ -123,6 +123,19 @@ def test_recipients_may_be_limited(decode: Decode, tmp_path: Path) -> None:
     assert decode("--to", str(wanted)) == (0, [], "")
 
 
+def test_a_line_that_can_match_nothing_is_told(decode: Decode, tmp_path: Path) -> None:
+    """A mistyped address and another family's look like silence; comments are none of it."""
+    wanted = tmp_path / "to.txt"
+    tron = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+    wanted.write_text(f"# ours\n{PAYEE}\n{PAYEE}0\n\n{PAYEE[2:]}\n{tron}\n")
+    code, lines, err = decode("--to", str(wanted), traces=TRACES)
+    assert (code, {each["to"] for each in lines}) == (0, {PAYEE})
+    assert err.splitlines() == [
+        f"watchers decode: {wanted} line {number}: {text!r} is no address"
+        for number, text in ((3, f"{PAYEE}0"), (5, PAYEE[2:]), (6, tron))
+    ]
+
+
 @pytest.mark.parametrize(
     ("reason", "documents"),
     [

@@ -87,6 +87,16 @@ async def test_what_the_node_does_not_know_is_incomplete(change: dict[str, Any])
             await units(reader)
 
 
+@pytest.mark.parametrize("sent", [[{"hash": "0x1"}] * 200, {"hash": "0x1"}, 5, "none"])
+async def test_transactions_of_another_shape_are_incomplete(sent: Any) -> None:
+    """They are opened last, and then they are as wrong as they would have been at first."""
+    broken = BLOCK | {"transactions": sent}
+    changes = {"eth_getBlockByNumber": broken}
+    async with lean_node(BLOCK, RECEIPTS, **changes) as node, lean_reading(node) as reader:
+        with pytest.raises(Incomplete, match=f"block {HEIGHT}"):
+            await reader.read_for(HEIGHT, interest_in(OURS))
+
+
 async def test_a_token_that_keeps_a_part_is_never_read_lean() -> None:
     """What others moved in the block tells what arrived here."""
     async with lean_node(BLOCK, RECEIPTS) as node:

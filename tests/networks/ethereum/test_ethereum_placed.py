@@ -54,5 +54,5 @@ def test_every_transaction_of_a_block_has_an_outcome_and_nothing_else_has() -> N
         outcomes[unread]
     with pytest.raises(KeyError):
         outcomes["0x00"]
-    assert list(SomeOutcomes([], {})) == []
-    assert "" not in SomeOutcomes([], {})
+    assert list(SomeOutcomes("", {})) == []
+    assert "" not in SomeOutcomes("", {})

@@ -250,7 +250,22 @@ def holding(*owners: str | None) -> bytes:
 @pytest.mark.parametrize("nobody", [None, ""])
 def test_accounts_of_old_blocks_without_an_owner_are_nobodys(nobody: str | None) -> None:
     """Blocks from before 2022 do not name owners; the rest of the block is read."""
-    files = Recorded(holding(nobody, nobody), assets=frozenset({OLD_MINT}))
+    for listed in ((), (str(Pubkey([8] * 32)),)):
+        files = Recorded(holding(nobody), assets=frozenset(listed))
+        assert [each.kind for each in decode_recorded(files).transfers] == ["native"]
+
+
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_what_a_listed_mint_paid_to_nobody_is_told(nobody: str | None) -> None:
+    """Nothing printed would look as if nothing had been paid; an account that fell gained none."""
+    listed = frozenset({OLD_MINT})
+    with pytest.raises(Incomplete, match=f"token account 1 gained {OLD_MINT}.* no owner"):
+        decode_recorded(Recorded(holding(nobody), assets=listed))
+    block = json.loads(holding(nobody))
+    meta = block["transactions"][0]["meta"]
+    [after] = meta["postTokenBalances"]
+    meta["preTokenBalances"] = [{**after, "uiTokenAmount": {"amount": "7"}}]
+    files = Recorded(json.dumps(block).encode(), assets=listed)
     assert [each.kind for each in decode_recorded(files).transfers] == ["native"]
 
 

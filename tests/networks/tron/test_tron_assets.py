@@ -24,7 +24,8 @@ from tests.networks.tron.documents import (
 )
 from watchers.network import NATIVE, Incomplete, Transfer
 from watchers.networks.tron.decode import token_spellings
-from watchers.networks.tron.transfers import NEXT_VALUE, TRANSFER_TOPIC
+from watchers.networks.tron.inner import NEXT_VALUE
+from watchers.networks.tron.transfers import TRANSFER_TOPIC
 
 ID = "1004777"
 OTHER_ID = "1002000"

@@ -133,6 +133,53 @@ def test_case_48_a_rejected_inner_call_is_skipped() -> None:
     assert seen.transfers == (Transfer(tx_id("a"), "internal", 1, NATIVE, TOKEN, POOL, 6),)
 
 
+@pytest.mark.parametrize("rejected", [False, True])
+def test_case_48_an_inner_payment_has_one_name_on_every_node(*, rejected: bool) -> None:
+    """`vm.saveFeaturedInternalTx` adds votes and delegations on some nodes only.
+
+    A rescan through another node must find the same payment again, not a second one.
+    """
+    first = internal({"callValue": 5}, rejected=rejected)
+    featured = internal({"callValue": 10**6}, note=b"voteWitness".hex())
+    asset = internal({"tokenId": "1004777", "callValue": 7})
+    last = internal({"callValue": 6}, callValueInfo=[{"callValue": 6}])
+    plain = [first, last, asset]
+    both = [
+        decode(block(contract_call("a")), [call_info("a", internal_transactions=inner)])
+        for inner in (plain, [featured, first, featured, last, featured, asset])
+    ]
+    assert both[0].transfers == both[1].transfers
+    assert both[0].transfers[-1].ordinal == 1
+    strays = [[*each.strays()] for each in both]
+    assert strays[0] == strays[1] != []
+
+
+def test_a_contract_that_destroys_itself_in_its_own_favour_pays_nobody() -> None:
+    """Its balance is burnt; the place in the list is taken all the same."""
+    burnt = internal(
+        {"callValue": 9}, note=b"suicide".hex(), transferTo_address=HEX.account(TOKEN)
+    )
+    inner = [burnt, internal({"callValue": 4})]
+    seen = decode(block(contract_call("a")), [call_info("a", internal_transactions=inner)])
+    assert [(each.ordinal, each.recipient) for each in seen.transfers] == [(1, POOL)]
+
+
+def test_case_50_a_log_in_upper_case_hex_is_the_same_log() -> None:
+    """Nodes write lower case; a proxy in front of one need not."""
+    log = transfer_log(5)
+    shouted = log | {
+        "address": str(log["address"]).upper(),
+        "topics": [each.upper() for each in log["topics"]],
+    }
+    both = [
+        decode(block(contract_call("a")), [call_info("a", log=[each])], listed)
+        for each in (log, shouted)
+        for listed in (TOKEN, OTHER_TOKEN)
+    ]
+    assert both[0].transfers == both[2].transfers != ()
+    assert [*both[1].strays()] == [*both[3].strays()] != []
+
+
 def test_case_49_a_node_without_inner_calls_still_gives_complete_blocks() -> None:
     """The field is absent there: nothing internal is seen, nothing else is lost."""
     seen = decode(block(contract_call("a")), [call_info("a", log=[transfer_log(5)])])

@@ -80,7 +80,7 @@ def decode_block(
     logged = value_is_logged(ref, logged_from)
     try:
         prove = prove_recorded if recorded else prove_complete
-        prove(ref.hash, block, receipts, tokens)
+        prove(ref.hash, block, receipts, tokens, logged=logged)
         prove_outcomes(block.transactions, receipts)
         places = {sent.hash.lower(): at for at, sent in enumerate(block.transactions)}
         if len(places) != len(receipts):

@@ -1,6 +1,6 @@
 """The three shapes of ERC-20 that money passes through: log, transfer call, balance call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from eth_utils.crypto import keccak
 
@@ -59,14 +59,21 @@ def transfer_in(topics: Sequence[str], data: str) -> tuple[str, str, int] | None
     return (payer, "0x" + recipient[PADDING_HEX:].lower(), units) if units else None
 
 
-def recipient_in(topics: Sequence[str]) -> str | None:
-    """Return the recipient that the topics of a Transfer log name; None for any other log."""
-    if len(topics) != TRANSFER_TOPICS:
-        return None
-    kind, _, recipient = topics
-    if kind != TRANSFER_TOPIC and kind.lower() != TRANSFER_TOPIC:
-        return None
-    return address_in_topic(recipient)
+def recipients_in(
+    many: Iterable[Sequence[str]], places: Iterable[int]
+) -> list[tuple[str, int]]:
+    """Return the recipients that the topics of Transfer logs name, each with its log's place.
+
+    As they are spelled. In one expression: a call for each log takes twice as long.
+    """
+    return [
+        ("0x" + recipient[PADDING_HEX:], place)
+        for topics, place in zip(many, places, strict=True)
+        if len(topics) == TRANSFER_TOPICS
+        and ((kind := topics[0]) == TRANSFER_TOPIC or kind.lower() == TRANSFER_TOPIC)
+        and len(recipient := topics[2]) == WORD_HEX
+        and recipient.startswith(ADDRESS_PADDING)
+    ]
 
 
 def address_in_topic(topic: str) -> str | None:

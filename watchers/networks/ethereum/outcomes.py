@@ -43,16 +43,16 @@ class SomeOutcomes(Mapping[str, Outcome]):
     """Outcomes of a block of which some receipts are here, by the hash of the transaction.
 
     Every transaction is a key. `Incomplete` where one is asked for that nobody wanted to know.
-    Of the others their names are kept, as one text: many blocks wait for their turn.
+    `names` are all of them, parted by blanks: many blocks wait for their turn, in one text each.
     """
 
     def __init__(
         self,
-        names: Sequence[str],
+        names: str,
         known: Mapping[str, tuple[RawTransaction, RawReceipt]],
     ) -> None:
-        self._names = " ".join(names)
-        self._count = len(names)
+        self._names = names
+        self._count = names.count(" ") + 1 if names else 0
         self._known = known
 
     def __getitem__(self, tx_hash: str) -> Outcome:
@@ -75,9 +75,14 @@ class SomeOutcomes(Mapping[str, Outcome]):
 
 
 def outcome_of(sent: RawTransaction, receipt: RawReceipt) -> Outcome:
-    """Return how a transaction ended and what it cost, from a receipt that is proved."""
+    """Return how a transaction ended and what it cost, from a receipt that is proved.
+
+    Raises `Incomplete` where neither of them names a price.
+    """
     price = receipt.effective_gas_price or sent.gas_price
-    fee = quantity(receipt.gas_used) * quantity(price or "")
+    if price is None:
+        raise Incomplete(f"no gas price of {sent.hash}")
+    fee = quantity(receipt.gas_used) * quantity(price)
     if receipt.blob_gas_used is not None and receipt.blob_gas_price is not None:
         fee += quantity(receipt.blob_gas_used) * quantity(receipt.blob_gas_price)
     if receipt.l1_fee is not None:
@@ -88,7 +93,10 @@ def outcome_of(sent: RawTransaction, receipt: RawReceipt) -> Outcome:
 def prove_outcomes(
     transactions: Sequence[RawTransaction], receipts: Sequence[RawReceipt]
 ) -> None:
-    """Raise `Incomplete` where a status, a price or an amount of gas is missing or malformed."""
+    """Raise `Incomplete` where a status is missing, or what there is of prices is malformed.
+
+    A price may be missing: what strangers paid for gas must not stop a network.
+    """
     texts = [receipt.gas_used for receipt in receipts]
     for sent, receipt in zip(transactions, receipts, strict=True):
         status = receipt.status
@@ -96,9 +104,8 @@ def prove_outcomes(
             said = "has no status" if status is None else f"has status {status!r}"
             raise Incomplete(f"receipt of {receipt.transaction_hash} {said}")
         price = receipt.effective_gas_price or sent.gas_price
-        if price is None:
-            raise Incomplete(f"no gas price of {sent.hash}")
-        texts.append(price)
+        if price is not None:
+            texts.append(price)
         if receipt.blob_gas_used is not None:
             texts.append(receipt.blob_gas_used)
         if receipt.blob_gas_price is not None:

@@ -17,6 +17,7 @@ from watchers.networks.ethereum.bloom import (
     bloom_of,
     bloom_of_logs,
 )
+from watchers.networks.ethereum.last import logs_value, prove_last, prove_told
 from watchers.networks.ethereum.outcomes import SUCCEEDED
 from watchers.networks.ethereum.wire import (
     RawBlock,
@@ -33,11 +34,17 @@ ATTRIBUTES_DEPOSITOR = "0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001"
 
 
 def prove_complete(
-    block_hash: str, block: RawBlock, receipts: Sequence[RawReceipt], tokens: frozenset[str]
+    block_hash: str,
+    block: RawBlock,
+    receipts: Sequence[RawReceipt],
+    tokens: frozenset[str],
+    *,
+    logged: bool = False,
 ) -> None:
     """Raise `Incomplete` naming what is missing or of another block.
 
     `tokens` are the listed contracts: where a bloom claims one of them, its log must be there.
+    `logged` tells whether the chain itself logs value in this block.
     """
     _prove_counts(block, receipts)
     prove_withdrawals(block)
@@ -52,16 +59,24 @@ def prove_complete(
             if log.block_hash != block_hash or log.removed or log.log_index != hex(position):
                 _prove_log(block_hash, log, position)
             position += 1
+    prove_told(block, receipts)
+    prove_last(block, receipts, logged=logged)
     _prove_blooms(block, receipts, tokens)
 
 
 def prove_recorded(
-    block_hash: str, block: RawBlock, receipts: Sequence[RawReceipt], tokens: frozenset[str]
+    block_hash: str,
+    block: RawBlock,
+    receipts: Sequence[RawReceipt],
+    tokens: frozenset[str],
+    *,
+    logged: bool = False,
 ) -> None:
     """Raise `Incomplete` where files contradict each other, or a listed token's logs are gone.
 
     Files may be cut or edited copies and no other node can be asked: numbers of logs and blooms
-    need not add up. What blooms still have to be true about is what a lost payment would hide.
+    need not add up, and whatever a file does not say is not held against it. What blooms still
+    have to be true about is what a lost payment would hide.
     """
     _prove_counts(block, receipts)
     for sent, receipt in zip(block.transactions, receipts, strict=True):
@@ -71,6 +86,9 @@ def prove_recorded(
             _prove_log_block(block_hash, log)
         if receipt.status == SUCCEEDED and not receipt.logs:
             _bloom(receipt)
+    prove_last(block, receipts, logged=logged or logs_value(receipts))
+    prove_withdrawals(block)
+    _prove_numbers(receipts, tokens)
     present = {log.address.lower() for each in receipts for log in each.logs}
     for token in tokens - present:
         _prove_absent(token, block, receipts)
@@ -81,6 +99,17 @@ def _prove_counts(block: RawBlock, receipts: Sequence[RawReceipt]) -> None:
         raise Incomplete(f"{len(receipts)} receipts, {len(block.transactions)} transactions")
     if block.transactions_root is not None:
         prove_root(block.transactions_root, len(receipts))
+
+
+def _prove_numbers(receipts: Sequence[RawReceipt], tokens: frozenset[str]) -> None:
+    """Prove that no log of a listed token is there twice: it would count twice."""
+    seen: set[str] = set()
+    for log in (log for each in receipts for log in each.logs):
+        if log.removed or log.address.lower() not in tokens:
+            continue
+        if log.log_index.lower() in seen:
+            raise Incomplete(f"two logs have number {log.log_index}")
+        seen.add(log.log_index.lower())
 
 
 def _prove_absent(token: str, block: RawBlock, receipts: Sequence[RawReceipt]) -> None:

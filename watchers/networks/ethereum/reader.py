@@ -29,9 +29,10 @@ from watchers.networks.ethereum.wire import (
     RawPlacedLog,
     RawPlacedReceipt,
     RawReceipt,
+    RawSealedBlock,
     RawTrace,
 )
-from watchers.rpc import JsonRpc
+from watchers.rpc import BROKEN, JsonRpc
 
 Finality = Literal["finalized", "safe"] | int
 """A tag of the node, or a depth in blocks for chains that have no such tag."""
@@ -117,12 +118,12 @@ class EthereumReader:
         if not self.logs() or self.traces():
             return await self.read(height)
         block = await self._node.known(
-            "eth_getBlockByNumber", [hex(height), True], RawBlock, f"block {height}"
+            "eth_getBlockByNumber", [hex(height), True], RawSealedBlock, f"block {height}"
         )
         if value_is_logged(decode_header(block), self.logged_from):
             return await self.read(height)
         try:
-            found = survey(height, block, await self._logs(height, block), interest)
+            found = await self._surveyed(height, block, interest)
             return found.decode(await self._receipts(found), self.tokens)
         except TooMuch:
             return await self.read(height)
@@ -130,8 +131,15 @@ class EthereumReader:
             self._node.distrust()
             raise
 
-    async def _logs(self, height: int, block: RawBlock) -> list[RawPlacedLog]:
-        if not block.transactions:
+    async def _surveyed(self, height: int, block: RawSealedBlock, interest: Interest) -> Survey:
+        logs = await self._logs(height, block)
+        try:
+            return survey(height, block.opened(), logs, interest)
+        except BROKEN as trouble:
+            raise Incomplete(f"block {height}: {trouble}") from trouble
+
+    async def _logs(self, height: int, block: RawSealedBlock) -> list[RawPlacedLog]:
+        if block.is_empty:
             return []
         return await self._node.known(
             "eth_getLogs", [{"blockHash": block.hash}], list[RawPlacedLog], f"logs of {height}"

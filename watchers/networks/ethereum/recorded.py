@@ -37,13 +37,26 @@ def decode_recorded(files: Recorded) -> Block:
     if files.infos is not None:
         raise ValueError("infos: a block of this family has receipts")
     for asset in files.assets:
-        if not HEX_ADDRESS.fullmatch(asset):
+        if not is_address(asset):
             raise ValueError(f"asset: not an Ethereum address: {asset!r}")
     block = _typed(result_of(files.block, "block"), RawBlock, "block")
     receipts = _receipts(block, files.receipts)
     traced = None if files.traces is None else _executions(block, files.traces)
     height = decode_header(block).height if files.height is None else files.height
-    return decode_block(height, block, receipts, files.assets, traced, recorded=True)
+    return decode_block(
+        height,
+        block,
+        receipts,
+        files.assets,
+        traced,
+        logged_from=files.logged_from,
+        recorded=True,
+    )
+
+
+def is_address(text: str) -> bool:
+    """Tell whether text is an address."""
+    return HEX_ADDRESS.fullmatch(text) is not None
 
 
 def _receipts(block: RawBlock, document: bytes | None) -> list[RawReceipt]:

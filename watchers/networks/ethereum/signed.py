@@ -40,7 +40,7 @@ class SignedTransaction:
 def decode_signed(raw: bytes) -> SignedTransaction:
     """Decode one signed type-2 transaction in its only valid encoding; `ValueError` else."""
     fields = _fields(raw)
-    numbers = [_integer(each) for each in fields[:5]]
+    numbers = [integer(each) for each in fields[:5]]
     to, data, access_list = fields[5], fields[7], fields[8]
     if not isinstance(to, bytes) or len(to) != 20 or not isinstance(data, bytes):
         raise ValueError("to: not an address")
@@ -55,7 +55,7 @@ def decode_signed(raw: bytes) -> SignedTransaction:
         max_fee_per_gas=numbers[3],
         gas_limit=numbers[4],
         to="0x" + to.hex(),
-        value=_integer(fields[6]),
+        value=integer(fields[6]),
         data=data,
     )
 
@@ -108,17 +108,23 @@ def _fields(raw: bytes) -> list[Any]:
     return fields
 
 
-def _integer(field: Any) -> int:
+def integer(field: Any) -> int:
+    """Return a number in its shortest form; raise `ValueError` for any other."""
     if not isinstance(field, bytes) or len(field) > 32 or field[:1] == b"\0":
         raise ValueError("raw: a number is not in its shortest form")
     return int.from_bytes(field, "big")
 
 
 def _sender(fields: list[Any]) -> str:
-    parity, r, s = (_integer(each) for each in fields[9:])
+    parity, r, s = (integer(each) for each in fields[9:])
+    digest = keccak(bytes([DYNAMIC_FEE_TYPE]) + rlp.encode(fields[:9]))
+    return recovered(digest, parity, r, s)
+
+
+def recovered(digest: bytes, parity: int, r: int, s: int) -> str:
+    """Return the address whose key signed a digest; raise `ValueError` where none did."""
     if parity > 1 or s > HALF_ORDER:
         raise ValueError("signature: not in the form the chain accepts")
-    digest = keccak(bytes([DYNAMIC_FEE_TYPE]) + rlp.encode(fields[:9]))
     signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
     try:
         key = PublicKey.from_signature_and_message(signature, digest, hasher=None)

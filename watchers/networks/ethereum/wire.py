@@ -51,6 +51,43 @@ class RawBlock(RawHeader, rename="camel", kw_only=True, gc=False):
     withdrawals_root: str | None = None
 
 
+class RawSealedBlock(RawHeader, rename="camel", kw_only=True, gc=False):
+    """A block whose transactions are still as they came, to be opened when they are looked at.
+
+    What is decoded, looked at and dropped at once never leaves the processor's cache.
+    """
+
+    gas_used: str | None = None
+    logs_bloom: str | None = None
+    transactions: msgspec.Raw
+    transactions_root: str | None = None
+    withdrawals: list[RawWithdrawal] | None = None
+    withdrawals_root: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether it certainly holds no transaction."""
+        return len(memoryview(self.transactions)) <= len(b"[]")
+
+    def opened(self) -> RawBlock:
+        """Return the whole block; msgspec's errors where its transactions are none."""
+        return RawBlock(
+            hash=self.hash,
+            number=self.number,
+            parent_hash=self.parent_hash,
+            timestamp=self.timestamp,
+            gas_used=self.gas_used,
+            logs_bloom=self.logs_bloom,
+            transactions=_TRANSACTIONS.decode(self.transactions),
+            transactions_root=self.transactions_root,
+            withdrawals=self.withdrawals,
+            withdrawals_root=self.withdrawals_root,
+        )
+
+
+_TRANSACTIONS = msgspec.json.Decoder(list[RawTransaction])
+
+
 class RawLog(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """One log; `log_index` counts through the whole block."""
 
@@ -70,15 +107,20 @@ class RawPlacedLog(RawLog, rename="camel", kw_only=True, gc=False):
 
 
 class RawReceipt(msgspec.Struct, rename="camel", kw_only=True, gc=False):
-    """One receipt; `status` is missing before Byzantium (October 2017)."""
+    """One receipt; `status` is missing before Byzantium (October 2017).
+
+    `cumulative_gas_used` is the gas used up to there; what is recorded may lack it and the place.
+    """
 
     block_hash: str
+    cumulative_gas_used: str | None = None
     effective_gas_price: str | None = None
     gas_used: str
     logs: list[RawLog]
     logs_bloom: str | None = None
     status: str | None = None
     transaction_hash: str
+    transaction_index: str | None = None
     blob_gas_price: str | None = None
     blob_gas_used: str | None = None
     l1_fee: str | None = msgspec.field(default=None, name="l1Fee")

@@ -57,7 +57,7 @@ def decode(document: BlockDocument, slot: int, tokens: Mapping[str, str]) -> Blo
 
 def decode_wholly(document: BlockDocument, slot: int, mints: Collection[str]) -> Block:
     """Read one block, every gain of the listed `mints` in full, whatever account it reached."""
-    return _decoded(document, slot, _Listing(mints, lambda gain: gain.units, ownerless=True))
+    return _decoded(document, slot, _Listing(mints, lambda gain: gain.units, ownerless=mints))
 
 
 def _decoded(document: BlockDocument, slot: int, listing: "_Listing") -> Block:
@@ -97,7 +97,7 @@ class _Listing:
         mints: Collection[str],
         counted: Callable[[Gain], int],
         *,
-        ownerless: bool = False,
+        ownerless: Collection[str] | None = None,
     ) -> None:
         self._mints = mints
         self._ownerless = ownerless

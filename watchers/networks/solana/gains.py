@@ -5,7 +5,7 @@ created, closed or made over), so no instruction is ever parsed. `uiAmount` is a
 mints scale at will; it is not read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -61,23 +61,36 @@ class Gain(msgspec.Struct, frozen=True, gc=False):
         return max(0, min(self.units, arrived))
 
 
-def gains(transaction: Landed, *, ownerless: bool = False) -> Iterator[Gain]:
+def gains(transaction: Landed, *, ownerless: Collection[str] | None = None) -> Iterator[Gain]:
     """Yield every pair that gained, in the order of their ordinals.
 
     Raises `Incomplete` where a balance belongs to no account of the transaction or is no number,
     or has no owner. With `ownerless` a transaction may name no owner at all, as those in blocks
-    from before 2022: its token accounts are nobody's.
+    from before 2022: its token accounts are nobody's, so none may have gained one of these mints.
     """
     before = TOKEN_BALANCES.decode(transaction.meta.preTokenBalances) or []
     after = TOKEN_BALANCES.decode(transaction.meta.postTokenBalances) or []
     totals: dict[Pair, int] = {}
-    if ownerless and not any(held.owner for held in (*before, *after)):
+    if ownerless is not None and not any(held.owner for held in (*before, *after)):
+        _refuse_gained(before, after, ownerless)
         return
     _add(totals, -1, before, len(transaction.keys))
     _add(totals, 1, after, len(transaction.keys))
     risen = sorted([pair for pair, units in totals.items() if units > 0])
     for ordinal, pair in enumerate(risen):
         yield Gain(transaction, ordinal, *pair, totals[pair], before, after)
+
+
+def _refuse_gained(
+    before: Sequence[TokenBalance], after: Sequence[TokenBalance], mints: Collection[str]
+) -> None:
+    had = {held.accountIndex: int(held.uiTokenAmount.amount) for held in before}
+    for held in after:
+        gained = int(held.uiTokenAmount.amount) > had.get(held.accountIndex, 0)
+        if gained and held.mint in mints:
+            raise Incomplete(
+                f"token account {held.accountIndex} gained {held.mint}, and it has no owner"
+            )
 
 
 def _add(

@@ -32,8 +32,11 @@ def decode_recorded(files: Recorded) -> Block:
     """
     if (files.receipts, files.traces, files.infos) != (None, None, None):
         raise ValueError("receipts, traces, infos: a block of this family is one answer")
+    if files.logged_from is not None:
+        raise ValueError("logged-from: blocks of this family log no value")
     for asset in files.assets:
-        _require_mint(asset)
+        if not is_address(asset):
+            raise ValueError(f"asset: not a Solana mint: {asset!r}")
     try:
         document = _document(files.block)
     except (msgspec.MsgspecError, UnicodeDecodeError) as trouble:
@@ -41,11 +44,13 @@ def decode_recorded(files: Recorded) -> Block:
     return decode_wholly(document, _slot(document, files), files.assets)
 
 
-def _require_mint(text: str) -> None:
+def is_address(text: str) -> bool:
+    """Tell whether text is an account's or a mint's address."""
     try:
         Pubkey.from_string(text)
-    except ValueError as trouble:
-        raise ValueError(f"asset: not a Solana mint: {text!r}") from trouble
+    except ValueError:
+        return False
+    return True
 
 
 def _document(content: bytes) -> BlockDocument:

@@ -8,49 +8,35 @@ three, so that one address never has two spellings behind this room.
 from collections.abc import Callable
 from hashlib import sha256
 
-ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-DIGIT_OF = {letter: value for value, letter in enumerate(ALPHABET)}
+from solders.pubkey import Pubkey
+
 PREFIX = b"\x41"
 BYTES = 21
 HEX_LENGTH = 40
 BASE58_LENGTH = 34  # 25 bytes that start with 0x41 always fill 34 digits
 CHECKSUM_BYTES = 4
 CACHED = 65_536
-PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
-TWO_DIGITS, FOUR_DIGITS = 58**2, 58**4
-FOURS = 8  # and two digits more make 34
+PADDING = bytes(Pubkey.LENGTH - BYTES - CHECKSUM_BYTES)
+"""Fills 25 bytes up to the length that the quick codec takes: in base58 each is one more "1"."""
+PADDING_DIGITS = "1" * len(PADDING)
 
 
 def to_base58(address: bytes) -> str:
     """Write 21 bytes (0x41 first) as base58check; raise `ValueError` for anything else."""
     if len(address) != BYTES or address[:1] != PREFIX:
         raise ValueError(f"not a Tron address: {address.hex()}")
-    # Four digits at a time: a block names hundreds of addresses, and every division of the whole
-    # number costs as much as a hash.
-    number = int.from_bytes(address + _checksum(address), "big")
-    pairs: list[str] = []
-    for _ in range(FOURS):
-        number, four = divmod(number, FOUR_DIGITS)
-        high, low = divmod(four, TWO_DIGITS)
-        pairs += PAIRS[low], PAIRS[high]
-    pairs.append(PAIRS[number])
-    pairs.reverse()
-    return "".join(pairs)
+    # A block names hundreds of addresses: long division in Python takes four times as long.
+    return str(Pubkey(PADDING + address + _checksum(address)))[len(PADDING) :]
 
 
 def from_base58(text: str) -> bytes:
     """Read base58check into 21 bytes; raise `ValueError` for a wrong length, digit or checksum."""
     if len(text) != BASE58_LENGTH:
         raise ValueError(f"not a Tron address: {text!r}")
-    number = 0
-    for letter in text:
-        digit = DIGIT_OF.get(letter)
-        if digit is None:
-            raise ValueError(f"not a Tron address: {text!r}")
-        number = number * 58 + digit
-    if number >= 1 << (BYTES + CHECKSUM_BYTES) * 8:
-        raise ValueError(f"not a Tron address: {text!r}")
-    body = number.to_bytes(BYTES + CHECKSUM_BYTES, "big")
+    try:
+        body = bytes(Pubkey.from_string(PADDING_DIGITS + text))[len(PADDING) :]
+    except ValueError as trouble:
+        raise ValueError(f"not a Tron address: {text!r}") from trouble
     address, checksum = body[:BYTES], body[BYTES:]
     if address[:1] != PREFIX or checksum != _checksum(address):
         raise ValueError(f"not a Tron address: {text!r}")

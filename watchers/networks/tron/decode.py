@@ -31,7 +31,8 @@ def token_spellings(tokens: Iterable[str]) -> dict[str, str]:
             listed[token] = token
         else:
             contract = canonical(token.lower() if is_hex(token) else token)
-            listed |= dict.fromkeys(spellings(contract), contract)
+            spelled, *in_hex = spellings(contract)
+            listed |= dict.fromkeys((spelled, *in_hex, *map(str.upper, in_hex)), contract)
     return listed
 
 

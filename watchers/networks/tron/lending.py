@@ -8,7 +8,7 @@ from watchers.network import Incomplete
 from watchers.networks.tron.address import to_base58, to_hex
 from watchers.networks.tron.answers import Borrowers, Delegatable, Loans
 from watchers.networks.tron.node import TronNode
-from watchers.networks.tron.writer import HOUR_MS, LIFETIME_HOURS
+from watchers.networks.tron.times import times_of
 
 TRX = 1_000_000
 ENERGY = 1
@@ -73,13 +73,3 @@ class Lending:
             "units": str(units),
             **await times_of(self.node, self.clock_ms),
         }
-
-
-async def times_of(node: TronNode, clock_ms: Callable[[], int]) -> dict[str, Any]:
-    """Return a solid reference block and how long the transaction may land."""
-    reference, now = await node.newest_solid(), clock_ms()
-    return {
-        "ref_block_id": reference.hash,
-        "expiration_ms": now + LIFETIME_HOURS * HOUR_MS,
-        "timestamp_ms": now,
-    }

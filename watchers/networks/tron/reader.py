@@ -12,8 +12,9 @@ from watchers.network import (
     Tip,
     WrongChain,
 )
-from watchers.networks.tron.decode import decode_block, token_spellings
+from watchers.networks.tron.decode import decode_block, decode_header, token_spellings
 from watchers.networks.tron.node import TronNode
+from watchers.networks.tron.root import committed
 from watchers.rpc import Endpoints
 
 
@@ -65,6 +66,14 @@ class TronReader:
             self.endpoints.rotate()
             raise
         return seen if seen.internal else replace(seen, internal=self.internal())
+
+    async def committed(self, height: int) -> tuple[BlockRef, frozenset[str]]:
+        """Return the block and all of its transactions, as its own id commits to them.
+
+        `Incomplete` where the node's list is another one, or cannot be computed from JSON.
+        """
+        body = await self._node.fetch("/wallet/getblockbynum", {"num": height})
+        return decode_header(height, body), frozenset(committed(body))
 
     async def ref_at(self, height: int) -> BlockRef:
         """Return the identity of the block now standing at `height`."""

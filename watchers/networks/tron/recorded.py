@@ -18,6 +18,8 @@ def decode_recorded(files: Recorded) -> Block:
     """
     if files.receipts is not None or files.traces is not None:
         raise ValueError("receipts, traces: a block of this family has infos")
+    if files.logged_from is not None:
+        raise ValueError("logged-from: blocks of this family log no value")
     try:
         tokens = token_spellings(asset.removeprefix("0x") for asset in files.assets)
     except ValueError as trouble:
@@ -38,3 +40,12 @@ def spelled(address: str) -> str:
         return canonical(address.removeprefix("0x"))
     except ValueError:
         return address
+
+
+def is_address(text: str) -> bool:
+    """Tell whether text is an address in any spelling of a node."""
+    try:
+        canonical(text.removeprefix("0x"))
+    except ValueError:
+        return False
+    return True

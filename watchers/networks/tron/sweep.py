@@ -22,8 +22,9 @@ from watchers.networks.tron.fees import (
     energy_limit,
     prices_of,
 )
-from watchers.networks.tron.lending import Lending, times_of
+from watchers.networks.tron.lending import Lending
 from watchers.networks.tron.node import TronNode, call_failure
+from watchers.networks.tron.times import times_of
 from watchers.networks.tron.transaction import transfer_words
 from watchers.rpc import Endpoints
 from watchers.sweep.hands import STEPS, Job, Step, Underfunded

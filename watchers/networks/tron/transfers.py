@@ -1,9 +1,7 @@
 """What a successful transaction moved, each kind with the ordinal that names it for good.
 
 `native` is 0; `token` is the log's place in the list, or 0 for a TRC-10 transfer, which has no
-logs; `internal` is the internal transaction's place in the list. One internal transaction may
-move TRX and several TRC-10 assets at once: what comes after the first value that is not zero
-(TRX, then the assets in the order named) is set apart by `NEXT_VALUE`.
+logs; `internal` is what `inner_values` counts.
 """
 
 from binascii import unhexlify
@@ -20,6 +18,7 @@ from watchers.networks.tron.address import (
     canonical,
     to_base58,
 )
+from watchers.networks.tron.inner import NEXT_VALUE, ends, inner_values
 from watchers.networks.tron.outcomes import SUCCESS, succeeded
 from watchers.networks.tron.wire import (
     SENDS_ASSET,
@@ -28,20 +27,15 @@ from watchers.networks.tron.wire import (
     Contract,
     ContractValue,
     Info,
-    InternalTransaction,
     Log,
     Parameter,
     Sent,
 )
 
 TRANSFER_TOPIC = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+TRANSFER_TOPICS = (TRANSFER_TOPIC, TRANSFER_TOPIC.upper())
 WORD = 64  # hex digits of 32 bytes
 ADDRESS_PADDING = ("0" * 24, "0" * 22 + "41")  # some compilers keep the 41 of an address
-VALUE_NOTES = ("call", "create", "suicide")
-MOVES_VALUE = frozenset((*VALUE_NOTES, *(note.encode().hex() for note in VALUE_NOTES)))
-"""Other operations (`delegateResourceOfEnergy`, `freezeFor...`) state an amount that stays put."""
-NEXT_VALUE = 1 << 20
-"""More than a transaction's energy buys of logs or internal transactions."""
 
 
 @dataclass(slots=True)
@@ -114,31 +108,33 @@ class Strays:
     def __call__(self) -> Iterator[Transfer]:
         """Decode now; most blocks are never asked. What cannot be read is no transfer."""
         for transaction, info in zip(self.transactions, self.infos, strict=True):
-            if info.id not in self.failed:
+            contract = transaction.raw_data.contract[0]
+            assets = contract.type == SENDS_ASSET or info.internal_transactions
+            if not (info.log or assets) or info.id in self.failed:
+                continue
+            with suppress(ValueError):
+                yield from self._logged(info)
+            if assets:
                 with suppress(ValueError):
-                    yield from self._logged(info)
-                with suppress(ValueError):
-                    yield from self._assets(transaction, info)
+                    yield from self._assets(contract, info)
 
     def _logged(self, info: Info) -> list[Transfer]:
         found: list[Transfer] = []
         for ordinal, log in enumerate(info.log):
-            if log.address not in self.tokens and log.topics[:1] == (TRANSFER_TOPIC,):
+            topic = log.topics[0] if log.topics else ""
+            if log.address not in self.tokens and topic in TRANSFER_TOPICS:
                 _add_logged(info.id, ordinal, canonical(log.address), log, found)
         return found
 
-    def _assets(self, transaction: Sent, info: Info) -> Iterator[Transfer]:
-        contract = transaction.raw_data.contract[0]
+    def _assets(self, contract: Contract[Parameter], info: Info) -> Iterator[Transfer]:
         if contract.type == SENDS_ASSET:
             sent = _sent(info.id, contract)
             if sent is not None and sent.asset not in self.tokens:
                 yield sent
-        for index, internal in enumerate(info.internal_transactions):
-            for ordinal, asset, units in _values(index, internal):
-                if asset != NATIVE and asset not in self.tokens:
-                    sender, recipient = _ends(internal)
-                    place = NEXT_VALUE + ordinal
-                    yield Transfer(info.id, "token", place, asset, sender, recipient, units)
+        for ordinal, internal, asset, units in inner_values(info):
+            if asset != NATIVE and asset not in self.tokens:
+                place = NEXT_VALUE + ordinal
+                yield Transfer(info.id, "token", place, asset, *ends(internal), units)
 
 
 def _add_native(tx_hash: str, contract: Contract[Parameter], found: list[Transfer]) -> None:
@@ -200,7 +196,7 @@ def _add_logged(
     tx_hash: str, ordinal: int, token: str, log: Log, found: list[Transfer]
 ) -> None:
     topics = log.topics
-    if len(topics) == 3 and topics[0] == TRANSFER_TOPIC and len(log.data) == WORD:
+    if len(topics) == 3 and topics[0] in TRANSFER_TOPICS and len(log.data) == WORD:
         units = int.from_bytes(unhexlify(log.data))
         sender, recipient = TOPICS[topics[1]], TOPICS[topics[2]]
         if units > 0 and recipient:
@@ -217,28 +213,7 @@ def _in_topic(topic: str) -> str:
 TOPICS = Remembered(_in_topic)
 
 
-def _values(index: int, internal: InternalTransaction) -> Iterator[tuple[int, str, int]]:
-    """Yield (ordinal, asset, units) of every asset that an internal transaction moved."""
-    if internal.rejected or internal.note not in MOVES_VALUE:
-        return
-    sums = {NATIVE: 0}
-    for value in internal.call_values:
-        asset = str(value.token_id) if value.token_id else NATIVE
-        if value.token_id and not asset.isdecimal():
-            continue
-        sums[asset] = sums.get(asset, 0) + value.call_value
-    moved = [(asset, units) for asset, units in sums.items() if units > 0]
-    for rank, (asset, units) in enumerate(moved):
-        yield index + rank * NEXT_VALUE, asset, units
-
-
 def _add_inner(info: Info, tokens: Mapping[str, str], found: list[Transfer]) -> None:
-    for index, internal in enumerate(info.internal_transactions):
-        for ordinal, asset, units in _values(index, internal):
-            if asset == NATIVE or asset in tokens:
-                ends = _ends(internal)
-                found.append(Transfer(info.id, "internal", ordinal, asset, *ends, units))
-
-
-def _ends(internal: InternalTransaction) -> tuple[str, str]:
-    return canonical(internal.caller_address), canonical(internal.transfer_to)
+    for ordinal, internal, asset, units in inner_values(info):
+        if asset == NATIVE or asset in tokens:
+            found.append(Transfer(info.id, "internal", ordinal, asset, *ends(internal), units))

@@ -31,12 +31,11 @@ from watchers.networks.tron.fees import (
     prices_of,
 )
 from watchers.networks.tron.node import TronNode, call_failure
+from watchers.networks.tron.times import LIFETIME_HOURS, times_of
 from watchers.networks.tron.transaction import decode_signed, transfer_words
 from watchers.rpc import Endpoints
 
 BLOCK_ID_BYTES = 32
-HOUR_MS = 3_600_000
-LIFETIME_HOURS = 6
 LIFETIME_HOURS_MAX = 23
 """A node refuses an expiration more than 24 hours after its newest block."""
 
@@ -67,7 +66,7 @@ class TronWriter:
     async def prepare(self, order: PayoutOrder, slot: Slot) -> Mapping[str, Any]:  # noqa: ARG002
         """Return the intent for the keystore; raise `Refused` where it cannot succeed now.
 
-        The reference block is a solid one, so no fork makes the signed bytes void.
+        Raises `Incomplete` where our clock and the chain's differ too much.
         """
         _require_payable(order)
         prices = prices_of(await self._node.parameters())
@@ -76,18 +75,14 @@ class TronWriter:
             await self._require_native(order, prices)
         else:
             fee_limit = await self._token_fee_limit(order, prices)
-        reference = await self._node.newest_solid()
-        now = self.clock_ms()
         intent = TronIntent(
             withdrawal_id=order.withdrawal_id,
             network=self.network,
             asset=order.asset,
             to=order.destination,
             units=str(order.units),
-            ref_block_id=reference.hash,
-            expiration_ms=now + self.lifetime_hours * HOUR_MS,
-            timestamp_ms=now,
             fee_limit=fee_limit,
+            **await times_of(self._node, self.clock_ms, self.lifetime_hours),
         )
         facts: Mapping[str, Any] = msgspec.to_builtins(intent)
         return facts
