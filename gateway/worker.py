@@ -19,11 +19,12 @@ from gateway.models import IdempotencyKey
 from gateway.notifications.announcing import announce_changes, announce_events
 from gateway.notifications.configured import courier_of
 from gateway.notifications.courier import Courier
-from gateway.payout_rules.runs import rules_round
+from gateway.payout_rules.runs import Rules
 from gateway.postgres.url import role_url
 from gateway.prices.configured import market_of
 from gateway.prices.round import market_round
 from gateway.prices.static import price_round, static_prices
+from gateway.questions.service import Questions
 from gateway.referrals.sharing import share_round
 from gateway.referrals.undoing import undo_round
 from gateway.rounds import PAUSE_SECONDS_MIN, TROUBLE, Loop
@@ -176,6 +177,7 @@ def _clock_loops(
 ) -> list[Loop]:
     prices = static_prices(settings)
     market = market_of(settings)
+    rules = Rules(database, Questions(database), settings.withdrawals.unchecked)
     asked = (
         []
         if market is None
@@ -199,7 +201,7 @@ def _clock_loops(
         Loop("audit", lambda: _link_audit(database), AUDIT_SECONDS),
         Loop("feed", lambda: _place(database), FEED_SECONDS),
         Loop("networks", lambda: news_round(database, settings, clock()), NEWS_SECONDS),
-        Loop("rules", lambda: rules_round(database, clock()), RULES_SECONDS),
+        Loop("rules", lambda: rules.round(clock()), RULES_SECONDS),
         Loop("billing", lambda: bill_round(database, settings, clock()), BILLING_SECONDS),
         Loop("commissions", lambda: share_round(database, clock()), SHARE_SECONDS),
         Loop("refunded", lambda: undo_round(database, clock()), SHARE_SECONDS),

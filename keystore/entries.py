@@ -97,6 +97,18 @@ def holder(db: sqlite3.Connection, slot: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def signatures(db: sqlite3.Connection) -> int:
+    """Return how many payments were signed."""
+    row = db.execute("select count(*) from entry where kind = 'signed'").fetchone()
+    return int(row[0])
+
+
+def issued(db: sqlite3.Connection, network: str) -> int:
+    """Return the index below which pool rows of a network have been issued."""
+    row = db.execute("select below from issued where network = ?", (network,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def newest_number(db: sqlite3.Connection, network: str) -> int:
     """Return how many payments of a network were signed."""
     row = db.execute(

@@ -82,9 +82,7 @@ class Journal:
     @property
     def signatures(self) -> int:
         """Payments signed since the journal began."""
-        return int(
-            self._db.execute("select count(*) from entry where kind = 'signed'").fetchone()[0]
-        )
+        return entries.signatures(self._db)
 
     def recall(
         self, withdrawal_id: str, intent: bytes, replaces: Replaces = never
@@ -159,10 +157,7 @@ class Journal:
 
     def issued(self, network: str) -> int:
         """Return the index below which pool rows of a network have been issued."""
-        row = self._db.execute(
-            "select below from issued where network = ?", (network,)
-        ).fetchone()
-        return 0 if row is None else int(row[0])
+        return entries.issued(self._db, network)
 
     def issue(self, network: str, below: int) -> None:
         """Remember, before anybody sees them, that rows up to `below` are issued."""

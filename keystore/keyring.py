@@ -1,40 +1,44 @@
 """Keys in memory and what they are for: application wallets and signed pool rows."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keystore import imported, sealing
 from keystore.api import ApplicationWallet, Family, PoolRow, Purpose, pool_message
-from keystore.derivation import FAMILIES, Branch, Leaf, address_of, branch, seed_of
+from keystore.derivation import FAMILIES, Branch, address_of, branch, seed_of
 from keystore.networks.scheme import Key
 from keystore.networks.solana import lane_account
 from keystore.vault import Secrets
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Wallet:
+    """Hot or gas of one family: its public half and its key, which signs often."""
+
+    address: str
+    path: str
+    key: bytearray | Ed25519PrivateKey
+
+    def __repr__(self) -> str:
+        return f"_Wallet({self.path}, {self.address})"
+
+
 class Keyring:
-    """The unlocked keys: for each purpose and family the node above its leaves, never a seed.
+    """The unlocked keys: the nodes above the pool's leaves, the keys of hot and gas, never a seed.
 
     They are bytearrays and `wipe` overwrites them. Ed25519 keys that sign often rest in OpenSSL's
     own objects, which overwrite them when they go: the pool's signer, hot and gas on Solana.
     """
 
     def __init__(self, secrets: Secrets) -> None:
-        self._branches: dict[Purpose, dict[Family, Branch]] = {
-            "pool": _branches(secrets.pool),
-            "hot": _branches(secrets.hot),
-            "gas": _branches(secrets.gas),
-        }
-        self._imported: dict[Purpose, bytearray] = {
-            "hot": bytearray(secrets.hot_key),
-            "gas": bytearray(secrets.gas_key),
+        self._pool = _branches(secrets.pool)
+        self._wallets: dict[Purpose, dict[Family, _Wallet]] = {
+            "hot": _wallets(secrets.hot, secrets.hot_key),
+            "gas": _wallets(secrets.gas, secrets.gas_key),
         }
         self._pool_signer = Ed25519PrivateKey.from_private_bytes(bytes(secrets.pool_signing))
-        self._solana: dict[Purpose, Ed25519PrivateKey] = {
-            purpose: Ed25519PrivateKey.from_private_bytes(families["solana"].key(0))
-            for purpose, families in self._branches.items()
-            if purpose != "pool"
-        }
 
     def __repr__(self) -> str:
         return "Keyring(***)"
@@ -49,24 +53,23 @@ class Keyring:
 
         `index` counts in the pool alone.
         """
-        if family == "solana" and purpose != "pool":
-            return self._solana[purpose]
-        if imported_key := self._imported_for(purpose, family):
-            return bytes(imported_key)
-        return self._branches[purpose][family].key(index if purpose == "pool" else 0)
+        if purpose == "pool":
+            return self._pool[family].key(index)
+        key = self._wallets[purpose][family].key
+        return bytes(key) if isinstance(key, bytearray) else key
 
     def pool_address(self, family: Family, index: int) -> str:
         """Return the address at a place of the pool."""
-        return address_of(self._branches["pool"][family].key(index), family)
+        return address_of(self._pool[family].key(index), family)
 
     def wallets(self, family: Family, lanes: int = 1) -> list[ApplicationWallet]:
         """Return the public half of hot and gas, and of the first nonce lanes on Solana."""
         found = []
         purposes: tuple[Purpose, ...] = ("hot", "gas")
         for purpose in purposes:
-            place = self._wallet(purpose, family)
+            wallet = self._wallets[purpose][family]
             found.append(
-                ApplicationWallet(purpose=purpose, address=place.address, path=place.path)
+                ApplicationWallet(purpose=purpose, address=wallet.address, path=wallet.path)
             )
         if family == "solana":
             for lane in range(lanes):
@@ -78,7 +81,7 @@ class Keyring:
         self, network: str, family: Family, first: int, count: int
     ) -> Iterator[PoolRow]:
         """Derive deposit addresses and sign each with its place in the pool."""
-        for place in map(self._branches["pool"][family].leaf, range(first, first + count)):
+        for place in map(self._pool[family].leaf, range(first, first + count)):
             message = pool_message(network, place.index, place.path, place.address)
             yield PoolRow(
                 network=network,
@@ -89,23 +92,14 @@ class Keyring:
             )
 
     def wipe(self) -> None:
-        """Overwrite the nodes and imported keys; what OpenSSL holds goes with this object."""
-        self._solana.clear()
-        for families in self._branches.values():
-            for each in families.values():
-                each.wipe()
-        for secret in self._imported.values():
-            sealing.wipe(secret)
-
-    def _wallet(self, purpose: Purpose, family: Family) -> Leaf:
-        """Return hot or gas: the imported key where there is one, else the seed's first leaf."""
-        if key := self._imported_for(purpose, family):
-            return imported.leaf_of(key, family)
-        return self._branches[purpose][family].leaf(0)
-
-    def _imported_for(self, purpose: Purpose, family: Family) -> bytearray:
-        key = self._imported.get(purpose, bytearray())
-        return key if family in imported.FAMILIES else bytearray()
+        """Overwrite nodes and keys; what OpenSSL holds goes with this object."""
+        for each in self._pool.values():
+            each.wipe()
+        for families in self._wallets.values():
+            for wallet in families.values():
+                if isinstance(wallet.key, bytearray):
+                    sealing.wipe(wallet.key)
+            families.clear()
 
 
 def _branches(entropy: bytearray) -> dict[Family, Branch]:
@@ -115,3 +109,24 @@ def _branches(entropy: bytearray) -> dict[Family, Branch]:
         return {family: branch(seed, family) for family in FAMILIES}
     finally:
         sealing.wipe(seed)
+
+
+def _wallets(entropy: bytearray, imported_key: bytearray) -> dict[Family, _Wallet]:
+    """Derive a purpose's one wallet of each family; the nodes above are wiped at once.
+
+    An imported key, where there is one, stands in the place of its families' first leaves.
+    """
+    found = {}
+    for family, above in _branches(entropy).items():
+        taken = imported_key and family in imported.FAMILIES
+        leaf = imported.leaf_of(imported_key, family) if taken else above.leaf(0)
+        above.wipe()
+        found[family] = _Wallet(leaf.address, leaf.path, _resting(leaf.key, family))
+    return found
+
+
+def _resting(key: bytes, family: Family) -> bytearray | Ed25519PrivateKey:
+    """Put a key where it can be overwritten."""
+    if family == "solana":
+        return Ed25519PrivateKey.from_private_bytes(key)
+    return bytearray(key)

@@ -6,14 +6,16 @@ request, an intent, signed bytes or anything of the vault, so there is nothing t
 
 import sys
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
 import msgspec
 
 Field = str | int | bool | None
+Event = tuple[datetime, str, str, dict[str, Field]]
+"""When, level, name and fields."""
 
 
 def utc_now() -> datetime:
@@ -27,29 +29,54 @@ def place_of(bug: BaseException) -> str:
     return f"{last.filename.rpartition('/')[2]}:{last.lineno}"
 
 
-@dataclass(frozen=True, slots=True)
 class Log:
     """Writes event lines to `stream`, each in a single write so that threads do not mix."""
 
-    clock: Callable[[], datetime] = utc_now
-    stream: TextIO | None = None
+    def __init__(
+        self, clock: Callable[[], datetime] = utc_now, stream: TextIO | None = None
+    ) -> None:
+        self.clock = clock
+        self._stream = stream
+        self._held: list[Event] | None = None
 
     def info(self, event: str, **fields: Field) -> None:
         """Record something that went as it should."""
-        self._write("info", event, fields)
+        self._tell((self.clock(), "info", event, fields))
 
     def warning(self, event: str, **fields: Field) -> None:
         """Record a refusal or something an operator may want to see."""
-        self._write("warning", event, fields)
+        self._tell((self.clock(), "warning", event, fields))
 
-    def _write(self, level: str, event: str, fields: dict[str, Field]) -> None:
-        stream = self.stream or sys.stderr
-        at = self.clock().isoformat(timespec="milliseconds")
-        if stream.isatty():
-            tail = " ".join(f"{name}={value}" for name, value in fields.items())
-            line = f"{at} {level:<7} {event} {tail}".rstrip()
+    @contextmanager
+    def later(self) -> Iterator[None]:
+        """Write the lines of a block together when it has ended: nobody waits for them."""
+        held = self._held = []
+        try:
+            yield
+        finally:
+            self._held = None
+            if held:
+                self._write(held)
+
+    def _tell(self, event: Event) -> None:
+        if self._held is None:
+            self._write([event])
         else:
-            head = {"at": at, "level": level, "service": "keystore", "event": event}
-            line = msgspec.json.encode({**head, **fields}).decode()
-        stream.write(f"{line}\n")
+            self._held.append(event)
+
+    def _write(self, events: list[Event]) -> None:
+        stream = self._stream or sys.stderr
+        spell = _text if stream.isatty() else _document
+        stream.write("".join(f"{spell(*event)}\n" for event in events))
         stream.flush()
+
+
+def _text(at: datetime, level: str, event: str, fields: dict[str, Field]) -> str:
+    tail = " ".join(f"{name}={value}" for name, value in fields.items())
+    return f"{at.isoformat(timespec='milliseconds')} {level:<7} {event} {tail}".rstrip()
+
+
+def _document(at: datetime, level: str, event: str, fields: dict[str, Field]) -> str:
+    moment = at.isoformat(timespec="milliseconds")
+    head = {"at": moment, "level": level, "service": "keystore", "event": event}
+    return msgspec.json.encode({**head, **fields}).decode()

@@ -58,7 +58,8 @@ class Server:
             while not self._stopping:
                 self._listen(self._patience)
                 if self._waiting:
-                    self._answer_group()
+                    with self._log.later():
+                        self._answer_group()
                 if self._knocked or self._shut:
                     self._welcome(door)
         except BaseException as bug:  # noqa: BLE001 it ends the process, as a library's panic does

@@ -27,6 +27,7 @@ COMMITS = (
     "payout.noted",
     "payout.included",
     "payout.settled",
+    "cancel.closed",
     "sweep.begun",
     "sweep.prepared",
     "sweep.ended",

@@ -12,7 +12,7 @@ from gateway.settings import NetworkSettings
 from watchers.assets.rules import AssetInspector
 from watchers.chain import Chain, asset_key
 from watchers.destination import DestinationInspector
-from watchers.network import ChainReader, Placed
+from watchers.network import ChainReader, Place, Placed
 from watchers.quotes import FeeQuoter
 from watchers.reconcile.balances import AnyNode, BalanceReader
 from watchers.rpc import Endpoints
@@ -115,10 +115,18 @@ async def final_count(settings: NetworkSettings, endpoints: Endpoints, address: 
 
 
 async def placed(
-    settings: NetworkSettings, endpoints: Endpoints, tx_hash: str
+    settings: NetworkSettings,
+    endpoints: Endpoints,
+    tx_hash: str,
+    place: Place,
+    raw: bytes | None = None,
 ) -> Placed | None:
-    """Ask which nonce of whom a transaction took, where a family numbers them."""
+    """Ask where a transaction stands and which place it took; `place` is the one in question.
+
+    `raw` are its signed bytes, where a person has them; `ValueError` for any others. Not for Tron:
+    nothing there takes another's place.
+    """
     folder = FAMILIES[settings.family].rpartition(".")[0]
-    family = importlib.import_module(f"{folder}.counted")
-    found: Placed | None = await family.placed(endpoints, tx_hash)
+    family = importlib.import_module(f"{folder}.taken")
+    found: Placed | None = await family.placed(endpoints, tx_hash, place, raw)
     return found

@@ -34,6 +34,7 @@ from watchers.policy import Policies
 from watchers.pool import Pool
 from watchers.providers.witness import Witness
 from watchers.quotes import Quotes
+from watchers.reconcile.balances import gained
 from watchers.reconcile.credit import Credits
 from watchers.reconcile.signatures import Signatures
 from watchers.scan.evidence import large_units
@@ -70,6 +71,8 @@ class Parts:
 
     def scanner(self, position: Position) -> Scanner:
         """Read blocks and follow them to finality."""
+        balances = balance_readers(self.network, self.chain.endpoints)
+        states = balances.nodes if balances.historic else {}
         return Scanner(
             self.chain.reader,
             self.database,
@@ -82,6 +85,7 @@ class Parts:
             witnesses=self.chain.witnesses,
             quorum=self.network.witnesses_needed,
             quorum_above=large_units(self.network, self.currencies),
+            gains={label: partial(gained, node) for label, node in states.items()},
             locate=locator(self.network.family).locate,
         )
 

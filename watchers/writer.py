@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -37,13 +37,35 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Whose transaction took which nonce, and the block that holds it, in the chain's spelling."""
+class Place:
+    """Where one transaction alone can land: a nonce of its sender, or a value of a nonce account."""
 
     sender: str
-    nonce: int
+    nonce: int | None
+    nonce_account: str | None = None
+    nonce_value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Whose transaction took which place, and the block that holds it, in the chain's spelling.
+
+    `gone_at` is the height at which the node that was asked shows a nonce account's value to be
+    gone, 0 where the transaction's own bytes prove that it spent it.
+    """
+
+    sender: str
+    nonce: int | None
     height: int
     block_hash: str
+    nonce_account: str | None = None
+    nonce_value: str | None = None
+    gone_at: int = field(default=0, compare=False)
+
+    @property
+    def place(self) -> Place:
+        """Return what was taken."""
+        return Place(self.sender, self.nonce, self.nonce_account, self.nonce_value)
 
 
 class ChainWriter(Protocol):

@@ -1,10 +1,11 @@
 """Carrying rules out: the worker asks for what a rule says, through the gates of everybody else.
 
 A rule has one open withdrawal at a time and one per period, whatever the worker does: both are
-unique in the database, and its role may write nothing but what a rule says.
+unique in the database, and its role may write nothing but what a rule says. Its network is asked
+about the destination first, as for every withdrawal: `reason` says what it answers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,11 +19,15 @@ from gateway.domain.money import to_text
 from gateway.models import PayoutRule
 from gateway.payout_rules import repository
 from gateway.payout_rules.repository import Standing
+from gateway.questions.service import Questions
+from gateway.withdrawals.destinations import Finding, findings_of
 from gateway.withdrawals.moves import move
-from gateway.withdrawals.request import Origin, Payout, request_withdrawal
+from gateway.withdrawals.request import Origin, Payout, prospect_of, request_withdrawal
 from gateway.withdrawals.service import Gate
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+REST = timedelta(minutes=1)
+"""How long a destination that was not taken is not asked about again."""
 log = structlog.get_logger()
 
 
@@ -66,22 +71,69 @@ def reference_of(rule: PayoutRule, at: datetime) -> str:
     return f"auto:{rule.id}:{rule.period_minutes}:{period}"
 
 
-async def rules_round(database: Database, moment: Moment) -> None:
-    """Look at every rule that may have something to do, each in a transaction of its own."""
-    async with database.unit_of_work(CROSS_TENANT) as session:
-        rules = await repository.worth_a_look(session)
-    for rule_id in rules:
-        async with database.unit_of_work(CROSS_TENANT) as session:
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a rule was about to ask for, and what its network says of the destination."""
+
+    payout: Payout
+    finding: Finding | None
+
+
+@dataclass(slots=True)
+class Rules:
+    """Carries every rule out; `unchecked` takes destinations that nobody could look at."""
+
+    database: Database
+    questions: Questions
+    unchecked: bool
+    _resting: dict[str, tuple[Payout, datetime]] = field(default_factory=dict)
+    """What was not taken, and until when nobody asks about it again."""
+
+    async def round(self, moment: Moment) -> None:
+        """Look at every rule that may have something to do, each in a transaction of its own."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            rules = await repository.worth_a_look(session)
+        self._resting = {id_: each for id_, each in self._resting.items() if id_ in set(rules)}
+        for rule_id in rules:
+            looked = await self._look(rule_id, moment)
+            async with self.database.unit_of_work(CROSS_TENANT) as session:
+                found = await repository.standing_of(session, rule_id)
+                if found is None:
+                    continue
+                reason = await _carried_out(
+                    Gate(session, _actor(found.rule), moment), found, looked
+                )
+                if reason != found.rule.reason:
+                    found.rule.reason = reason
+
+    async def _look(self, rule_id: str, moment: Moment) -> Looked | None:
+        """Ask about the destination of what is due, outside the transaction that holds."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
             found = await repository.standing_of(session, rule_id)
             if found is None:
-                continue
-            reason = await _carried_out(Gate(session, _actor(found.rule), moment), found)
-            if reason != found.rule.reason:
-                found.rule.reason = reason
+                return None
+            gate = Gate(session, _actor(found.rule), moment)
+            payout = await _due(gate, found)
+            if not isinstance(payout, Payout):
+                return None
+            rested = self._resting.get(rule_id)
+            if rested is not None and rested[0] == payout and moment.at < rested[1]:
+                return None
+            try:
+                _, prospect = await prospect_of(session, gate.actor, payout)
+            except Refusal:
+                return Looked(payout, None)  # refused again, and in words, when it is asked for
+            actor, network = gate.actor, found.network.id
+        [finding] = await findings_of(
+            self.questions, actor, network, [prospect], moment, unchecked=self.unchecked
+        )
+        if finding is not None and finding.refusal is not None:
+            self._resting[rule_id] = payout, moment.at + REST
+        return Looked(payout, finding)
 
 
-async def _carried_out(gate: Gate, found: Standing) -> str | None:
-    """Ask for the rule's withdrawal where it is due; return why not, or what it waits for."""
+async def _due(gate: Gate, found: Standing) -> Payout | str | None:
+    """Return what a rule asks for now, or why not; None where nothing is due."""
     rule, at = found.rule, gate.moment.at
     decided = verdict(found, at)
     if not decided.units:
@@ -89,21 +141,32 @@ async def _carried_out(gate: Gate, found: Standing) -> str | None:
     reference = reference_of(rule, at)
     if await repository.is_referenced(gate.session, rule, reference):
         return "there was a withdrawal in this period"
-    payout = Payout(
+    return Payout(
         payment_method=rule.currency_id,
         amount=to_text(decided.units, found.currency.decimals),
         destination=display(found.entry.address),
         reference=reference,
     )
+
+
+async def _carried_out(gate: Gate, found: Standing, looked: Looked | None) -> str | None:
+    """Ask for the rule's withdrawal where it is due; return why not, or what it waits for."""
+    rule = found.rule
+    payout = await _due(gate, found)
+    if not isinstance(payout, Payout):
+        return payout
+    if looked is None or looked.payout != payout:
+        return rule.reason  # nobody looked at this one: the next round does
     try:
         async with gate.session.begin_nested():
-            made = await request_withdrawal(gate, payout, origin=Origin(rule_id=rule.id))
+            origin = Origin(rule_id=rule.id)
+            made = await request_withdrawal(gate, payout, looked.finding, origin)
     except Refusal as refusal:
         log.warning("rule refused", rule=rule.id, code=refusal.code)
         return f"refused: {refusal.detail}"
     log.info("rule asks", rule=rule.id, withdrawal=made.id)
     limit = found.currency.automatic_approval_below_units
-    if rule.approval == "automatic" and decided.units < limit:
+    if rule.approval == "automatic" and verdict(found, gate.moment.at).units < limit:
         await _approve(gate, made.id)
     return f"{made.id} is under way"
 

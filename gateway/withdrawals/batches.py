@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import Conflict, FieldFault, Refusal, Unavailable
+from gateway.domain.errors import Conflict, FieldFault, Refusal
 from gateway.models import Withdrawal, WithdrawalBatch
 from gateway.paging import sole
-from gateway.questions.service import SILENT
 from gateway.withdrawals.batch_documents import (
     BatchDocument,
     BatchResult,
@@ -39,7 +38,8 @@ async def request_batch(
 ) -> BatchDocument:
     """Ask for each payout; a balance goes to those that come first.
 
-    Where a network is silent about one, all is refused: its retry under the same key works.
+    One that its network says nothing of is refused by itself, and may be asked for again under
+    another key. Where nobody says anything of any, all is refused: the same key works again.
     """
     _require_heard(findings)
     batch = WithdrawalBatch(
@@ -120,12 +120,11 @@ async def statuses_of(session: AsyncSession, batch: WithdrawalBatch) -> dict[str
 
 
 def _require_heard(findings: Sequence[Finding | None]) -> None:
-    """Raise `Unavailable` naming what no network answers for, `TooMany` for what was not asked."""
+    """Raise `Unavailable` where nobody answers for any item, `TooMany` for what was not asked."""
     if UNASKED in findings:
         require_receiver(UNASKED)
-    silent = [str(place) for place, finding in enumerate(findings) if finding is UNHEARD]
-    if silent:
-        raise Unavailable(f"{UNHEARD.detail}: items {', '.join(silent)}", code=SILENT)
+    if all(finding is UNHEARD for finding in findings):
+        require_receiver(UNHEARD)
 
 
 def _wallet(payout: Payout) -> tuple[bool, str, str]:

@@ -93,6 +93,28 @@ async def look(
     return _read(answer, unknown)
 
 
+async def findings_of(
+    questions: Questions,
+    actor: Actor,
+    network: str,
+    prospects: Sequence[Prospect],
+    moment: Moment,
+    *,
+    unchecked: bool,
+) -> list[Finding | None]:
+    """Return what a request is judged by: `UNHEARD` or `UNASKED` for what is not known.
+
+    None where the operator takes it `unchecked`.
+    """
+    answers: Sequence[Finding | None] = [None] * len(prospects)
+    silence = UNHEARD
+    try:
+        answers = await look(questions, actor, network, prospects, moment)
+    except TooMany:
+        silence = UNASKED  # told after the key was looked up: a replay is no question
+    return [answer or (None if unchecked else silence) for answer in answers]
+
+
 def _read(answer: dict[str, Any], unknown: list[Finding | None]) -> list[Finding | None]:
     if "fault" in answer:
         return unknown

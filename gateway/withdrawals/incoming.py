@@ -6,10 +6,10 @@ so a replay under its `Idempotency-Key` is answered as the first time, whatever 
 
 from collections.abc import Sequence
 
-from gateway.domain.errors import Refusal, TooMany
+from gateway.domain.errors import Refusal
 from gateway.http.call import Call
 from gateway.questions.service import Questions
-from gateway.withdrawals.destinations import UNASKED, UNHEARD, Finding, Prospect, look
+from gateway.withdrawals.destinations import Finding, Prospect, findings_of
 from gateway.withdrawals.request import Payout, prospect_of
 from gateway.withdrawals.schemas import CreateWithdrawal
 
@@ -45,12 +45,10 @@ async def findings(
                 continue  # refused again, and in words, by the transaction that holds
             by_network.setdefault(currency.network_id, {})[place] = prospect
     for network, prospects in by_network.items():
-        asked, silence = list(prospects.values()), UNHEARD
-        answers: Sequence[Finding | None] = [None] * len(asked)
-        try:
-            answers = await look(questions, call.actor, network, asked, call.moment)
-        except TooMany:
-            silence = UNASKED  # told after the key was looked up: a replay is no question
+        asked = list(prospects.values())
+        answers = await findings_of(
+            questions, call.actor, network, asked, call.moment, unchecked=unchecked
+        )
         for place, answer in zip(prospects, answers, strict=True):
-            found[place] = answer or (None if unchecked else silence)
+            found[place] = answer
     return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 from bip_utils import EthAddrDecoder
-from bip_utils.utils.crypto import Kekkak256
+from Crypto.Hash import keccak
 
 from keystore.intents import EthereumIntent
 from keystore.networks.scheme import Key, SignedBytes, whole, within
@@ -84,11 +84,11 @@ class EthereumDraft:
         """Sign keccak of the unsigned envelope (RFC 6979, low s)."""
         (key,) = keys
         body = b"".join(map(rlp, self.fields))
-        signature = recoverable(key, Kekkak256.QuickDigest(_TYPE + _listed(body)))
+        signature = recoverable(key, _keccak(_TYPE + _listed(body)))
         r, s, parity = signature[:32], signature[32:64], signature[64]
         proof = (number(parity), r.lstrip(b"\0"), s.lstrip(b"\0"))
         raw = _TYPE + _listed(body + b"".join(map(rlp, proof)))
-        return SignedBytes(raw, "0x" + Kekkak256.QuickDigest(raw).hex())
+        return SignedBytes(raw, "0x" + _keccak(raw).hex())
 
 
 def draft(intent: EthereumIntent, sender: str) -> EthereumDraft:
@@ -156,6 +156,10 @@ def rlp(item: Item) -> bytes:
             return _SHORT[len(item)] + item
         return _length(len(item), 0x80) + item
     return _listed(b"".join(map(rlp, item)))
+
+
+def _keccak(body: bytes) -> bytes:
+    return keccak.new(digest_bits=256, data=body).digest()
 
 
 def _listed(body: bytes) -> bytes:

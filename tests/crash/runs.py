@@ -51,6 +51,16 @@ REFUSED = _sides("payout.refused")
 LANE = (*_sides("lane.prepared"), "lane.asking", "lane.answered", *SENT)
 SWEEP = _sides("sweep.begun", "sweep.prepared", "sweep.ended")
 HOUSE = _sides("house.prepared")
+CANCEL = (
+    *_sides("payout.prepared"),
+    "keystore.asking",
+    "keystore.answered",
+    *SENT,
+    *_sides("cancel.closed"),
+)
+"""On the way of what takes a signed payment's place and moves nothing, and after its end."""
+CANCELED = {("solana", "native")}
+"""Where a cancel is a kind of transaction of its own; on EVM it is a payment of 0."""
 REFILLED = ("ethereum", "tron")
 """Where a gas wallet pays for what leaves pool addresses."""
 KEYSTORE = tuple(sorted(keystore.crash.POINTS))
@@ -68,11 +78,19 @@ def _runs() -> Iterator[Run]:
             for point in ADOPTION:
                 yield Run(point, family, kind, "adoption", first="keystore.answered")
             yield from (Run(point, family, kind, "refused") for point in REFUSED)
+            if (family, kind) in CANCELED:
+                yield from _canceled(family, kind)
             yield from (Run(point, family, kind, "keystore") for point in KEYSTORE)
         yield from (Run(point, family, "native", "sweep") for point in SWEEP)
     yield from (Run(point, "solana", "native", "lane") for point in LANE)
     for family in REFILLED:
         yield from (Run(point, family, "native", "house") for point in HOUSE)
+
+
+def _canceled(family: str, kind: str) -> Iterator[Run]:
+    yield from (Run(point, family, kind, "cancel") for point in (*CANCEL, *KEYSTORE))
+    for point in ADOPTION:
+        yield Run(point, family, kind, "cancel", first="keystore.answered")
 
 
 def chosen(*, everything: bool) -> list[Run]:

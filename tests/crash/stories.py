@@ -1,13 +1,24 @@
 """Dying and going on: each story leads to its place, and ends with exactly one payment."""
 
+from datetime import timedelta
+
 from devnet.system.waiting import until
+from gateway.db import CROSS_TENANT
 from keystore import crash as keystore_crash
 from tests.conftest import TestServer
 from tests.crash.databases import cloned
+from tests.crash.endings import (
+    require_books,
+    require_nothing_or_one_payment,
+    require_one_payment,
+    units_of,
+)
 from tests.crash.opening import dead, opened
 from tests.crash.runs import Run
-from tests.crash.site import SECONDS_MAX, TOKEN_PAYMENT, Site
+from tests.crash.site import SECONDS_MAX, Site
 from watchers import crash
+from watchers.clock import now
+from watchers.pay import cancels
 
 KILLED = -9
 
@@ -47,9 +58,15 @@ async def keystore_dies(site: Site, run: Run) -> None:
     """Kill the keystore at its place; the watcher waits for the next one and goes on."""
     destination = await site.chain.fresh_address()
     withdrawal_id = await site.pay_out(run.kind, units_of(site, run.kind), destination)
+    await _keystore_killed(site, run.point)
+    await require_one_payment(site, run.kind, withdrawal_id, destination)
+
+
+async def _keystore_killed(site: Site, point: str) -> None:
+    """Run a watcher beside a keystore that dies at `point`, and then beside another."""
     assert site.keystore is not None
     site.keystore.stop()
-    site.serve_keystore(**{keystore_crash.VARIABLE: run.point})
+    site.serve_keystore(**{keystore_crash.VARIABLE: point})
     dying = site.keystore
     await site.start()
 
@@ -57,10 +74,35 @@ async def keystore_dies(site: Site, run: Run) -> None:
         site.require_alive()
         return dying.process.poll()
 
-    status = await until(dead, f"death at {run.point}", seconds_max=SECONDS_MAX)
-    require_killed(status, run.point, dying.text)
+    status = await until(dead, f"death at {point}", seconds_max=SECONDS_MAX)
+    require_killed(status, point, dying.text)
     site.serve_keystore()
-    await require_one_payment(site, run.kind, withdrawal_id, destination)
+
+
+async def taken_back(site: Site, run: Run) -> None:
+    """Die on the way of a cancel: the payment was signed, and no node ever got it.
+
+    Either it lands after all, once, or nothing does and its hold comes back.
+    """
+    destination = await site.chain.fresh_address()
+    withdrawal_id = await site.pay_out(run.kind, units_of(site, run.kind), destination)
+    await die(site, "broadcast.sending", withdrawal_id)
+    # Its next turn to be sent is far away: what is sent meanwhile is the cancel.
+    await site.sql(
+        "UPDATE attempt SET last_broadcast_at = now() + interval '1 hour' WHERE order_id = :id",
+        id=withdrawal_id,
+    )
+    async with site.owner.unit_of_work(CROSS_TENANT) as session:
+        wish = (site.name, withdrawal_id, "tester", now())
+        await cancels.ask(session, *wish, patience=timedelta(0))
+    if run.first:
+        await die(site, run.first, withdrawal_id)
+    if run.point in keystore_crash.POINTS:
+        await _keystore_killed(site, run.point)
+    else:
+        await die(site, run.point, withdrawal_id)
+        await site.start()
+    await require_nothing_or_one_payment(site, run.kind, withdrawal_id, destination)
 
 
 async def refused(site: Site, run: Run) -> None:
@@ -141,42 +183,11 @@ async def swept(site: Site, run: Run) -> None:
     await require_books(site)
 
 
-def units_of(site: Site, kind: str) -> int:
-    """Return what a payout of this kind is."""
-    return site.family.payment if kind == "native" else TOKEN_PAYMENT
-
-
-async def require_one_payment(
-    site: Site, kind: str, withdrawal_id: str, destination: str
-) -> None:
-    """Wait for the end; demand one payment on the chain and books that say the same."""
-    row = await site.until_status(withdrawal_id, "completed", "failed")
-    assert row.status == "completed", row.failure_reason
-    units = units_of(site, kind)
-    assert await site.chain.balance(destination, site.asset(kind)) == units
-    ended = [attempt.state for attempt in await site.attempts(withdrawal_id)]
-    assert ended.count("succeeded") == 1
-    assert set(ended) <= {"succeeded", "replaced"}
-    assert await site.journals(withdrawal_id) == ["hold", "settle"]
-    await require_books(site)
-
-
-async def require_books(site: Site) -> None:
-    """Demand that nothing is held, journals sum to zero, and custody is what the chain holds.
-
-    The watcher ends what it has begun meanwhile, sweeps for one, and is stopped afterwards.
-    """
-    assert await site.locked() == 0
-    report = await site.audited()
-    site.stop()
-    assert report["sum_is_zero"]
-    assert report["onchain_equals_ledger"]
-
-
 STORIES = {
     "payout": paid,
     "adoption": paid,
     "keystore": keystore_dies,
+    "cancel": taken_back,
     "refused": refused,
     "lane": lane_made,
     "house": refilled,

@@ -14,9 +14,9 @@ from devnet import anvil
 from devnet.system.waiting import until
 from tests.conftest import TestServer
 from tests.crash.databases import cloned
+from tests.crash.endings import require_one_payment
 from tests.crash.opening import opened
 from tests.crash.site import SECONDS_MAX, Site
-from tests.crash.stories import require_one_payment
 from tests.hostile.liar import Liar, Twist, honest, lying
 from tests.hostile.report import Report
 

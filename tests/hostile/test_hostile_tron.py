@@ -14,8 +14,8 @@ from tronpy.providers import HTTPProvider
 
 from devnet import tron
 from tests.conftest import FreshDatabase
+from tests.crash.endings import require_one_payment, units_of
 from tests.crash.opening import KINDS, opened
-from tests.crash.stories import require_one_payment, units_of
 from tests.hostile.liar import lying
 from tests.hostile.report import Report
 

@@ -144,23 +144,39 @@ def test_nodes_on_the_way_down_are_overwritten(family: Family) -> None:
 
 
 def test_wiping_overwrites_what_rests() -> None:
-    """Nodes of every purpose and family, and imported keys."""
+    """The pool's nodes and the keys of hot and gas, imported ones too."""
     pool, hot, gas, signing, key = (bytearray([n] * 32) for n in range(1, 6))
     secrets = Secrets(pool, hot, gas, pool_signing=signing, hot_key=key)
     keyring = Keyring(secrets)
-    before = keyring.key("gas", "tron")
-    rested = [
-        buffer
-        for families in keyring._branches.values()
-        for each in families.values()
-        for buffer in (each.node.key, each.node.chain)
-    ] + [keyring._imported["hot"]]
+    assert keyring.key("hot", "tron") == bytes(key)
+    nodes = [each.node for each in keyring._pool.values()]
+    wallets = [each for both in keyring._wallets.values() for each in both.values()]
+    rested = [buffer for node in nodes for buffer in (node.key, node.chain)]
+    rested += [each.key for each in wallets if isinstance(each.key, bytearray)]
     assert all(any(buffer) for buffer in rested)
-    assert len(rested) == 3 * 3 * 2 + 1
+    assert len(rested) == 3 * 2 + 2 * 2
 
     keyring.wipe()
 
     assert not any(any(buffer) for buffer in rested)
-    assert keyring.key("gas", "tron") != before
-    with pytest.raises(KeyError):
-        keyring.key("hot", "solana")
+    for family in FAMILIES:
+        with pytest.raises(KeyError):
+            keyring.key("hot", family)
+
+
+def test_above_hot_and_gas_nothing_rests() -> None:
+    """They have one key a family: the nodes that would give more are gone once it is there."""
+    passed: list[Any] = []
+
+    def seen(_frame: object, event: str, value: object) -> None:
+        if event == "return" and type(value).__name__ == "_Node":
+            passed.append(value)
+
+    sys.setprofile(seen)
+    try:
+        keyring = Keyring(Secrets(*(bytearray([n] * 32) for n in range(1, 5))))
+    finally:
+        sys.setprofile(None)
+
+    left = {id(node) for node in passed if any(node.key) or any(node.chain)}
+    assert left == {id(each.node) for each in keyring._pool.values()}

@@ -6,7 +6,7 @@ import json
 import random
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -365,12 +365,32 @@ def test_logs_carry_ids_and_hashes_and_no_secret(keystore: Keystore) -> None:
     assert [line["event"] for line in lines] == ["intent_signed", "intent_refused"]
     assert lines[0]["withdrawal_id"] == "wdr_1"
     assert lines[0]["tx_hash"] == signed.tx_hash
-    nodes = [each.node for families in keyring._branches.values() for each in families.values()]
+    nodes = [each.node for each in keyring._pool.values()]
     rested = [secret for node in nodes for secret in (node.key, node.chain)]
-    leaf = keyring._branches["hot"]["ethereum"].key(0)
-    secrets = [*SECRETS, *map(seed_of, SECRETS), *rested, leaf]
+    wallets = [each for both in keyring._wallets.values() for each in both.values()]
+    keys = [each.key for each in wallets if isinstance(each.key, bytearray)]
+    secrets = [*SECRETS, *map(seed_of, SECRETS), *rested, *keys]
     for secret in (*(bytes(s).hex() for s in secrets), signed.raw):
         assert secret not in LOG.getvalue()
+
+
+def test_lines_of_a_block_are_written_at_its_end_in_their_order() -> None:
+    """In one piece, each with its own time, and whatever ends the block."""
+    moments = iter([clock(), clock() + timedelta(seconds=1)])
+    stream = io.StringIO()
+    log = Log(lambda: next(moments), stream)
+
+    with pytest.raises(KeyError), log.later():
+        log.info("first")
+        log.warning("second", code="x")
+        assert stream.getvalue() == ""
+        raise KeyError
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["at"][17:19]) for line in lines] == [
+        ("first", "00"),
+        ("second", "01"),
+    ]
 
 
 def test_a_terminal_gets_text() -> None:

@@ -16,9 +16,9 @@ import pytest
 from devnet.system.waiting import until
 from tests.campaign import Figures, is_long
 from tests.conftest import folder_in_memory
+from tests.crash.endings import require_books, units_of
 from tests.crash.opening import KINDS, opened
 from tests.crash.site import SECONDS_MAX, Process, Site
-from tests.crash.stories import require_books, units_of
 from tests.restore.copies import Copies, serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]

@@ -164,9 +164,11 @@ async def test_a_replay_is_answered_as_the_first_time(database: FreshDatabase) -
         assert (await ask(api, key, GOOD, once="2")).json()["code"] == "cannot_receive"
 
 
-async def batch(api: TestApi, key: str, items: Sequence[Mapping[str, Any]]) -> httpx.Response:
-    """Ask for many, always under the same key."""
-    headers = {"Idempotency-Key": "batch"}
+async def batch(
+    api: TestApi, key: str, items: Sequence[Mapping[str, Any]], *, once: str = "batch"
+) -> httpx.Response:
+    """Ask for many, under the same key unless told otherwise."""
+    headers = {"Idempotency-Key": once}
     body = {"items": items}
     return await api.call("POST", "/v1/withdrawals/batch", key, json=body, headers=headers)
 

@@ -9,6 +9,7 @@ from gateway.domain.actor import Actor
 from gateway.questions.service import LARGER, PATIENCE_SECONDS, Questions
 from gateway.withdrawals.destinations import MORE_SECONDS
 from tests.conftest import FreshDatabase
+from tests.gateway.conftest import TestApi
 from tests.watchers.asking import Inspected, answering, asking
 from tests.watchers.test_destinations import (
     BAD,
@@ -33,25 +34,55 @@ SILENT_NETWORK = (
 )
 
 
-async def test_a_batch_with_an_item_that_nobody_answers_for_is_refused_whole(
+async def test_an_item_that_nobody_answers_for_keeps_no_other_item_back_and_is_paid_once(
     database: FreshDatabase,
 ) -> None:
-    """503 naming the item, nothing held or kept: the same key asks again."""
+    """It gets its own 503; the same key replays that, and alone under another key it is taken."""
     inspected = network()
     async with world(database) as w, asking(database, w) as api, answering(w, inspected):
         await funded(w)
         key = await api.key("mer_1")
         items = [payout(GOOD), payout(BAD), payout(DARK)]
         answer = await batch(api, key, items)
-        assert (answer.status_code, answer.json()["code"]) == (503, "network_unavailable")
-        assert answer.json()["detail"].endswith(": items 2")
-        assert await held(api) == []
-        inspected.dark = frozenset()
-        await api.rows(
-            "UPDATE question SET asked_at = now() - interval '6 seconds' RETURNING 1"
+        assert (answer.status_code, answer.json()["succeeded"]) == (201, 1), answer.text
+        taken, bad, dark = answer.json()["data"]
+        assert taken["withdrawal"]["status"] == "pending"
+        assert bad["problem"]["status"] == 422
+        assert (dark["problem"]["status"], dark["problem"]["code"]) == (
+            503,
+            "network_unavailable",
         )
+        assert len(await held(api)) == 3, "the balance, the withdrawal, its hold"
+        await heard_again(api, inspected)
+        again = await batch(api, key, items)
+        assert (again.status_code, again.json()) == (201, answer.json())
+        assert len(await held(api)) == 3, "nothing is paid twice"
+        rest = await batch(api, key, [payout(DARK)], once="the rest")
+        assert (rest.status_code, rest.json()["succeeded"]) == (201, 1), rest.text
+        assert len(await held(api)) == 5
+
+
+async def test_a_batch_that_nobody_answers_for_at_all_is_refused_whole(
+    database: FreshDatabase,
+) -> None:
+    """503, nothing held or kept: the same key asks again."""
+    inspected = network()
+    async with world(database) as w, asking(database, w) as api, answering(w, inspected):
+        await funded(w)
+        key = await api.key("mer_1")
+        items = [payout(DARK), payout(DARK, amount="2")]
+        answer = await batch(api, key, items)
+        assert (answer.status_code, answer.json()["code"]) == (503, "network_unavailable")
+        assert await held(api) == []
+        await heard_again(api, inspected)
         answer = await batch(api, key, items)
         assert (answer.status_code, answer.json()["succeeded"]) == (201, 2), answer.text
+
+
+async def heard_again(api: TestApi, inspected: Inspected) -> None:
+    """Let the node answer, and the same question be another one."""
+    inspected.dark = frozenset()
+    await api.rows("UPDATE question SET asked_at = now() - interval '6 seconds' RETURNING 1")
 
 
 class Together(Inspected):

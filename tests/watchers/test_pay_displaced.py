@@ -4,23 +4,23 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from gateway.audit import reason
 from gateway.db import CROSS_TENANT
-from gateway.models import AuditLog, CancelRequest, Cursor, Event
+from gateway.models import Attempt, AuditLog, CancelRequest, Cursor, Event
 from gateway.settings import SettingsError
 from tests.conftest import FreshDatabase
 from tests.fakes.chain import FakeTransaction, Move
 from tests.fakes.network import Broadcast
-from tests.fakes.node import serving, table
+from tests.fakes.node import serving
 from tests.keystore.house import House
 from tests.watchers.test_pay_outbids import ask_cancel, wait_blocks
 from tests.watchers.test_payouts import AMOUNT, DESTINATION, Desk, desk, keystore_house
 from tests.watchers.world import NETWORK
 from watchers.clock import now
-from watchers.network import Incomplete, NodeUnavailable, Placed
-from watchers.networks.ethereum.counted import counted, placed
+from watchers.network import Incomplete, NodeUnavailable, Place, Placed
+from watchers.networks.ethereum.counted import counted
 from watchers.pay import displaced
 from watchers.pay.displaced import Displacement
 from watchers.pay.judged import NotSettled
@@ -109,7 +109,7 @@ async def test_nothing_but_a_final_block_of_ours_with_the_other_transaction_ends
         await d.bury()
         where = told.placed
         for wrong, why in (
-            (replace(told, placed=replace(where, nonce=where.nonce + 1)), "takes nonce"),
+            (replace(told, placed=replace(where, nonce=d.first_nonce + 1)), "takes nonce"),
             (replace(told, placed=replace(where, sender=DESTINATION)), "takes nonce"),
             (replace(told, placed=replace(where, block_hash="0xother")), "not one of ours"),
             (replace(told, placed=replace(where, height=where.height - 1)), "not one of ours"),
@@ -157,6 +157,40 @@ async def test_what_paid_the_very_destination_is_paid_and_never_failed(
             told_of = select(Event.data).where(Event.type == "withdrawal.completed")
             [data] = await session.scalars(told_of)
         assert data["object"]["tx_hash"] == STRANGER
+
+
+async def test_an_order_on_a_nonce_lane_ends_where_another_spent_its_value(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """Not on another value or account, and not before our scan is where the value was seen gone."""
+    async with desk(database, keystore_house) as d:
+        d.writer.manner = Broadcast.REFUSE
+        before = await d.world.wallet("mer_1")
+        id_ = await d.request(1)
+        await d.payouts.round()
+        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(text("ALTER TABLE attempt DISABLE TRIGGER USER"))
+            lane = {"nonce": None, "nonce_account": "lane", "nonce_value": "value"}
+            await session.execute(update(Attempt).values(**lane))
+        place = await displaced.place_of(d.world.database, NETWORK, id_)
+        assert place == Place(d.world.hot, None, "lane", "value")
+        told = replace(await taken(d), order_id=id_)
+        where = replace(told.placed, nonce=None, nonce_account="lane", nonce_value="value")
+        later = d.world.chain.head
+        for wrong, why in (
+            (replace(where, nonce_value="other"), "takes nonce value of lane"),
+            (replace(where, nonce_account="other"), "takes nonce value of lane"),
+            (replace(where, gone_at=later), f"block {later} is not final"),
+        ):
+            with pytest.raises(NotSettled, match=why):
+                await end(d, replace(told, placed=wrong))
+        assert not await displaced.reached(d.world.database, NETWORK, later)
+        await d.bury()
+        assert await displaced.reached(d.world.database, NETWORK, later)
+        await end(d, replace(told, placed=replace(where, gone_at=later)))
+        assert (await d.withdrawal(id_)).status == "failed"
+        assert await d.world.wallet("mer_1") == before
+        assert {each.state for each in await d.attempts()} == {"replaced"}
 
 
 async def test_a_transaction_of_another_order_of_ours_displaces_none(
@@ -208,28 +242,12 @@ def test_only_what_enough_nodes_tell_alike_is_believed() -> None:
         "one": here, "two": here, "three": silent, "four": None,
     }  # fmt: skip
     assert displaced.agreed(said, 2) == here
-    with pytest.raises(NotSettled, match="1 of 2 nodes"):
+    seen = {"one": replace(here, gone_at=8), "two": replace(here, gone_at=9), "three": here}
+    assert displaced.agreed(seen, 3).gone_at == 9
+    with pytest.raises(NotSettled, match=r"1 of 2 nodes .*; three: later"):
         displaced.agreed({"one": here, "two": None, "three": Incomplete("later")}, 2)
     with pytest.raises(NotSettled, match="do not agree about it: one, two"):
         displaced.agreed({"one": here, "two": there}, 1)
-
-
-async def test_a_node_tells_where_a_transaction_stands_and_who_sent_it() -> None:
-    """What is in no block stands nowhere; a node that speaks of another one is away."""
-    sent = {"hash": STRANGER, "from": "0xAB", "nonce": "0x7"}
-    block = {"blockHash": "0xCD", "blockNumber": "0x10"}
-    for answer, found in (
-        ({**sent, **block}, Placed("0xab", 7, 16, "0xcd")),
-        (sent, None),
-        (None, None),
-    ):
-        node = table(eth_getTransactionByHash=answer)
-        async with serving(node) as one, aclosing(Endpoints([one.url])) as endpoints:
-            assert await placed(endpoints, STRANGER) == found
-    node = table(eth_getTransactionByHash={**sent, **block, "hash": "0x77"})
-    async with serving(node) as one, aclosing(Endpoints([one.url])) as endpoints:
-        with pytest.raises(NodeUnavailable):
-            await placed(endpoints, STRANGER)
 
 
 async def test_where_the_chain_names_no_final_block_the_configured_depth_counts() -> None:
@@ -248,6 +266,6 @@ async def test_where_the_chain_names_no_final_block_the_configured_depth_counts(
 def test_a_reason_is_stated_in_one_to_five_hundred_characters() -> None:
     """It stands in the audit log for good."""
     assert reason.stated("  lost key ") == "lost key"
-    for text in ("", "  ", "x" * 501):
+    for words in ("", "  ", "x" * 501):
         with pytest.raises(SettingsError, match="--reason"):
-            reason.stated(text)
+            reason.stated(words)

@@ -213,6 +213,43 @@ async def test_a_cancel_alone_stands_beside_a_payment_on_its_lane_and_no_fee_is_
         assert await d.slots.next(w.hot) is None
 
 
+async def test_a_lane_that_a_stranger_moved_is_an_alarm_once_our_scan_has_come_so_far(
+    database: FreshDatabase,
+) -> None:
+    """Our own transaction may have moved it until then; what stands in a block is no alarm."""
+    async with world(database) as w:
+        await w.chain.pay(w.hot, 10**9)
+        d = laned(w, 1)
+        await d.make(2)
+        slot = await d.slots.next(w.hot)
+        assert slot is not None
+        await d.begin(1, slot)
+        mine = update(Attempt).where(Attempt.order_id == "hse_1")
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(mine.values(state="signed", raw=b"-", tx_hash="hash"))
+        await w.chain.mine()
+        await w.scan()
+        look = d.lanes.estranged.look
+        assert await look(d.accounts) == []
+        d.accounts.values[slot.nonce_account or ""] = "moved"
+        assert await look(d.accounts) == [], "our scan is not final up to here"
+        await w.chain.mine(w.chain.final_lag)
+        await w.scan()
+        [reason] = await look(d.accounts)
+        assert "watchers settle ethereum hse_1 --taken-by" in reason
+        w.chain.final_lag = 0
+        await w.scan()
+        lanes = Lanes(NETWORK, d.lanes.chain, w.database, w.scanner.position, 1)
+        for _ in range(2):
+            with pytest.raises(Refused, match="key was used elsewhere"):
+                await lanes.round()
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(
+                mine.values(state="included", block_height=1, block_hash="0x", success=True)
+            )
+        assert await look(d.accounts) == []
+
+
 class Reading(FakeWriter):
     """Takes every bytes for what they are said to be: real ones are read in test_sweep_bytes."""
 

@@ -10,11 +10,16 @@ from sqlalchemy import update
 from devnet import anvil
 from devnet.anvil import AnvilChain
 from gateway.db import CROSS_TENANT
-from gateway.models import Unswept
+from gateway.models import Attempt, Unswept
 from gateway.settings import AssetSettings, SweepSettings
 from tests.conftest import FreshDatabase
 from tests.keystore.house import House
-from tests.watchers.sweep_world import SweepWorld, own_keystore, sweep_world
+from tests.watchers.sweep_world import (
+    SweepWorld,
+    network_settings,
+    own_keystore,
+    sweep_world,
+)
 from watchers.outgoing import Outgoing
 from watchers.pay import holds
 from watchers.sweep.rows import costs
@@ -276,6 +281,41 @@ async def test_a_funded_sweep_that_became_too_dear_gives_its_place_back_and_its_
     assert len(await w.attempts("top_up")) == 1
     assert await w.chain.balance(address, w.chain.token) == 0
     assert await w.chain.balance(address) < gas
+    await w.agreed()
+
+
+async def test_a_funded_sweep_waits_while_it_is_held_and_keeps_nobody_else_back(
+    w: SweepWorld,
+) -> None:
+    """However long: its reason is shown, no time that it was held is counted against it."""
+    address, other = (await w.pool())[:2]
+    one = SweepSettings(gas_low="0", gas_high="0", at_once=1)
+    w.sweeping.choice.settings = network_settings(w.chain, sweeping=one)
+    await w.receive((address, 9 * TOKENS, w.chain.token))
+    await w.turn()
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        held, at = holds.DRIFT, datetime.now(UTC)
+        await holds.put(session, w.name, w.token, held, "7 too few", at=at, address=address)
+        await session.execute(
+            update(Attempt).values(ended_at=at - 2 * GIVE_UP, created_at=at - 3 * GIVE_UP)
+        )
+    await w.receive((other, ETHER, "native"))
+    await w.turn()
+    sweep, beside = await w.sweeps()
+    assert (sweep.state, sweep.steps, sweep.failure_reason) == ("funding", 1, None)
+    assert sweep.blocked_reason == f"{w.token} is held (drift): 7 too few"
+    assert (beside.address, beside.state) == (other, "moving")
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        assert await holds.lift(session, w.token, held, address=address)
+    for _ in range(2):
+        await _base_fee(w, 10**13)
+        await w.sweeping.sweeper.round()
+    sweep = (await w.sweeps())[0]
+    assert (sweep.state, sweep.failure_reason) == ("planned", None)
+    assert "a sweep may cost" in (sweep.blocked_reason or "")
+    await _base_fee(w, 10**7)
+    assert [each.state for each in await w.swept(2)] == ["done", "done"]
+    assert len(await w.attempts("top_up")) == 1
     await w.agreed()
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, CancelRequest
+from watchers import crash
 from watchers.clock import now
 from watchers.pay import transactions
 from watchers.pay.hands import Hands
@@ -109,6 +110,7 @@ class Cancels:
 
     async def _close(self, order_id: str, answer: str) -> None:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
+            crash.around_commit(session, "cancel.closed")
             query = select(CancelRequest).where(
                 CancelRequest.order_id == order_id, CancelRequest.ended_at.is_(None)
             )

@@ -7,7 +7,7 @@ The keystore's history has to be read before: what it signed for the order is no
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
@@ -20,7 +20,7 @@ from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Cursor, Withdrawal
 from watchers import store
-from watchers.network import Block, ChainReader, Placed
+from watchers.network import Block, ChainReader, Place, Placed
 from watchers.pay import inclusion, settler, transactions
 from watchers.pay.judged import NotSettled, ask
 from watchers.pay.keepers import End, keeper_of
@@ -48,10 +48,27 @@ def agreed(said: Mapping[str, Placed | Exception | None], needed: int) -> Placed
     """Return what all nodes that know a transaction tell of it, `needed` of them at least."""
     known = {label: each for label, each in said.items() if isinstance(each, Placed)}
     if len(known) < needed:
-        raise NotSettled(f"{len(known)} of {needed} nodes show that transaction in a block")
+        troubles = [
+            f"{label}: {each}" for label, each in said.items() if isinstance(each, Exception)
+        ]
+        shown = f"{len(known)} of {needed} nodes show that transaction in a block"
+        raise NotSettled("; ".join([shown, *troubles]))
     if len(set(known.values())) > 1:
         raise NotSettled(f"the nodes do not agree about it: {', '.join(sorted(known))}")
-    return next(iter(known.values()))
+    first = next(iter(known.values()))
+    return replace(first, gone_at=max(each.gone_at for each in known.values()))
+
+
+async def place_of(database: Database, network: str, order_id: str) -> Place:
+    """Return the place that an order waits for; raise `NotSettled` where it waits for none."""
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        return _place(await _waiting(session, network, order_id))
+
+
+async def reached(database: Database, network: str, height: int) -> bool:
+    """Tell whether our own scan is final up to a height."""
+    async with database.unit_of_work(CROSS_TENANT) as session:
+        return (await session.get_one(Cursor, network)).final_height >= height
 
 
 async def settle(
@@ -101,33 +118,50 @@ def contradiction(told: Displacement, first: Attempt, block: Block) -> str | Non
     return f"{told.tx_hash} {shown} transfer that was asked for"
 
 
+async def _waiting(session: AsyncSession, network: str, order_id: str) -> Attempt:
+    """Return the first transaction of an order that waits for a place of its own."""
+    order = await transactions.of_order(session, order_id)
+    if not order or order[0].network_id != network:
+        raise NotSettled(f"{order_id}: there is no such order on {network}")
+    first = order[0]
+    if (first.nonce, first.nonce_value) == (None, None) or first.state != "signed":
+        raise NotSettled(f"{order_id}: it does not wait for a nonce of its own")
+    if any(each.state not in {"signed", "prepared"} for each in order):
+        raise NotSettled(f"{order_id}: one of its transactions stands in a block")
+    return first
+
+
+def _place(first: Attempt) -> Place:
+    return Place(first.sender, first.nonce, first.nonce_account, first.nonce_value)
+
+
 async def _displaced(session: AsyncSession, told: Displacement) -> Attempt:
     """Return the order's first transaction; locked where the cursor is."""
-    order = await transactions.of_order(session, told.order_id)
-    if not order or order[0].network_id != told.network:
-        raise NotSettled(f"{told.order_id}: there is no such order on {told.network}")
-    first, placed = order[0], told.placed
-    if first.nonce is None or first.state != "signed":
-        raise NotSettled(f"{told.order_id}: it does not wait for a nonce of its own")
-    if any(each.state not in {"signed", "prepared"} for each in order):
-        raise NotSettled(f"{told.order_id}: one of its transactions stands in a block")
+    first = await _waiting(session, told.network, told.order_id)
     own = select(Attempt.order_id).filter_by(network_id=told.network, tx_hash=told.tx_hash)
     if (owner := await session.scalar(own.limit(1))) is not None:
         raise NotSettled(f"{told.order_id}: that transaction is our own, of {owner}")
-    if (placed.sender, placed.nonce) != (first.sender, first.nonce):
+    waits, taken = _place(first), told.placed.place
+    if taken != waits:
         raise NotSettled(
-            f"{told.order_id}: takes nonce {first.nonce} of {first.sender}, "
-            f"that transaction nonce {placed.nonce} of {placed.sender}"
+            f"{told.order_id}: takes nonce {_named(waits)}, that transaction nonce {_named(taken)}"
         )
     await _require_final(session, told)
     return first
 
 
+def _named(place: Place) -> str:
+    if place.nonce_account is None:
+        return f"{place.nonce} of {place.sender}"
+    return f"{place.nonce_value} of {place.nonce_account}"
+
+
 async def _require_final(session: AsyncSession, told: Displacement) -> None:
     """Refuse a block that is not ours, or not final."""
     cursor = await session.get_one(Cursor, told.network)
-    if cursor.halted is not None or told.placed.height > cursor.final_height:
-        raise NotSettled(f"{told.order_id}: block {told.placed.height} is not final yet")
+    needed = max(told.placed.height, told.placed.gone_at)
+    if cursor.halted is not None or needed > cursor.final_height:
+        raise NotSettled(f"{told.order_id}: block {needed} is not final yet")
     ours = await store.block_at_or_below(session, told.network, told.placed.height)
     if ours is None or (ours.height, ours.hash) != (
         told.placed.height,
@@ -151,6 +185,6 @@ async def _record(
         action="order.displaced",
         subject=told.order_id,
         merchant_id=None if withdrawal is None else withdrawal.merchant_id,
-        before={"tx_hash": first.tx_hash, "nonce": first.nonce},
+        before={"tx_hash": first.tx_hash, "nonce": _named(_place(first))},
         after={"taken_by": told.tx_hash, "paid": told.paid, "reason": told.reason},
     )

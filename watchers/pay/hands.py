@@ -5,8 +5,8 @@ sent. Whatever dies in between, the next run finds the same intent, asks again, 
 bytes and sends the same transaction. What nodes answer is kept for people and decides nothing.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -26,6 +26,7 @@ from watchers.pay import approved, slots, transactions
 from watchers.pay.keepers import CANCEL, keeper_of
 from watchers.pay.numbers import highest_known, note
 from watchers.pay.replacing import fault
+from watchers.pay.unwanted import ACCEPTED, Unwanted, newest
 from watchers.store import Position
 
 log = structlog.get_logger()
@@ -54,6 +55,7 @@ class Hands:
     database: Database
     keystore: KeystoreClient
     position: Position
+    unwanted: Unwanted = field(default_factory=Unwanted)
 
     async def sign(self) -> None:
         """Ask for the bytes of everything that is prepared, and commit them."""
@@ -136,33 +138,48 @@ class Hands:
         """Hand every transaction that may still land to the nodes again, when its time has come."""
         due = now().at - REBROADCAST
         head: int | None = None
-        for attempt in worth_sending(await self._in_state("signed")):
+        wanted = list(worth_sending(await self._in_state("signed")))
+        foremost = newest(wanted)
+        self.unwanted.keep(foremost)
+        for attempt in wanted:
             if attempt.last_broadcast_at is not None and attempt.last_broadcast_at > due:
                 continue
             if attempt.sent_height is None and attempt.nonce is not None and head is None:
                 head = await self._head()
             crash.reach("broadcast.sending")
+            said: Exception | None = None
             try:
                 await self.chain.writer.broadcast(attempt.raw or b"")
-                answer = "accepted"
             except (BroadcastRejected, NodeUnavailable) as trouble:
-                answer = str(trouble) or type(trouble).__name__
+                said = trouble
             crash.reach("broadcast.sent")
-            await self._note(attempt.id, answer, head)
+            await self._note(attempt, said, head, foremost)
 
-    async def _note(self, attempt_id: str, answer: str, head: int | None) -> None:
+    async def _note(
+        self,
+        attempt: Attempt,
+        said: Exception | None,
+        head: int | None,
+        foremost: Collection[str],
+    ) -> None:
+        """Keep what nodes answered; None: one of them took it."""
+        moment = now()
+        answer = ACCEPTED if said is None else str(said) or type(said).__name__
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             crash.around_commit(session, "payout.noted")
             await session.execute(
                 update(Attempt)
-                .where(Attempt.id == attempt_id)
+                .where(Attempt.id == attempt.id)
                 .values(
                     broadcasts=Attempt.broadcasts + 1,
                     sent_height=func.coalesce(Attempt.sent_height, head),
-                    last_broadcast_at=now().at,
+                    last_broadcast_at=moment.at,
                     last_answer=answer[:ANSWER_MAX],
                 )
             )
+            if attempt.id in foremost and not isinstance(said, NodeUnavailable):
+                refusal = None if said is None else answer
+                await self.unwanted.hear(session, attempt, refusal, moment)
 
     async def _stands(self, order_id: str) -> bool:
         """Tell whether a transaction of this order stands in a block."""

@@ -16,7 +16,8 @@ from gateway.models import ApplicationWallet, Attempt
 from watchers import crash, store
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.network import NATIVE, NonceLanes
+from watchers.network import NATIVE, NonceLanes, Refused
+from watchers.pay.estranged import Estranged
 from watchers.pay.slots import OPEN, free_lanes, spent_values
 from watchers.store import Position
 
@@ -41,11 +42,26 @@ class Lanes:
     _standing: set[int] = field(default_factory=set)
     _dead: set[str] = field(default_factory=set)
     _looked_at: datetime | None = None
+    _lost: list[str] = field(default_factory=list)
+    estranged: Estranged = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.estranged = Estranged(self.name, self.chain, self.database)
 
     async def round(self) -> None:
-        """Prepare the next set-up when one is missing and the hot wallet can pay for it."""
+        """Prepare the next set-up when one is missing and the hot wallet can pay for it.
+
+        Raises `Refused` in the end where a stranger moved a lane that an order of ours stands on.
+        """
         lanes = self.chain.lanes
-        if lanes is None or await self._under_way():
+        if lanes is None:
+            return
+        await self._keep(lanes)
+        if self._lost:
+            raise Refused(self._lost[0])
+
+    async def _keep(self, lanes: NonceLanes) -> None:
+        if await self._under_way():
             return
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             query = select(ApplicationWallet.address).where(
@@ -118,6 +134,7 @@ class Lanes:
         if self._looked_at is not None and at < self._looked_at + DEAD_PAUSE:
             return
         self._looked_at = at
+        self._lost = await self.estranged.look(lanes)
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             free = await free_lanes(session, self.name)
             spent = await spent_values(session, self.name)

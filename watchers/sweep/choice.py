@@ -113,17 +113,29 @@ class Choice:
 
     async def _standing(self, session: AsyncSession, moment: Moment) -> Standing:
         held = await holds.of_network(session, self.name)
+        frozen = {(hold.currency_id, hold.address) for hold in held if hold.address}
         assets = {hold.currency_id for hold in held if not hold.address}
         for currency in self.currencies:
             if await pauses.reason_against(session, self.name, currency.id, None) is not None:
                 assets.add(currency.id)
+        keeping = {each.id for each in self.currencies if each.fee_on_transfer}
+        # What is held in the middle of its way waits as long as it takes, and takes no place.
+        kept_back = [
+            sweep
+            for sweep in await rows.live(session, self.name)
+            if sweep.order_id is None
+            and (
+                sweep.currency_id in assets | keeping
+                or (sweep.currency_id, sweep.address) in frozen
+            )
+        ]
         return Standing(
             now=moment.at,
             live=await rows.busy(session, self.name),
             held=assets,
-            frozen={(hold.currency_id, hold.address) for hold in held if hold.address},
-            at_once=self.settings.sweeping.at_once,
-            keeping={each.id for each in self.currencies if each.fee_on_transfer},
+            frozen=frozen,
+            at_once=self.settings.sweeping.at_once + len(kept_back),
+            keeping=keeping,
         )
 
     async def _priced(self, candidate: Candidate, gas: str) -> Candidate:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from watchers.network import Slot
+from watchers.network import Refused, Slot
 
 Step = Literal["funding", "lending", "moving", "returning"]
 STEPS: tuple[Step, ...] = ("funding", "lending", "moving", "returning")
@@ -17,6 +17,10 @@ STEPS: tuple[Step, ...] = ("funding", "lending", "moving", "returning")
 
 class Underfunded(Exception):
     """What was sent ahead no longer covers the transfer: it has to be funded once more."""
+
+
+class Held(Refused):
+    """Something of ours keeps it where it is, for as long as it takes: a hold, a pause."""
 
 
 @dataclass(frozen=True, slots=True)

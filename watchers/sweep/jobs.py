@@ -18,7 +18,7 @@ from watchers.reconcile.balances import Holding
 from watchers.reconcile.rules import NOTHING
 from watchers.store import Position
 from watchers.sweep import rows
-from watchers.sweep.hands import Job, Source, Step
+from watchers.sweep.hands import Held, Job, Source, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,10 @@ class Jobs:
     fee_is_alone: bool
 
     async def job(self, group: Sequence[Sweep], step: Step) -> Job:
-        """Say what is swept, by our rows at the final height; refuse what is not final."""
+        """Say what is swept, by our rows at the final height.
+
+        Raises `Held`, and `Refused` for what is not final.
+        """
         addresses = [sweep.address for sweep in group]
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
@@ -46,7 +49,7 @@ class Jobs:
                 held = await self._held(session, group)
         currency = self.currency(group[0])
         if held is not None:
-            raise Refused(held)
+            raise Held(held)
         sources = []
         for sweep in group:
             if step != "returning" and rows.unsettled(balances, sweep.address, self.currencies):

@@ -7,7 +7,7 @@ Whatever dies in between, the next run finds the row where it stood.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -24,13 +24,13 @@ from watchers.pay.slots import Slots, SlotTaken
 from watchers.pay.transactions import HouseOrder, begin
 from watchers.store import Position
 from watchers.sweep import rows
-from watchers.sweep.hands import STEPS, Hands, Step, Underfunded, units_of
+from watchers.sweep.hands import STEPS, Hands, Held, Step, Underfunded, units_of
 from watchers.sweep.jobs import Jobs, groups
 
 log = structlog.get_logger()
 BLOCKED_RETRY = timedelta(seconds=10)
 GIVE_UP = timedelta(minutes=10)
-"""A sweep whose money is not on its way makes room for others when no step began for so long."""
+"""A sweep whose money is not on its way makes room for others when it was refused for so long."""
 REST = timedelta(minutes=30)
 """How long an address rests then, or after a failure."""
 STEPS_MAX = 12
@@ -56,6 +56,8 @@ class Sweeper:
     give_up: timedelta = GIVE_UP
     slots: Slots = field(init=False)
     jobs: Jobs = field(init=False)
+    _waited: dict[str, datetime] = field(default_factory=dict)
+    """When a sweep was last seen to wait for what is no fault of its own."""
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.name, self.chain, self.database)
@@ -72,6 +74,8 @@ class Sweeper:
         """Begin the next step of every sweep that waits for none; tell whether one was begun."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             sweeps = await rows.live(session, self.name)
+            live = {each.id for each in sweeps}
+            self._waited = {id_: at for id_, at in self._waited.items() if id_ in live}
             due = now().at - self.blocked_retry
             idle = [
                 each
@@ -98,12 +102,14 @@ class Sweeper:
         except Underfunded as trouble:
             await self._back(group, str(trouble))
         except Refused as refusal:
-            if len(group) == 1:
-                await self._block(group, str(refusal))
+            if len(group) == 1 and isinstance(refusal, Held):
+                await self._wait(group, str(refusal))
+            elif len(group) == 1:
+                await self._block(group[0], str(refusal))
             # One that cannot be moved keeps nobody else back.
             return len(group) > 1 and any([await self._advance([each]) for each in group])
         except (SlotTaken, Incomplete, NodeUnavailable) as trouble:
-            await self._block(group, str(trouble))
+            await self._wait(group, str(trouble))
         return False
 
     async def _next_step(self, group: Sequence[Sweep]) -> bool:
@@ -148,25 +154,29 @@ class Sweeper:
         await self._write(group, state="planned", blocked_reason=None)
         log.info("sweep funded again", network=self.name, reason=reason)
 
-    async def _block(self, group: Sequence[Sweep], reason: str) -> None:
-        """Say why it waits; what does not come to move its money makes room after a while.
+    async def _wait(self, group: Sequence[Sweep], reason: str) -> None:
+        """Say what it waits for, however long: it is no fault of its own."""
+        self._waited |= dict.fromkeys([sweep.id for sweep in group], now().at)
+        await self._write(group, blocked_reason=reason[:REASON_MAX])
+
+    async def _block(self, sweep: Sweep, reason: str) -> None:
+        """Say why it is refused; what does not come to move its money makes room after a while.
 
         One that began takes home first what was lent to it; what was sent ahead waits at its
         address for the next one.
         """
-        for sweep in group:
-            if sweep.state not in BEFORE_MOVING or not await self._stood(sweep):
-                continue
+        if sweep.state in BEFORE_MOVING and await self._stood(sweep):
             if sweep.steps:
                 await self._write([sweep], failure_reason=reason[:REASON_MAX])
             else:
                 await self._end(sweep, reason)
-        await self._write(group, blocked_reason=reason[:REASON_MAX])
+        await self._write([sweep], blocked_reason=reason[:REASON_MAX])
 
     async def _stood(self, sweep: Sweep) -> bool:
-        """Tell whether nothing of it was under way for long."""
+        """Tell whether nothing of it was under way for long, and nothing of ours kept it back."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
-            since = await rows.idle_since(session, sweep)
+            idle = await rows.idle_since(session, sweep)
+        since = max(idle, self._waited.get(sweep.id, idle))
         return since < now().at - self.give_up
 
     async def _write(self, group: Sequence[Sweep], **values: Any) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from gateway.db import CROSS_TENANT, Database
-from gateway.payout_rules.runs import rules_round
 from tests.conftest import FreshDatabase
 from tests.gateway.payout_rules.test_rules import begin, with_entry
+from tests.gateway.payout_rules.turns import turn
 from tests.gateway.shop import Shop
 from tests.gateway.withdrawals.test_request import OUTSIDE, balance
 
@@ -47,11 +47,11 @@ async def test_a_balance_above_the_threshold_is_asked_for(shop: Shop, worker: Da
     merchant, key, entry = await with_entry(shop)
     rule = (await begin(shop, key, entry)).json()
     await shop.fund(merchant, "USDC-ETHEREUM", 50 * WHOLE - 1)
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     assert await withdrawals(shop, key) == []
     await shop.fund(merchant, "USDC-ETHEREUM", 1)
     for _ in range(3):
-        await rules_round(worker, shop.clock())
+        await turn(worker, shop)
     [made] = await withdrawals(shop, key)
     assert (made["amount"], made["fee_charged"], made["status"]) == (
         "39.000000",
@@ -62,7 +62,7 @@ async def test_a_balance_above_the_threshold_is_asked_for(shop: Shop, worker: Da
     assert await balance(shop, key) == ("10.000000", "40.000000")
     assert (await rule_of(shop, key))["reason"] == f"{made['id']} is under way"
     await shop.run("UPDATE withdrawal SET blocked_reason = 'the hot wallet holds too little'")
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     waits = f"{made['id']} waits: the hot wallet holds too little"
     assert (await rule_of(shop, key))["reason"] == waits
     [event] = (await shop.call("GET", "/v1/events", key)).json()["data"]
@@ -76,15 +76,15 @@ async def test_one_per_period(shop: Shop, worker: Database) -> None:
     merchant, key, entry = await with_entry(shop)
     await begin(shop, key, entry, period_minutes=60)
     await shop.fund(merchant, "USDC-ETHEREUM", 60 * WHOLE)
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     [made] = await withdrawals(shop, key)
     await shop.call("POST", f"/v1/withdrawals/{made['id']}/reject", key)
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     assert len(await withdrawals(shop, key)) == 1
     reason = (await rule_of(shop, key))["reason"]
     assert reason == "there was a withdrawal in this period"
     shop.clock.at += timedelta(minutes=60)
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     assert len(await withdrawals(shop, key)) == 2
 
 
@@ -93,7 +93,7 @@ async def test_it_approves_itself_below_the_limit_only(shop: Shop, worker: Datab
     merchant, key, entry = await with_entry(shop)
     await begin(shop, key, entry, approval="automatic", threshold="5", keep="0")
     await shop.fund(merchant, "USDC-ETHEREUM", 10_999_999)
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     [small] = await withdrawals(shop, key)
     assert (small["amount"], small["status"], small["approved_by"]) == (
         "9.999999",
@@ -103,7 +103,7 @@ async def test_it_approves_itself_below_the_limit_only(shop: Shop, worker: Datab
     await shop.call("POST", f"/v1/withdrawals/{small['id']}/cancel", key)
     await shop.fund(merchant, "USDC-ETHEREUM", 1)
     shop.clock.at += timedelta(minutes=60)
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     large = (await withdrawals(shop, key))[0]
     assert (large["amount"], large["status"]) == ("10.000000", "pending")
     types = [
@@ -129,13 +129,13 @@ async def test_a_rule_says_why_it_waits(shop: Shop, worker: Database) -> None:
     for stands, over, words in obstacles:
         async with shop.owner.unit_of_work(None) as session:
             await session.execute(text(stands))
-        await rules_round(worker, shop.clock())
+        await turn(worker, shop)
         async with shop.owner.unit_of_work(None) as session:
             [reason] = await session.scalars(text("SELECT reason FROM payout_rule"))
             assert words in reason
             await session.execute(text(over))
         assert await shop.rows("SELECT 1 FROM withdrawal") == []
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     assert len(await withdrawals(shop, key)) == 1
 
 
@@ -146,10 +146,10 @@ async def test_a_closed_book_and_a_disabled_rule(shop: Shop, worker: Database) -
     body = {"address_book_only": True}
     await shop.call("PATCH", "/v1/withdrawal_settings", key, json=body)
     await shop.fund(merchant, "USDC-ETHEREUM", 60 * WHOLE)
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     assert await withdrawals(shop, key) == []
     await shop.call("PATCH", f"/v1/payout_rules/{rule['id']}", key, json={"enabled": True})
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     assert len(await withdrawals(shop, key)) == 1
 
 
@@ -205,7 +205,7 @@ async def test_the_worker_approves_by_rule_only(shop: Shop, worker: Database) ->
     merchant, key, entry = await with_entry(shop)
     rule = (await begin(shop, key, entry)).json()
     await shop.fund(merchant, "USDC-ETHEREUM", 60 * WHOLE)
-    await rules_round(worker, shop.clock())
+    await turn(worker, shop)
     approve = "UPDATE withdrawal SET status = 'approved', approved_by = created_by, approved_at = now()"
     path = f"/v1/payout_rules/{rule['id']}"
     for approval in ("merchant", "automatic"):

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.commission import shares
-from gateway.payout_rules.runs import rules_round
 from gateway.referrals.sharing import share_round
 from tests.gateway.payout_rules.test_rules import begin, with_entry
+from tests.gateway.payout_rules.turns import turn
 from tests.gateway.referrals.market import (
     USDC,
     WHOLE,
@@ -143,7 +143,7 @@ async def test_a_payout_rule_pays_commissions_out(shop: Shop, worker: Database) 
         assert (await shop.call("GET", "/v1/withdrawals", key)).json()["data"] == []
         await paid(shop, payer_key, units, tx=f"0x{number}")
         await share_round(worker, shop.clock())
-        await rules_round(worker, shop.clock())
+        await turn(worker, shop)
     [payout] = (await shop.call("GET", "/v1/withdrawals", key)).json()["data"]
     assert (payout["amount"], payout["fee_charged"]) == ("5.000000", "1.000000")
     assert await balances(shop, referrer) == [0]

@@ -24,7 +24,7 @@ def connect(
         del offers
         return SolanaReader(JsonRpc(nodes), settings.identity, mints)
 
-    writer = SolanaWriter(JsonRpc(endpoints), name, mints)
+    writer = SolanaWriter(JsonRpc(endpoints), name, mints, settings.witnesses_needed)
     reader = failover(endpoints, build, lag_heights=LAG_SLOTS)
     return Chain(
         reader, writer, endpoints, dense=False, lanes=writer, witnesses=reader.witnesses

@@ -19,11 +19,10 @@ from watchers.network import (
     Refused,
     Slot,
 )
-from watchers.networks.solana import advance, fees, gathered, payment, refusals
+from watchers.networks.solana import advance, fees, gathered, lane, payment, refusals
 from watchers.networks.solana.accounts import (
     NONCE_ACCOUNT_BYTES,
     SYSTEM_PROGRAM,
-    NonceState,
     associated_token_account,
     nonce_account_address,
     nonce_state,
@@ -54,11 +53,15 @@ class _AssetFacts:
 
 @dataclass(slots=True)
 class SolanaWriter:
-    """`ChainWriter` of one Solana cluster; `tokens` maps each listed mint to its program."""
+    """`ChainWriter` of one Solana cluster; `tokens` maps each listed mint to its program.
+
+    So many nodes as `quorum` must show the value that a payment is signed on.
+    """
 
     rpc: JsonRpc
     network: str
     tokens: Mapping[str, str]
+    quorum: int = 1
 
     async def next_nonce(self, address: str) -> int:
         """Return 0: Solana accounts count nothing."""
@@ -67,7 +70,7 @@ class SolanaWriter:
 
     async def nonce_account_state(self, address: str) -> str | None:
         """Return the base58 value now stored in a nonce account; None where there is none."""
-        state = await self._nonce_state(address)
+        state = await lane.held(self.rpc, address, self.quorum)
         return None if state is None else state.value
 
     def lane_address(self, hot: str, lane: int) -> str:
@@ -109,7 +112,7 @@ class SolanaWriter:
         nonce_account = slot.nonce_account
         if nonce_account is None:
             raise ValueError("slot.nonce_account: a Solana payout takes a nonce account")
-        state = await self._nonce_state(nonce_account)
+        state = await lane.held(self.rpc, nonce_account, self.quorum)
         if state is None:
             raise Refused(f"nonce account {nonce_account} does not exist yet")
         if state.authority != order.source:
@@ -194,12 +197,6 @@ class SolanaWriter:
     async def aclose(self) -> None:
         """Close the connections."""
         await self.rpc.endpoints.aclose()
-
-    async def _nonce_state(self, address: str) -> NonceState | None:
-        (account,) = await accounts(self.rpc, [address], _COMMITMENT)
-        if account is None or account.owner != SYSTEM_PROGRAM:
-            return None
-        return nonce_state(account.content())
 
     async def _rent(self, data_bytes: int) -> int:
         params = [data_bytes, {"commitment": _COMMITMENT}]
