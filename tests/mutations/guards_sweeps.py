@@ -59,8 +59,8 @@ SWEEPS = (
     Mutation(
         guard="cold storage takes nothing that approved withdrawals wait for",
         path="watchers/sweep/upkeep.py",
-        old="taken[asset_of(currency)] - waiting\n",
-        new="taken[asset_of(currency)]\n",
+        old="taken[asset] - waiting\n",
+        new="taken[asset]\n",
         tests=(f"{PROMISES}::test_cold_storage_leaves_what_approved_withdrawals_wait_for",),
     ),
     Mutation(

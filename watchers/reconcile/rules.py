@@ -86,10 +86,15 @@ class Expectation:
         """Tell whether only one value is possible."""
         return not (self.gained or self.lost or self.undecided)
 
+    @property
+    def least(self) -> int:
+        """Return what is there whatever becomes of what is on its way."""
+        return self.base - self.lost
+
     def excess(self, found: int) -> int:
         """Return how far a balance lies outside of what is possible; 0 inside."""
-        most, least = self.base + self.gained, self.base - self.lost
-        return max(0, found - most) + min(0, found - least)
+        most = self.base + self.gained
+        return max(0, found - most) + min(0, found - self.least)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from watchers.pay.slots import Slots, SlotTaken
 from watchers.pay.transactions import HouseOrder, begin
 from watchers.reconcile.balances import Holding
 from watchers.reconcile.inside import STAKE
-from watchers.reconcile.rules import NOTHING
+from watchers.reconcile.rules import NOTHING, Expectation
 from watchers.store import Position
 from watchers.sweep import rows
 from watchers.sweep.hands import Hands, Job, Lender, Source
@@ -70,21 +70,30 @@ class Upkeep:
                 self._tell(purpose, str(trouble))
 
     async def _refill(self, wallets: dict[str, str]) -> None:
-        """Send the gas wallet what it lacks, where tokens are listed that need it."""
+        """Send the gas wallet what it lacks, where tokens are listed that need it.
+
+        It lacks nothing that our own rows find there: a node that calls it empty gets nothing
+        more from the hot wallet.
+        """
         if len(self.currencies) == 1:
             return
         worth, sweeping = self._worth(), self.settings.sweeping
         ceiling = self._fee_ceiling
-        low = worth.coins(sweeping.gas_low)
-        high = worth.coins(sweeping.gas_high)
-        held = await self.chain.reader.balance(wallets["gas"], NATIVE)
-        units = shortage(
-            held,
-            ceiling * LOW_FEES if low is None else low,
-            ceiling * HIGH_FEES if high is None else high,
-        )
-        if units > 0:
-            await self._pay("refill", worth.native, wallets["hot"], wallets["gas"], units)
+        low, high = worth.coins(sweeping.gas_low), worth.coins(sweeping.gas_high)
+        low = ceiling * LOW_FEES if low is None else low
+        high = ceiling * HIGH_FEES if high is None else high
+        gas = wallets["gas"]
+        told = await self.chain.reader.balance(gas, NATIVE)
+        if told >= low:
+            return
+        ours = (await self._expected(gas, NATIVE)).least
+        if ours >= low:
+            raise Refused(
+                f"the node says the gas wallet {gas} holds {told}, our own rows say {ours}: "
+                "nothing is sent there while they differ"
+            )
+        units = shortage(max(told, ours), low, high)
+        await self._pay("refill", worth.native, wallets["hot"], gas, units)
 
     async def _cold(self, wallets: dict[str, str]) -> None:
         """Send to cold storage what the hot wallet holds above a ceiling."""
@@ -104,14 +113,20 @@ class Upkeep:
 
     async def _final(self, address: str, currency: Currency) -> int:
         """Return what is final at the hot wallet, less what is promised of it."""
+        asset = asset_of(currency)
+        expected = await self._expected(address, asset)
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            taken = await promises.of_wallet(session, self.name, address, self._fee_ceiling)
+            waiting = await promises.approved(session, self.name, currency.id)
+        return expected.least - taken[asset] - waiting
+
+    async def _expected(self, address: str, asset: str) -> Expectation:
+        """Return what our own rows find at an address."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             held = await rows.final_balances(
                 session, self.name, self.currencies, [address], fee_is_alone=self.fee_is_alone
             )
-            taken = await promises.of_wallet(session, self.name, address, self._fee_ceiling)
-            waiting = await promises.approved(session, self.name, currency.id)
-        expected = held.get(Holding(address, asset_of(currency)), NOTHING)
-        return expected.base - expected.lost - taken[asset_of(currency)] - waiting
+        return held.get(Holding(address, asset), NOTHING)
 
     async def _pay(
         self, purpose: str, currency: Currency, hot: str, to: str, units: int
@@ -166,11 +181,7 @@ class Upkeep:
 
     async def _staked(self) -> int:
         """Return what our own transactions staked, whether it is lent, used or neither."""
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            held = await rows.final_balances(
-                session, self.name, self.currencies, [STAKE], fee_is_alone=self.fee_is_alone
-            )
-        found = held.get(Holding(STAKE, NATIVE), NOTHING)
+        found = await self._expected(STAKE, NATIVE)
         return found.base + found.gained
 
     async def _forgotten(self, lender: Lender, gas: str) -> Source | None:
