@@ -103,8 +103,8 @@ RESCANS = (
     Mutation(
         guard="the first block that was asked for is read",
         path="watchers/scan/start.py",
-        old="    step = 1\n",
-        new="    step = 0\n",
+        old="        height = max(0, start_height - step)\n",
+        new="        return (await reader.read(start_height)).ref\n",
         tests=(
             "tests/watchers/test_scan_start.py::test_a_payment_in_the_first_block_that_was_asked_for_is_credited",
         ),

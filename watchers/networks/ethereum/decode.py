@@ -79,8 +79,10 @@ def decode_block(
         raise Incomplete(f"asked for block {height}, got {ref.height}")
     logged = value_is_logged(ref, logged_from)
     try:
-        prove = prove_recorded if recorded else prove_complete
-        prove(ref.hash, block, receipts, tokens, logged=logged)
+        if recorded:
+            prove_recorded(ref.hash, block, receipts, tokens)
+        else:
+            prove_complete(ref.hash, block, receipts, tokens, logged=logged)
         prove_outcomes(block.transactions, receipts)
         places = {sent.hash.lower(): at for at, sent in enumerate(block.transactions)}
         if len(places) != len(receipts):

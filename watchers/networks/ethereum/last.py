@@ -6,7 +6,6 @@ A transaction without logs leaves no trace in blooms and numbers; its gas does.
 from collections.abc import Sequence
 
 from watchers.network import Incomplete
-from watchers.networks.ethereum.address import SYSTEM
 from watchers.networks.ethereum.wire import RawBlock, RawReceipt, quantity
 
 
@@ -31,8 +30,3 @@ def prove_last(block: RawBlock, receipts: Sequence[RawReceipt], *, logged: bool)
             continue
         if quantity(used) != quantity(block.gas_used):
             raise Incomplete(f"gas {block.gas_used} of the block, {used} at its end")
-
-
-def logs_value(receipts: Sequence[RawReceipt]) -> bool:
-    """Tell whether the chain itself logged value here (EIP-7708)."""
-    return any(log.address.lower() == SYSTEM for each in receipts for log in each.logs)

@@ -5,6 +5,7 @@ leave no trace. Against a node that lies there is the word of a second one.
 """
 
 from binascii import unhexlify
+from collections import Counter
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
@@ -17,7 +18,7 @@ from watchers.networks.ethereum.bloom import (
     bloom_of,
     bloom_of_logs,
 )
-from watchers.networks.ethereum.last import logs_value, prove_last, prove_told
+from watchers.networks.ethereum.last import prove_last, prove_told
 from watchers.networks.ethereum.outcomes import SUCCEEDED
 from watchers.networks.ethereum.wire import (
     RawBlock,
@@ -69,8 +70,6 @@ def prove_recorded(
     block: RawBlock,
     receipts: Sequence[RawReceipt],
     tokens: frozenset[str],
-    *,
-    logged: bool = False,
 ) -> None:
     """Raise `Incomplete` where files contradict each other, or a listed token's logs are gone.
 
@@ -84,11 +83,10 @@ def prove_recorded(
         _prove_hash(sent, receipt)
         for log in receipt.logs:
             _prove_log_block(block_hash, log)
+        _prove_numbers(receipt, tokens)
         if receipt.status == SUCCEEDED and not receipt.logs:
             _bloom(receipt)
-    prove_last(block, receipts, logged=logged or logs_value(receipts))
     prove_withdrawals(block)
-    _prove_numbers(receipts, tokens)
     present = {log.address.lower() for each in receipts for log in each.logs}
     for token in tokens - present:
         _prove_absent(token, block, receipts)
@@ -101,15 +99,12 @@ def _prove_counts(block: RawBlock, receipts: Sequence[RawReceipt]) -> None:
         prove_root(block.transactions_root, len(receipts))
 
 
-def _prove_numbers(receipts: Sequence[RawReceipt], tokens: frozenset[str]) -> None:
+def _prove_numbers(receipt: RawReceipt, tokens: frozenset[str]) -> None:
     """Prove that no log of a listed token is there twice: it would count twice."""
-    seen: set[str] = set()
-    for log in (log for each in receipts for log in each.logs):
-        if log.removed or log.address.lower() not in tokens:
-            continue
-        if log.log_index.lower() in seen:
-            raise Incomplete(f"two logs have number {log.log_index}")
-        seen.add(log.log_index.lower())
+    listed = [log for log in receipt.logs if not log.removed and log.address.lower() in tokens]
+    for number, times in Counter(log.log_index.lower() for log in listed).items():
+        if times > 1:
+            raise Incomplete(f"two logs of {receipt.transaction_hash} have number {number}")
 
 
 def _prove_absent(token: str, block: RawBlock, receipts: Sequence[RawReceipt]) -> None:

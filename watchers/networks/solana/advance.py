@@ -22,6 +22,8 @@ from watchers.networks.solana.accounts import (
 from watchers.networks.solana.payment import Step, taken_apart
 
 FAMILY = "solana_advance"
+PRESENT = "present_value"
+"""What the account holds, where the order was signed on a value that it does not."""
 PRICE = "compute_unit_price_micro_lamports"
 
 
@@ -40,6 +42,7 @@ def vacating(
         nonce_value=intent["nonce_value"],
         compute_unit_limit=fees.UNITS_ADVANCE,
         compute_unit_price_micro_lamports=price,
+        present_value=intent.get(PRESENT, ""),
     )
     cost = fees.lamports(fees.UNITS_ADVANCE, price)
     if cost > ceiling_units:
@@ -61,7 +64,7 @@ def check(intent: SolanaAdvanceIntent, raw: bytes) -> str:
     lanes = (nonce_account_address(found.payer, lane) for lane in range(NONCE_LANES_MAX))
     if intent.nonce_account not in lanes:
         raise ValueError(f"nonce_account: {intent.nonce_account} is no lane of {found.payer}")
-    if found.blockhash != intent.nonce_value:
+    if found.blockhash != (intent.present_value or intent.nonce_value):
         raise ValueError(f"nonce_value: the bytes say {found.blockhash}")
     advance = (intent.nonce_account, RECENT_BLOCKHASHES_SYSVAR, found.payer)
     limit = struct.pack("<BI", 2, intent.compute_unit_limit)

@@ -6,25 +6,39 @@ account's own movement proves it: no single node's word is taken where several a
 
 from collections import Counter
 
+import msgspec
+
 from watchers.network import Incomplete, NodeUnavailable
 from watchers.networks.solana.accounts import SYSTEM_PROGRAM, NonceState, nonce_state
 from watchers.networks.solana.wire import AccountDocument, Valued, in_words
 from watchers.rpc import JsonRpc, RpcError
 
 FINAL = {"encoding": "base64", "commitment": "finalized"}
-Told = Valued[list[AccountDocument | None]]
 
 
-async def held(rpc: JsonRpc, address: str, quorum: int) -> NonceState | None:
-    """Return the state that `quorum` nodes show, and more than any other; None where none stands.
+class _Context(msgspec.Struct, gc=False):
+    slot: int
 
-    Raises `Incomplete` where they do not agree, or too few of them answer.
+
+class Told(Valued[list[AccountDocument | None]], gc=False):
+    """The accounts as one node tells them, and of which slot."""
+
+    context: _Context
+
+
+async def held(rpc: JsonRpc, address: str, quorum: int) -> tuple[NonceState | None, int]:
+    """Return the state that `quorum` nodes show, and more than any other, with their highest slot.
+
+    None stands for no account. Raises `Incomplete` where they do not agree, or too few answer.
     """
     states: Counter[NonceState | None] = Counter()
+    slots: dict[NonceState | None, int] = {}
     troubles: list[str] = []
     for each in await rpc.call_everywhere("getMultipleAccounts", [[address], FINAL], Told):
         try:
-            states[_state(each)] += 1
+            state, slot = _state(each)
+            states[state] += 1
+            slots[state] = max(slot, slots.get(state, 0))
         except (Incomplete, NodeUnavailable) as trouble:
             troubles.append(str(trouble))
     if not states:
@@ -33,10 +47,10 @@ async def held(rpc: JsonRpc, address: str, quorum: int) -> NonceState | None:
     if count < quorum or (others and others[0][1] == count):
         shown = f"{count} of {quorum} nodes agree about nonce account {address}"
         raise Incomplete("; ".join([shown, *troubles]))
-    return first
+    return first, slots[first]
 
 
-def _state(told: Told | RpcError | NodeUnavailable) -> NonceState | None:
+def _state(told: Told | RpcError | NodeUnavailable) -> tuple[NonceState | None, int]:
     """Read one node's answer; raise its trouble. Another program's account holds no nonce."""
     if isinstance(told, RpcError):
         raise in_words("getMultipleAccounts", told)
@@ -46,5 +60,5 @@ def _state(told: Told | RpcError | NodeUnavailable) -> NonceState | None:
         raise NodeUnavailable(f"{len(told.value)} accounts answered, 1 was asked for")
     (account,) = told.value
     if account is None or account.owner != SYSTEM_PROGRAM:
-        return None
-    return nonce_state(account.content())
+        return None, told.context.slot
+    return nonce_state(account.content()), told.context.slot

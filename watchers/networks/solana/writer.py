@@ -70,8 +70,12 @@ class SolanaWriter:
 
     async def nonce_account_state(self, address: str) -> str | None:
         """Return the base58 value now stored in a nonce account; None where there is none."""
-        state = await lane.held(self.rpc, address, self.quorum)
-        return None if state is None else state.value
+        return (await self.nonce_account_seen(address))[0]
+
+    async def nonce_account_seen(self, address: str) -> tuple[str | None, int]:
+        """Return the value now stored in a nonce account, and the slot at which it stood there."""
+        state, slot = await lane.held(self.rpc, address, self.quorum)
+        return None if state is None else state.value, slot
 
     def lane_address(self, hot: str, lane: int) -> str:
         """Return the account of one of the hot wallet's lanes, made or not."""
@@ -112,7 +116,7 @@ class SolanaWriter:
         nonce_account = slot.nonce_account
         if nonce_account is None:
             raise ValueError("slot.nonce_account: a Solana payout takes a nonce account")
-        state = await lane.held(self.rpc, nonce_account, self.quorum)
+        state, _ = await lane.held(self.rpc, nonce_account, self.quorum)
         if state is None:
             raise Refused(f"nonce account {nonce_account} does not exist yet")
         if state.authority != order.source:
