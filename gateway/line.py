@@ -91,10 +91,16 @@ class Lent(AsyncSession):
 
     async def commit(self) -> None:
         """Commit what either began, and give the connection back."""
-        if self.in_transaction():
+        heard = self.sync_session.dispatch
+        if begun := self.in_transaction():
             await super().commit()
-        elif not self._lent.closed:
+        else:
+            heard.before_commit(self.sync_session)
+        # SQLAlchemy may have begun without its connection: what the driver began is open still.
+        if not (self._lent.closed or self.line.driver.rests):
             await self.line.commit()
+        if not begun:
+            heard.after_commit(self.sync_session)
         await self.close()
 
     async def rollback(self) -> None:

@@ -48,7 +48,9 @@ async def let_pause_pass(d: Desk, id_: str) -> None:
         await session.execute(row.values(updated_at=long_ago))
 
 
-@pytest.mark.parametrize("code", ["approvals_missing", "blocked", "fee_above_limit", "bad_field"])
+@pytest.mark.parametrize(
+    "code", ["approvals_missing", "blocked", "fee_above_limit", "bad_field"]
+)
 async def test_a_payment_that_waits_for_people_holds_up_nobody(
     database: FreshDatabase, keystore_house: House, code: str
 ) -> None:

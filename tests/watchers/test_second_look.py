@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
+from msgspec.structs import replace as replaced
 
 from tests.conftest import FreshDatabase
 from tests.fakes.chain import Move
@@ -15,6 +16,8 @@ from watchers.network import NATIVE, Block
 from watchers.reconcile.balances import Holding, NoHistory, Observation, gained
 
 pytestmark = pytest.mark.anyio
+
+INVENTED = "0x" + "ab" * 32
 
 
 @dataclass(slots=True)
@@ -109,3 +112,32 @@ async def test_a_watcher_can_ask_every_node_for_its_states(database: FreshDataba
     async with world(database) as w:
         scanner = watcher(w, database, 0).parts.scanner(w.scanner.position)
         assert set(scanner.gains) == set(scanner.witnesses) == {"127.0.0.1:1"}
+
+
+@dataclass(slots=True)
+class Disguising(FakeReader):
+    """Tells of plain payments as if they had moved inside contracts."""
+
+    async def read(self, height: int) -> Block:
+        """Give every transfer another name."""
+        block = self.chain.block(height).seen(self.tokens)
+        lies = (replaced(each, kind="internal", tx_hash=INVENTED) for each in block.transfers)
+        return replace(block, transfers=tuple(lies), provider="b", internal=True)
+
+
+async def test_what_the_second_node_shows_itself_proves_nothing_inside_contracts(
+    database: FreshDatabase,
+) -> None:
+    """One payment under two names would be credited twice."""
+    async with world(database) as w:
+        w.scanner.quorum_above, w.scanner.quorum = {ETH: 1}, 2
+        w.scanner.final_lane.evidence.retry_seconds = 0
+        tokens = frozenset({w.chain.token})
+        liar, blind = Disguising(w.chain, 1, tokens), Blind(w.chain, 1, tokens)
+        w.scanner.reader = liar
+        w.scanner.witnesses = {"b": liar, "c": blind}
+        w.scanner.gains = {"c": blind.rose}
+        await w.pay(w.assigned, DUE_UNITS)
+        await w.chain.mine(4)
+        await w.scan()
+        assert await w.wallet("mer_1") == (0, 0)

@@ -140,8 +140,9 @@ class Evidence:
     async def _rose(self, name: str, claim: Claim, block: Block) -> bool:
         """Tell whether a node that cannot see the transfer has states that prove it.
 
-        Its balance rose in this block by all that we know to have arrived there. Where we sent
-        something from there in the same block it did not, and proves nothing.
+        Its balance rose in this block by what it shows itself and all that we know to have arrived
+        from inside contracts. Where we sent something from there in the same block it did not, and
+        proves nothing.
         """
         track, ours, gain = self.track, claim.transfer, self.track.gains.get(name)
         blind = block.ref.hash == claim.block_hash and is_blind(block, ours)
@@ -152,8 +153,13 @@ class Evidence:
         except (Incomplete, NodeUnavailable, WrongChain):
             return False
         values = {"network": track.network, "hash": claim.block_hash, "address": ours.recipient}
-        [(arrived,)] = await track.database.ask(_ARRIVED, values)
-        return bool(rose == arrived)
+        [(inside,)] = await track.database.ask(_ARRIVED_INSIDE, values)
+        shown = sum(
+            each.units
+            for each in block.transfers
+            if (each.recipient, each.asset) == (ours.recipient, NATIVE)
+        )
+        return bool(rose - shown == inside)
 
     async def _claims(self, session: AsyncSession, final_height: int) -> list[Claim]:
         """Return pending deposits in final blocks that are worth a second look."""
@@ -224,10 +230,10 @@ def large_units(network: NetworkSettings, currencies: Sequence[Currency]) -> dic
     }
 
 
-_ARRIVED = """
+_ARRIVED_INSIDE = """
 SELECT coalesce(sum(d.units), 0) FROM deposit d JOIN currency c ON c.id = d.currency_id
 WHERE d.network_id = %(network)s AND d.address = %(address)s AND d.block_hash = %(hash)s
-    AND c.contract IS NULL AND d.status IN ('pending', 'confirmed')
+    AND d.kind = 'internal' AND c.contract IS NULL AND d.status IN ('pending', 'confirmed')
 """
 _ADD_READERS = """
 UPDATE block SET provider = concat_ws(', ', block.provider, again.provider)

@@ -1,8 +1,9 @@
 """How transactions end: early, in a savepoint, with an answer missing; nothing leaks to the next."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from psycopg.waiting import Ready
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, make_transient_to_detached, mapped_column
 
 from gateway.db import CROSS_TENANT, Database, acting_for, send, send_all, send_later
 from gateway.driver import Driver
@@ -158,3 +160,64 @@ async def test_a_missing_answer_is_trouble_of_the_connection(db: Database) -> No
                 trip.send(Ready.R)
     async with db.unit_of_work(CROSS_TENANT) as session:
         assert [*await send(session, NOTES, {})] == []
+
+
+class Base(DeclarativeBase):
+    """Tables of this module."""
+
+
+class Note(Base):
+    """A row as the session's unit of work has it."""
+
+    __tablename__ = "note"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    word: Mapped[str]
+
+
+def _attached(session: AsyncSession) -> None:
+    note = Note(id=100, word="z")
+    make_transient_to_detached(note)
+    session.add(note)
+
+
+def _expunged(session: AsyncSession) -> None:
+    note = Note(id=100, word="z")
+    session.add(note)
+    session.expunge(note)
+
+
+async def _savepoint(session: AsyncSession) -> None:
+    async with session.begin_nested():
+        pass
+
+
+async def _begun(session: AsyncSession) -> None:
+    await session.begin()
+
+
+@pytest.mark.parametrize("touch", [_attached, _expunged, _savepoint, _begun])
+@pytest.mark.parametrize("first", [True, False])
+async def test_what_the_driver_began_is_committed_where_sqlalchemy_has_begun_nothing(
+    db: Database, touch: Callable[[AsyncSession], Any], first: bool
+) -> None:
+    """A session that is in a transaction need not have asked for its connection."""
+    async with db.unit_of_work("mer_1") as session:
+        if not first:
+            await send(session, WRITE, {"id": 1, "word": "a"})
+        begun = touch(session)
+        if begun is not None:
+            await begun
+        if first:
+            await send_later(session, WRITE, {"id": 1, "word": "a"})
+    async with db.unit_of_work(CROSS_TENANT) as session:
+        assert await send(session, NOTES, {}) == [(1,)]
+
+
+async def test_a_commit_of_the_driver_alone_is_heard(db: Database) -> None:
+    """Crash points listen to the session's commits."""
+    heard = []
+    async with db.unit_of_work("mer_1") as session:
+        for name in ("before_commit", "after_commit"):
+            event.listen(session.sync_session, name, lambda _, name=name: heard.append(name))
+        await send(session, WRITE, {"id": 1, "word": "a"})
+    assert heard == ["before_commit", "after_commit"]
