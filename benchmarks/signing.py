@@ -143,8 +143,8 @@ async def _families(client: KeystoreClient) -> dict[str, Intents]:
         return api.TronIntent(
             withdrawal_id=f"wdr_t{number}", network="tron", asset="native",
             to="TJRabPrwbZy45sbavfcjinPJC18kjpRTv8", units="1000000",
-            ref_block_id="00000000000004d2" + "1f" * 24, timestamp_ms=1_800_000_000_000 + number,
-            expiration_ms=1_800_000_000_000 + number + 3_600_000, fee_limit=0,
+            ref_block_id="00000000000004d2" + "1f" * 24, timestamp_ms=1_700_000_000_000 + number,
+            expiration_ms=1_700_000_000_000 + number + 3_600_000, fee_limit=0,
         )  # fmt: skip
 
     def solana(number: int) -> api.Intent:

@@ -15,6 +15,11 @@ from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
 from keystore.refusal import Unfit
 
 DEFAULT_MEMORY_MIB = 256
+CLOCKS: dict[api.ClockState, str] = {
+    "right": "right",
+    "jumped": "set forward since the start: nothing is signed",
+    "behind": "behind the journal (keystore clock): its newest row is of ",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _run(asked)
     except (Unfit, KeystoreRefused, KeystoreUnavailable, OSError) as fault:
         print(f"keystore: {fault}", file=sys.stderr)
+        return 1
+    except EOFError:
+        print("\nkeystore: the input ended before the answer", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -110,6 +118,9 @@ def _show(status: api.Status, *, as_json: bool) -> None:
     print(f"policy           {status.policy or 'none: test networks only'}")
     told = ", ".join(f"{code} {count}" for code, count in sorted(status.refused.items()))
     print(f"refused          {told or 'nothing'}")
+    if status.refusals_unwritten:
+        print(f"not journaled    {status.refusals_unwritten} refusals beyond the ration")
+    print(f"clock            {CLOCKS[status.clock]}{status.journal_at}")
     for network in status.networks:
         signs = network.test or status.policy
         kind = "test" if network.test else "real money" if signs else "real money: not signed"
@@ -165,6 +176,10 @@ def _add_custody(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     commands.add_parser("words", help="show the seeds' words on this terminal, with a check")
     backup = commands.add_parser("backup", help="write vault, journal and policy to one file")
     backup.add_argument("target", type=Path)
+    clock = commands.add_parser("clock", help="compare the clock with the journal's newest row")
+    clock.add_argument(
+        "--accept", action="store_true", help="let time count from the clock again"
+    )
     restore = commands.add_parser("restore", help="put a backup's vault and journal in place")
     restore.add_argument("source", type=Path)
     drill = commands.add_parser("drill", help="derive every pool address again, elsewhere")

@@ -24,11 +24,12 @@ from keystore.intents import (
     order_message,
 )
 from keystore.published import PublishedApprover, PublishedRule, PublishedWindow, Rules
-from keystore.shapes import Class, Count, Family, Purpose, Wire
+from keystore.shapes import Class, ClockState, Count, Family, Purpose, Wire
 
 __all__ = [
     "Approval",
     "Class",
+    "ClockState",
     "EthereumIntent",
     "Family",
     "Intent",
@@ -52,6 +53,8 @@ __all__ = [
 LINE_BYTES_MAX = 65_536
 POOL_COUNT_MAX = 200
 """A signed row takes up to 310 bytes, and a reply is one line."""
+POOL_INDEX_END = 2**31
+"""BIP-32: from here on an index is a hardened one."""
 HISTORY_COUNT_MAX = 10
 """A remembered payment takes up to 4 KiB."""
 
@@ -156,6 +159,13 @@ class Status(Wire, frozen=True):
     """SHA-256 of the policy file; empty without one: test networks only."""
     refused: dict[str, int] = msgspec.field(default_factory=dict)
     """Requests refused since the process started, by code; `shortage` counts lost connections."""
+    refusals_unwritten: int = 0
+    """Intents refused since the start beyond a minute's ration of the journal's rows."""
+    clock: ClockState = "right"
+    """`jumped`: set forward since the start, nothing is signed. `behind`: the journal's newest row
+    is of a later time, `journal_at`, and approvals and windows are counted from there."""
+    journal_at: str = ""
+    """RFC 3339; empty unless the clock is behind."""
 
 
 class ApplicationWallet(Wire, frozen=True):

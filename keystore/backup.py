@@ -11,6 +11,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,6 +55,7 @@ class Drill:
 def write(chosen: Settings, passphrase: bytes, target: Path, clock: Clock) -> Manifest:
     """Make a backup that was opened before it gets its name; an existing file is left alone."""
     disk.require_absent(target)
+    disk.require_folder(target.parent)
     raw = disk.read(chosen.file)
     vault_id, secrets = vault.decode(raw, passphrase)
     secrets.wipe()
@@ -77,22 +79,38 @@ def write(chosen: Settings, passphrase: bytes, target: Path, clock: Clock) -> Ma
 def restore(chosen: Settings, passphrase: bytes, source: Path, clock: Clock) -> Manifest:
     """Put vault and journal of a backup in place; refuse where either exists already.
 
+    A journal that is this backup's own, byte by byte, without a vault, is what a restore left
+    that was cut off: it goes on from there.
     So do the logs that SQLite keeps beside a journal: it would read a dead one's into this one.
     The journal of a backup does not know what was signed after it was made. The policy is put
     beside the settings only by a person.
     """
     logs = (chosen.journal.with_name(chosen.journal.name + left) for left in ("-wal", "-shm"))
-    for path in (chosen.file, chosen.journal, *logs):
+    for path in (chosen.file, *logs):
         disk.require_absent(path)
     manifest, members = _opened(source)
+    begun = chosen.journal.is_file() and chosen.journal.read_bytes() == members[JOURNAL]
+    if not begun:
+        disk.require_absent(chosen.journal)
     vault_id, secrets = vault.decode(members[VAULT], passphrase)
     secrets.wipe()
+    with _unpacked(members) as copy:
+        Journal.open(copy, vault_id, clock).close()
     for path in (chosen.file, chosen.journal):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    disk.create(chosen.journal, members[JOURNAL])
-    Journal.open(chosen.journal, vault_id, clock).close()
+    if not begun:
+        disk.create(chosen.journal, members[JOURNAL])
     disk.create(chosen.file, members[VAULT])
     return manifest
+
+
+@contextmanager
+def _unpacked(members: dict[str, bytes]) -> Iterator[Path]:
+    """Yield the journal of a backup in a folder that is removed again: opening one may write."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / JOURNAL
+        disk.create(copy, members[JOURNAL])
+        yield copy
 
 
 def drill(
@@ -104,14 +122,12 @@ def drill(
 ) -> Drill:
     """Restore a backup into a folder that is removed again, and derive every row anew."""
     manifest, members = _opened(source)
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        disk.create(place / JOURNAL, members[JOURNAL])
+    with _unpacked(members) as copy:
         vault_id, secrets = vault.decode(members[VAULT], passphrase)
         keyring = Keyring(secrets)
         secrets.wipe()
         try:
-            Journal.open(place / JOURNAL, vault_id, clock).close()
+            Journal.open(copy, vault_id, clock).close()
             wrong = tuple(differing(rows, lambda run: _again(keyring, families, run)))
         finally:
             keyring.wipe()

@@ -14,7 +14,7 @@ from keystore.conversation import Conversation
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
-TROUBLE_CODES = frozenset({"unavailable", "busy"})
+TROUBLE_CODES = frozenset({"unavailable", "busy", "clock_jumped"})
 """Replies about the moment, not about the request."""
 
 
@@ -76,8 +76,13 @@ class KeystoreClient:
     ) -> list[api.PoolRow]:
         """Return signed rows `first .. first + count - 1`, asked for in wire-sized portions.
 
-        `issue` says that payers are going to be shown them.
+        `issue` says that payers are going to be shown them. Raises `KeystoreRefused`
+        (`bad_range`) before it asks for anything where a path has no such indexes.
         """
+        if first + count > api.POOL_INDEX_END:
+            raise KeystoreRefused(
+                "bad_range", f"first + count: must not be above {api.POOL_INDEX_END}"
+            )
         rows: list[api.PoolRow] = []
         for start in range(first, first + max(count, 1), api.POOL_COUNT_MAX):
             portion = min(first + count - start, api.POOL_COUNT_MAX)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keystore import api, crash, disk, imported, policy_file, settings, vault
+from keystore.clock import Steady
 from keystore.door import listening
 from keystore.journal import Journal
 from keystore.keyring import Keyring
@@ -123,7 +124,7 @@ def serve(config: Path, held: Mapping[str, bool]) -> None:
     keyring = Keyring(secrets)
     secrets.wipe()
     try:
-        journal = Journal.open(chosen.journal, vault_id, utc_now)
+        journal = Journal.open(chosen.journal, vault_id, Steady(utc_now))
         try:
             keystore = Keystore(
                 settings=chosen.networks,
@@ -139,6 +140,9 @@ def serve(config: Path, held: Mapping[str, bool]) -> None:
             }
             with stop_signal() as stop, listening(chosen.socket) as door:
                 log.info("unlocked", **facts)
+                state, journal_at = keystore.clock()
+                if state == "behind":
+                    log.warning("clock_behind", journal_at=journal_at)
                 server.run(door, stop)
         finally:
             journal.close()

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from keystore import api, backup, disk, drill, settings, vault
 from keystore.commands import PASSPHRASE_BYTES_MIN, cost_of, passphrase_of
+from keystore.door import alone
+from keystore.journal import Journal
+from keystore.journal_file import spelled
 from keystore.logs import utc_now
 from keystore.refusal import Unfit
 from keystore.words import places_to_check, words_of
@@ -37,6 +40,8 @@ def run(asked: argparse.Namespace) -> None:
             made = backup.restore(chosen, passphrase_of(chosen), asked.source, utc_now)
             print(f"restored as of {made.made_at.isoformat(timespec='seconds')}")
             print("what was signed after that is not in its journal: reconcile before paying")
+        case "clock":
+            _clock(chosen, accept=asked.accept)
         case "drill":
             _drill_by_backup(chosen, asked)
 
@@ -107,11 +112,33 @@ def _show_seed(purpose: str, words: list[str]) -> None:
             for place, word in enumerate(words[row : row + 6])
         )
         print("  ".join(shown))
-    input("\nPress Enter when it is written down; the words leave the screen. ")
-    sys.stdout.write("\x1b[2J\x1b[3J\x1b[H")
+    try:
+        input("\nPress Enter when it is written down; the words leave the screen. ")
+    finally:
+        # Ctrl-C and Ctrl-D as well: nobody who comes later reads them here.
+        sys.stdout.write("\x1b[2J\x1b[3J\x1b[H")
+        sys.stdout.flush()
     for place in places_to_check(len(words), os.urandom(64)):
         if input(f"Word {place + 1} of the {purpose} seed: ").strip().lower() != words[place]:
             raise Unfit(f"words: word {place + 1} is another one; begin again")
+
+
+def _clock(chosen: settings.Settings, *, accept: bool) -> None:
+    """Compare the clock with the journal; with `accept` let time count from the clock again."""
+    vault_id, secrets = vault.decode(disk.read(chosen.file), passphrase_of(chosen))
+    secrets.wipe()
+    with alone(chosen.socket):
+        journal = Journal.open(chosen.journal, vault_id, utc_now)
+        try:
+            newest, at = journal.accept_clock() if accept else (journal.now(), utc_now())
+        finally:
+            journal.close()
+    print(f"journal  {spelled(newest)}")
+    print(f"clock    {spelled(at)}")
+    if accept:
+        print(
+            "time counts from the clock again; what was signed counts in its windows from now"
+        )
 
 
 def _drill_by_words(asked: argparse.Namespace) -> None:

@@ -24,6 +24,14 @@ def require_absent(path: Path) -> None:
         raise Unfit(f"{path} exists already; it will not be overwritten")
 
 
+def require_folder(path: Path) -> None:
+    """Refuse a folder that is not there, or that is not ours to write into."""
+    if not path.is_dir():
+        raise Unfit(f"{path}: no such folder; nothing was written")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise Unfit(f"{path}: cannot be written into; nothing was written")
+
+
 def create(path: Path, content: bytes) -> None:
     """Write `content` to a new file of mode 0600 that appears under its name only when whole.
 

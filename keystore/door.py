@@ -36,6 +36,18 @@ def visitors(door: socket.socket) -> Iterator[socket.socket]:
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Be the one keystore of this socket; raise `Unfit` where another is."""
+    _require_private(path.parent)
+    with path.with_name(path.name + ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise Unfit(f"socket: another keystore serves {path}") from fault
+        yield
+
+
+@contextmanager
 def listening(path: Path) -> Iterator[socket.socket]:
     """Yield a listening socket at `path`; remove it at the end.
 
@@ -43,12 +55,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
     what a dead keystore left behind. Raises `Unfit` where a live one serves or the directory
     is open to others.
     """
-    _require_private(path.parent)
-    with path.with_name(path.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
-            raise Unfit(f"socket: another keystore serves {path}") from fault
+    with alone(path):
         _remove_stale(path)
         with _bound(path) as door:
             try:

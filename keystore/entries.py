@@ -109,6 +109,15 @@ def issued(db: sqlite3.Connection, network: str) -> int:
     return 0 if row is None else int(row[0])
 
 
+def issue(db: sqlite3.Connection, network: str, below: int) -> None:
+    """Remember that the pool rows of a network below this index have been issued."""
+    db.execute(
+        "insert into issued values (?, ?) on conflict (network) "
+        "do update set below = max(below, excluded.below)",
+        (network, below),
+    )
+
+
 def newest_number(db: sqlite3.Connection, network: str) -> int:
     """Return how many payments of a network were signed."""
     row = db.execute(
@@ -134,14 +143,23 @@ def let_go(db: sqlite3.Connection, rule: str, at: str, after: int) -> list[LetGo
     return [LetGo(*row) for row in db.execute(_LET_GO, (rule, at, after))]
 
 
-def setups(db: sqlite3.Connection, subject: str, at: str) -> int:
-    """Return how often a nonce account's creation was signed after that time."""
-    row = db.execute(
-        "select count(*) from entry where subject = ? and kind <> 'signed' and kind = 'setup' "
+def setups(db: sqlite3.Connection, subject: str, at: str) -> list[tuple[int, str]]:
+    """Return number and time of each creation of a nonce account signed after that time."""
+    rows = db.execute(
+        "select seq, at from entry where subject = ? and kind <> 'signed' and kind = 'setup' "
         "and at > ?",
         (subject, at),
-    ).fetchone()
-    return int(row[0])
+    )
+    return rows.fetchall()
+
+
+def accepted(db: sqlite3.Connection, subject: str, code: str) -> list[tuple[int, str]]:
+    """Return number and time of the rows from which time counts again."""
+    rows = db.execute(
+        "select seq, at from entry where subject = ? and kind <> 'signed' and code = ?",
+        (subject, code),
+    )
+    return rows.fetchall()
 
 
 def setup_for(db: sqlite3.Connection, subject: str, intent: bytes) -> Answer | None:

@@ -1,8 +1,10 @@
 """What the settings and the wallets say, and what no policy could allow. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
-from keystore.intents import EthereumIntent, Intent
+from keystore.intents import EthereumIntent, Intent, TronIntent, TronResourceIntent
 from keystore.movement import Movement
 from keystore.refusal import Refused
 from keystore.shapes import Family
@@ -15,6 +17,7 @@ NOBODY = frozenset(
     }
 )
 """The zero address of each family (on Solana the system program): what goes there is gone."""
+AHEAD_MS_MAX = 60 * 60 * 1_000
 WITHDRAWAL = "wdr_"
 """How the ids of withdrawals begin. One never moves the house's own money."""
 
@@ -55,6 +58,17 @@ def require_right_chain(intent: Intent, facts: Facts) -> None:
     if isinstance(intent, EthereumIntent) and intent.chain_id != facts.chain_id:
         raise Refused(
             "wrong_chain_id", f"chain_id: {facts.network} has {facts.chain_id} in the settings"
+        )
+
+
+def require_present(intent: Intent, clock: Callable[[], datetime]) -> None:
+    """Refuse a Tron intent of a time to come: its bytes could land until then, on any day."""
+    if not isinstance(intent, TronIntent | TronResourceIntent):
+        return
+    now_ms = int(clock().timestamp() * 1000)
+    if intent.timestamp_ms > now_ms + AHEAD_MS_MAX:
+        raise Refused(
+            "timestamp_ahead", "timestamp_ms: more than an hour ahead of the keystore's clock"
         )
 
 

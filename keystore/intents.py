@@ -125,10 +125,14 @@ class SolanaIntent(Wire, frozen=True, tag="solana", tag_field="family"):
     compute_unit_price_micro_lamports: Count
 
 
-class SolanaAdvanceIntent(Wire, frozen=True, tag="solana_advance", tag_field="family"):
+class SolanaAdvanceIntent(
+    Wire, frozen=True, tag="solana_advance", tag_field="family", omit_defaults=True
+):
     """Advance a durable nonce and do nothing else; the hot wallet pays the fee.
 
-    It cancels what was signed for the same order on this value: of the two one lands.
+    It cancels what was signed for the same order on `nonce_value`: of the two one lands.
+    `present_value` is what the account holds where that is another value, one that a node
+    invented: where this lands, the account does not hold the other and never will.
     """
 
     withdrawal_id: str
@@ -137,6 +141,7 @@ class SolanaAdvanceIntent(Wire, frozen=True, tag="solana_advance", tag_field="fa
     nonce_value: str
     compute_unit_limit: Count
     compute_unit_price_micro_lamports: Count
+    present_value: str = ""
 
 
 OnNonce = SolanaIntent | SolanaSweepIntent | SolanaAdvanceIntent

@@ -7,14 +7,13 @@ ever added; each carries SHA-256 over the row before it and itself, checked at e
 SQLite with `synchronous=FULL` in write-ahead mode: a COMMIT that returned has been fsynced.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
-from keystore import crash, entries, journal_file, once
+from keystore import accepted, crash, entries, journal_file, once
 from keystore.entries import Answer, Ground, LetGo
 from keystore.group import Group
 from keystore.journal_file import Row, spelled
@@ -30,7 +29,8 @@ class Journal:
     ) -> None:
         self._db = db
         self._chain = journal_file.Chain(db, start)
-        self._clock = clock
+        self.clock = clock
+        self._accepted = accepted.Accepted(db)
         self._group = Group(db, self._forget)
         self.epoch = 0
         """Another number: rows that were read may be gone, or others may have come."""
@@ -54,18 +54,13 @@ class Journal:
             start = journal_file.verified_start(db, vault_id)
             journal_file.index_as_today(db)
             return cls(db, start, clock)
-        except (sqlite3.DatabaseError, Unfit) as fault:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, Unfit) as fault:
             db.close()
             raise Unfit(f"journal: {path}: {fault}") from fault
 
     def copy_to(self, path: Path) -> None:
         """Write a whole and consistent copy, also while another process appends."""
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        copy = sqlite3.connect(path)
-        try:
-            self._db.backup(copy)
-        finally:
-            copy.close()
+        journal_file.copy(self._db, path)
 
     def close(self) -> None:
         """Close the file; everything in it is on disk already."""
@@ -128,11 +123,11 @@ class Journal:
             once.require_same_past(number, known)
             owner = entries.holder(self._db, slot)
             once.require_free(slot, owner, withdrawal_id, taken)
-            held = taken[0].ground if taken else None
+            held, at = taken[0].ground if taken else None, self.clock()
             ground = allow(held)
             made = sign()
             answer = Answer(made.raw, made.tx_hash, made.sender, number + 1)
-            self._append(
+            self._chain.append(
                 Row(
                     kind="signed" if held is None else "replacement",
                     subject=withdrawal_id,
@@ -146,7 +141,8 @@ class Journal:
                     raw=answer.raw,
                     tx_hash=answer.tx_hash,
                     sender=answer.sender,
-                )
+                ),
+                at,
             )
             crash.reach("sign.appended")
             return answer
@@ -164,25 +160,37 @@ class Journal:
         if below <= self.issued(network):
             return
         with self._group.writing():
-            self._db.execute(
-                "insert into issued values (?, ?) on conflict (network) "
-                "do update set below = max(below, excluded.below)",
-                (network, below),
-            )
+            entries.issue(self._db, network, below)
 
     def now(self) -> datetime:
         """Return the time for limits and expiries: a clock set back does not turn it back."""
         if not self._group.locked:
             self._chain.forget()  # another process may have written since
-        return self._chain.time_after(self._clock())
+        return self._chain.time_after(self.clock())
+
+    def accept_clock(self) -> tuple[datetime, datetime]:
+        """Let time count from the clock again; return the newest row's time and the clock's.
+
+        What was signed keeps counting in its windows, from now on. Raises `Unfit` where the
+        clock is not behind the journal.
+        """
+        with self._group.writing():
+            at, newest = self.clock(), self.now()
+            if newest <= at:
+                raise Unfit("clock: the journal is not ahead of it; nothing was changed")
+            self._chain.append(accepted.row(newest), at, back=True)
+            self._forget()
+            return newest, at
 
     def let_go(self, rule: str, since: datetime, after: int) -> list[LetGo]:
         """Return what a rule let go at `since` or later, in rows numbered above `after`."""
-        return entries.let_go(self._db, rule, spelled(since), after)
+        rows = entries.let_go(self._db, rule, spelled(since), after)
+        return [row._replace(at=self._accepted.counted(row.seq, row.at)) for row in rows]
 
     def setups(self, subject: str, since: datetime) -> int:
         """Return how often a nonce account's creation was signed after `since`."""
-        return entries.setups(self._db, subject, spelled(since))
+        rows = entries.setups(self._db, subject, spelled(since))
+        return sum(self._accepted.counted(*row) > spelled(since) for row in rows)
 
     def setup_once(
         self,
@@ -201,11 +209,12 @@ class Journal:
             before = entries.setup_for(self._db, subject, intent)
             if before is not None:
                 return before
+            at = self.clock()
             ground = allow()
             answer = sign()
             if entries.setup_known(self._db, answer.tx_hash):
                 return answer  # of the same bytes: one key serves every network of its family
-            self._append(
+            self._chain.append(
                 Row(
                     kind="setup",
                     subject=subject,
@@ -216,31 +225,25 @@ class Journal:
                     raw=answer.raw,
                     tx_hash=answer.tx_hash,
                     sender=answer.sender,
-                )
+                ),
+                at,
             )
             return answer
 
     def record_refusal(
         self, withdrawal_id: str, network: str, intent: bytes, code: str
-    ) -> None:
-        """Remember a refusal; the same one again (a caller that insists) adds nothing."""
+    ) -> bool:
+        """Remember a refusal, once: tell whether this is the first time."""
         if entries.refused(self._db, withdrawal_id, intent, code):
-            return
+            return False
         with self._group.writing():
-            if not entries.refused(self._db, withdrawal_id, intent, code):
-                self._append(
-                    Row(
-                        kind="refused",
-                        subject=withdrawal_id,
-                        network=network,
-                        intent=intent,
-                        code=code,
-                    )
-                )
-
-    def _append(self, row: Row) -> None:
-        self._chain.append(row, self._clock())
+            if entries.refused(self._db, withdrawal_id, intent, code):
+                return False
+            row = Row("refused", withdrawal_id, network, intent=intent, code=code)
+            self._chain.append(row, self.clock())
+        return True
 
     def _forget(self) -> None:
         self._chain.forget()
+        self._accepted.forget()
         self.epoch += 1

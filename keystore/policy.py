@@ -48,11 +48,21 @@ def decide_again(
     """Return the rule under which a slot was taken: no other decides what stands in its place.
 
     Nobody is asked again, and the order that was approved keeps its ceiling, expired or not; a
-    cancel has no order. Raises `Refused`: `blocked` where the policy has no such rule any more,
-    `fee_above_limit`, `fee_window`.
+    cancel has no order, and moves nothing: where the policy has no such rule any more, any of
+    its network that bounds fees lets it go. Raises `Refused`: `blocked` where there
+    is none, `fee_above_limit`, `fee_window`.
     """
-    rule = next((rule for rule in policy.rules if rule.name == signed_by), None)
-    if rule is None or rule.kind == "block" or _excludes(rule.networks, payment.network):
+    here = [
+        rule
+        for rule in policy.rules
+        if rule.kind != "block" and not _excludes(rule.networks, payment.network)
+    ]
+    rule = next((rule for rule in here if rule.name == signed_by), None)
+    if rule is None and payment.kind == "cancel":
+        bounded = [rule for rule in here if rule.fee_max is not None]
+        fits = (rule for rule in bounded if _may_cost(rule, payment, past))
+        rule = next(fits, bounded[0] if bounded else None)
+    if rule is None:
         raise Refused("blocked", f"no rule {signed_by!r}: it let the first transaction go")
     _require_fee(rule, payment)
     if order is not None and payment.kind != "cancel":
@@ -102,6 +112,11 @@ def _require_fee(rule: Rule, payment: Payment) -> None:
         raise Refused(
             "fee_above_limit", f"rule {rule.name!r}: fee {payment.fee} above {rule.fee_max}"
         )
+
+
+def _may_cost(rule: Rule, payment: Payment, past: Past) -> bool:
+    within = rule.fee_max is None or payment.fee <= rule.fee_max
+    return within and _fees_fit(rule, payment, past)
 
 
 def _fees_fit(rule: Rule, payment: Payment, past: Past) -> bool:

@@ -1,18 +1,23 @@
 """Use cases: what the keystore does for a request, in the order that keeps money safe."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import assert_never
 
 from keystore import api, policy_view
+from keystore.clock import APART, since_boot
 from keystore.derivation import INDEX_END
 from keystore.entries import Answer
 from keystore.facts import Facts, known
 from keystore.journal import Journal
+from keystore.journal_file import spelled
 from keystore.keyring import Keyring
+from keystore.lanes import Lanes
 from keystore.logs import Log
 from keystore.networks import solana
 from keystore.refusal import Refused
+from keystore.refusals import Refusals
 from keystore.rules import Policy
 from keystore.settings import NetworkSettings
 from keystore.signing import Signer
@@ -32,6 +37,7 @@ class Keystore:
         journal: Journal,
         log: Log,
         rulebook: Policy | None = None,
+        boot: Callable[[], timedelta] = since_boot,
     ) -> None:
         self._rulebook = rulebook
         self._networks = settings
@@ -40,12 +46,22 @@ class Keystore:
         self._log = log
         self._facts = {name: self._facts_from(name) for name in settings}
         self._spending = Spending(journal)
+        self._refusals = Refusals(journal, log, boot)
         self._signer = Signer(
             keyring=keyring,
             journal=journal,
             log=log,
             rulebook=rulebook,
             spending=self._spending,
+            refusals=self._refusals,
+        )
+        self._lanes = Lanes(
+            keyring=keyring,
+            journal=journal,
+            log=log,
+            rulebook=rulebook,
+            spending=self._spending,
+            refusals=self._refusals,
         )
 
     def together(self) -> AbstractContextManager[None]:
@@ -70,8 +86,7 @@ class Keystore:
                     self._signer.sign(request, self._facts.get(request.intent.network))
                 )
             case api.SignNonceSetupRequest():
-                facts = self._facts_of(request.network)
-                found = _wire(self._signer.sign_nonce_setup(request, facts))
+                found = _wire(self._lanes.sign(request, self._facts.get(request.network)))
             case api.HistoryRequest():
                 found = self._history(request)
             case api.RulesRequest():
@@ -81,7 +96,10 @@ class Keystore:
         return found
 
     def _status(self) -> api.Status:
+        clock, journal_at = self.clock()
         return api.Status(
+            clock=clock,
+            journal_at=journal_at,
             unlocked=True,
             pool_public_key=self._keyring.pool_public_key,
             networks=[
@@ -94,8 +112,17 @@ class Keystore:
                 for name, network in self._networks.items()
             ],
             signatures=self._journal.signatures,
+            refusals_unwritten=self._refusals.unwritten,
             policy=self._rulebook.fingerprint if self._rulebook else "",
         )
+
+    def clock(self) -> tuple[api.ClockState, str]:
+        """Return how the clock stands, and the journal's own time where it is far ahead of it."""
+        try:
+            ahead = (newest := self._journal.now()) - self._journal.clock()
+        except Refused:
+            return "jumped", ""
+        return ("behind", spelled(newest)) if ahead > APART else ("right", "")
 
     def _wallets(self, request: api.WalletsRequest) -> api.Wallets:
         family = self._facts_of(request.network).family

@@ -8,7 +8,8 @@ Family = Literal["ethereum", "tron", "solana"]
 Purpose = Literal["pool", "hot", "gas"]
 Class = Literal["automatic", "approved", "merchant_signed", "sweep", "block"]
 """What a rule of the policy asks for before money leaves."""
-
+ClockState = Literal["right", "behind", "jumped"]
+"""How the keystore's clock stands to its journal and to the time since boot."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A whole number of a request: one that SQLite and every codec here can hold."""

@@ -1,7 +1,6 @@
 """One intent to signed bytes, in the order that keeps money safe, and every refusal remembered."""
 
 import re
-from datetime import timedelta
 
 import msgspec
 
@@ -12,6 +11,7 @@ from keystore.facts import (
     Facts,
     known,
     require_payee,
+    require_present,
     require_right_chain,
     require_test_network,
 )
@@ -19,15 +19,15 @@ from keystore.journal import Journal
 from keystore.keyring import Keyring
 from keystore.logs import Log
 from keystore.movement import House, Movement
-from keystore.networks import solana
 from keystore.once import Replaces
 from keystore.refusal import Refused
+from keystore.refusals import Refusals
 from keystore.rules import Payment, Policy, Proof
-from keystore.spending import INTENT_MARK, NONCE_MARK, Spending, fee_most, read_intent
+from keystore.spending import INTENT_MARK, Spending, read_intent
 
-SETUPS_MAX = 10
-"""Creations of one nonce lane that are signed within a day; one of them lands."""
 _WITHDRAWAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BAD_ID = "#bad_id"
+"""What a refusal stands under whose id is none; the intent beside it has it in full."""
 
 
 class Signer:
@@ -41,12 +41,14 @@ class Signer:
         log: Log,
         rulebook: Policy | None,
         spending: Spending,
+        refusals: Refusals,
     ) -> None:
         self._keyring = keyring
         self._journal = journal
         self._log = log
         self._rulebook = rulebook
         self._spending = spending
+        self._refusals = refusals
 
     def sign(self, request: api.SignRequest, facts: Facts | None) -> Answer:
         """Recall, else check and sign; every refusal of a well-formed intent is remembered.
@@ -54,26 +56,22 @@ class Signer:
         `facts` are its network's, None where the keystore has no such network.
         """
         asked = request.intent
-        if _WITHDRAWAL_ID.fullmatch(asked.withdrawal_id) is None:
-            raise Refused("bad_field", "withdrawal_id: up to 64 of A-Z, a-z, 0-9, - and _")
+        named = _WITHDRAWAL_ID.fullmatch(asked.withdrawal_id) is not None
         intent = networks.normal(asked)
         canonical = INTENT_MARK + msgspec.json.encode(intent, order="sorted")
         try:
+            _require_id(named=named)
             where = _fitting(known(facts), asked)
             answer = self._journal.recall(intent.withdrawal_id, canonical, _replaced_by(intent))
             replayed = answer is not None
             answer = answer or self._sign_new(intent, canonical, where, request)
         except Refused as refusal:
-            code = refusal.code
-            self._journal.record_refusal(intent.withdrawal_id, intent.network, canonical, code)
-            self._journal.afterwards(lambda: self._tell_refused(intent, code))
+            subject = intent.withdrawal_id if named else _BAD_ID
+            self._refusals.remember(subject, intent.network, canonical, refusal.code)
             raise
         signed = answer
         self._journal.afterwards(lambda: self._tell_signed(intent, signed, replayed=replayed))
         return answer
-
-    def _tell_refused(self, intent: api.Intent, code: str) -> None:
-        self._log.warning("intent_refused", withdrawal_id=intent.withdrawal_id, code=code)
 
     def _tell_signed(self, intent: api.Intent, answer: Answer, *, replayed: bool) -> None:
         crash.reach("sign.remembered")
@@ -95,6 +93,7 @@ class Signer:
         if self._rulebook is None:
             require_test_network(facts)
         require_right_chain(intent, facts)
+        require_present(intent, self._journal.clock)
         moved = self._understood(intent, facts)
         require_payee(moved, intent.withdrawal_id)
         draft = networks.draft(intent, moved.sender)
@@ -178,50 +177,10 @@ class Signer:
         rule = policy.decide(rulebook, payment, proof, past)
         return Ground(rule.name, payment.counted, told)
 
-    def sign_nonce_setup(self, request: api.SignNonceSetupRequest, facts: Facts) -> Answer:
-        """Check and sign a nonce account's creation; the policy decides as over a sweep."""
-        if facts.family != "solana":
-            raise Refused("wrong_family", f"network: {request.network} has no nonce accounts")
-        if self._rulebook is None:
-            require_test_network(facts)
-        draft = solana.nonce_setup(request, facts.hot)
-        canonical = NONCE_MARK + msgspec.json.encode(request, order="sorted")
 
-        def sign() -> Answer:
-            signed = draft.sign(self._keyring.key("hot", "solana"))
-            return Answer(signed.raw, signed.tx_hash, facts.hot)
-
-        answer = self._journal.setup_once(
-            draft.slot,
-            request.network,
-            intent=canonical,
-            allow=lambda: self._setup_allowed(draft.slot, canonical, request, facts.hot),
-            sign=sign,
-        )
-        network, tx_hash = request.network, answer.tx_hash
-        self._journal.afterwards(
-            lambda: self._log.info("nonce_setup_signed", network=network, tx_hash=tx_hash)
-        )
-        return answer
-
-    def _setup_allowed(
-        self, lane: str, canonical: bytes, request: api.SignNonceSetupRequest, hot: str
-    ) -> Ground:
-        if self._rulebook is None:
-            return Ground("", 0)
-        past = self._spending.until_now()
-        if self._journal.setups(lane, past.moment - timedelta(days=1)) >= SETUPS_MAX:
-            raise Refused("too_many_setups", f"lane: {SETUPS_MAX} were signed within a day")
-        payment = Payment(
-            network=request.network,
-            asset="native",
-            to=solana.lane_account(hot, request.lane),
-            units=0,
-            fee=fee_most(canonical),
-            counted=0,
-            kind="nonce",
-        )
-        return Ground(policy.decide(self._rulebook, payment, None, past).name, 0)
+def _require_id(*, named: bool) -> None:
+    if not named:
+        raise Refused("bad_field", "withdrawal_id: up to 64 of A-Z, a-z, 0-9, - and _")
 
 
 def _order_of(held: Ground) -> api.Order | None:

@@ -104,9 +104,16 @@ WITH made AS (
 INSERT INTO free_address (network_id, address_id) SELECT :network, id FROM made WHERE :free
 """)
 
+# The keystore made the same addresses for the other networks of the family: what is somebody's
+# there is theirs here.
+_FOLLOW = text("""
+SELECT follow_siblings(ARRAY(
+    SELECT id FROM address_pool WHERE network_id = :network AND index >= :first))
+""")
+
 
 async def _insert(session: AsyncSession, rows: Sequence[PoolRow], *, free: bool) -> None:
-    """Write a batch in one statement: with a statement a row it cost more than deriving them."""
+    """Write a batch in two statements: with a statement a row it cost more than deriving them."""
     await session.execute(
         _INSERT,
         {
@@ -119,6 +126,8 @@ async def _insert(session: AsyncSession, rows: Sequence[PoolRow], *, free: bool)
             "free": free,
         },
     )
+    first = min(row.index for row in rows)
+    await session.execute(_FOLLOW, {"network": rows[0].network, "first": first})
 
 
 async def register_wallets(

@@ -139,6 +139,10 @@ class NonceLanes(Protocol):
         """Return the value now stored in a lane's account; None where it is not made yet."""
         ...
 
+    async def nonce_account_seen(self, address: str) -> tuple[str | None, int]:
+        """Return that value with the height up to which it stood there."""
+        ...
+
     def lane_address(self, hot: str, lane: int) -> str:
         """Return the account of one of a hot wallet's lanes."""
         ...

@@ -72,8 +72,12 @@ async def causes_of_holds(session: AsyncSession) -> dict[str, set[str]]:
     return causes
 
 
+HOLDING_CREDIT = ("changed", "refused")
+"""Causes of a hold for which what arrives is recorded and not credited."""
+
+
 def suspended_currencies() -> Select[str]:
     """Select the currencies whose deposits are recorded and wait, until an operator looked."""
     return select(AssetHold.currency_id).where(
-        AssetHold.address == "", AssetHold.cause.in_(["changed", "refused"])
+        AssetHold.address == "", AssetHold.cause.in_(HOLDING_CREDIT)
     )

@@ -36,8 +36,8 @@ class ExplainedTransferDocument(msgspec.Struct, kw_only=True):
 class ExplanationDocument(msgspec.Struct, kw_only=True):
     """`gates` are the transaction's and those of its furthest transfer to you.
 
-    `verdict` is `credited`, `waiting`, `unattributed`, `not_credited` or `unknown`; `reason` names
-    the first gate that is not open.
+    `verdict` is `credited`, `waiting`, `unattributed`, `refunded`, `internal`, `not_credited` or
+    `unknown`; `reason` names the first gate that is not open.
     """
 
     network: str

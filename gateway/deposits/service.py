@@ -78,8 +78,7 @@ async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) 
     ]
     await writing.add_sightings(session, seen, moment.at)
     await writing.use_addresses(session, {a.pool.id for a in arrivals if a.pool is not None})
-    if any(deposit.kind == "token" for deposit in news):
-        await writing.supersede_strays(session, arrivals[0].network_id, known)
+    await writing.supersede_strays(session, arrivals, news)
     weighed = await attribution.weigh(session, arrivals[0].network_id, known.values(), moment)
     await announce(session, news, "deposit.detected", moment, heads)
     shown = {a.pool.address: a.pool.invoice_id for a in arrivals if a.pool is not None}

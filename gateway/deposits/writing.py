@@ -11,10 +11,13 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.types import Text
 
 from gateway.db import as_json, send, send_later
+from gateway.deposits.arrival import Arrival
 from gateway.models import Deposit, DepositSighting
 
 Identity = tuple[str, str, int]
 """Hash, kind and ordinal: a deposit's name inside its network."""
+TOKENS = ("token", "internal")
+"""Kinds in which what is no coin of its chain arrives."""
 NAMES = tuple(column.key for column in Deposit.__mapper__.column_attrs)
 
 # An array is one value to the driver and the planner; a list of so many values is parsed anew.
@@ -108,14 +111,27 @@ async def use_addresses(session: AsyncSession, pool_ids: Collection[int]) -> Non
 
 
 async def supersede_strays(
-    session: AsyncSession, network: str, identities: Collection[Identity]
+    session: AsyncSession, arrivals: Sequence[Arrival], news: Collection[Deposit]
 ) -> None:
-    """Mark strays that are deposits now: their asset was listed and the block read again."""
+    """Mark strays that are deposits now: their asset was listed and the block read again.
+
+    Of `arrivals` the tokens among the `news`. While it was not listed, what moved inside a
+    contract had another kind and place: its recipient, asset and amount name it.
+    """
+    fresh = {(each.tx_hash, each.kind, each.ordinal) for each in news if each.kind in TOKENS}
     rows = [
-        {"tx_hash": tx_hash, "kind": kind, "ordinal": ordinal}
-        for tx_hash, kind, ordinal in identities
+        {
+            **{name: getattr(each, name) for name in ("tx_hash", "kind", "ordinal", "address")},
+            "asset": each.currency.contract,
+            "units": str(each.units),
+        }
+        for each in (arrivals if fresh else ())
+        if (each.tx_hash, each.kind, each.ordinal) in fresh
+        and (each.kind == "token" or each.currency.contract is not None)
     ]
-    await send_later(session, _SUPERSEDE, {"network": network, "rows": as_json(rows)})
+    if rows:
+        values = {"network": arrivals[0].network_id, "rows": as_json(rows)}
+        await send_later(session, _SUPERSEDE, values)
 
 
 # Rows are one value: the driver takes twenty arrays apart more slowly than the database reads JSON.
@@ -144,7 +160,10 @@ UPDATE address_pool SET status = 'USED' WHERE id = ANY(%(ids)s) AND status = 'AS
 
 _SUPERSEDE = """
 UPDATE stray SET status = 'counted'
-FROM jsonb_to_recordset(%(rows)s) AS now (tx_hash text, kind text, ordinal integer)
-WHERE stray.network_id = %(network)s AND stray.tx_hash = now.tx_hash AND stray.kind = now.kind
-    AND stray.ordinal = now.ordinal
+FROM jsonb_to_recordset(%(rows)s) AS now
+    (tx_hash text, kind text, ordinal integer, address text, asset text, units numeric)
+WHERE stray.network_id = %(network)s AND stray.tx_hash = now.tx_hash AND (
+    stray.kind = now.kind AND stray.ordinal = now.ordinal
+    OR now.kind = 'internal' AND stray.address = now.address AND stray.asset = now.asset
+        AND stray.units = now.units)
 """

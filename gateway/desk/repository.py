@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -113,9 +113,12 @@ async def nobodys(
     return row[0], row[1], row[2]
 
 
-async def is_stray(session: AsyncSession, deposit_id: str) -> bool:
-    """Tell whether the id is that of a stray, which no ledger knows."""
-    return bool(await session.scalar(select(exists().where(Stray.id == deposit_id))))
+async def stray_reason(session: AsyncSession, deposit_id: str) -> str | None:
+    """Return why a stray is in no ledger; None where the id is no stray's."""
+    reason: str | None = await session.scalar(
+        select(Stray.reason).where(Stray.id == deposit_id)
+    )
+    return reason
 
 
 async def add_unless_live(session: AsyncSession, values: Mapping[str, Any]) -> bool:

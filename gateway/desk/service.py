@@ -23,6 +23,15 @@ from gateway.invoices.repository import invoice_of, options_of
 from gateway.merchants.repository import merchant_of
 from gateway.models import Currency, Deposit, Network, Resolution
 
+UNLISTED = "it is in no ledger: list its asset, then `watchers rescan` its block"
+WAYS_OUT = {
+    "account_not_canonical": (
+        "it is in no ledger: it lies in an account that no sweep reaches, and only a person who "
+        "holds the key of its owner's address moves it; no listing and no rescan makes it a deposit"
+    )
+}
+"""What is left to do about a stray, by its reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case(Noting):
@@ -90,12 +99,10 @@ async def _resolvable(case: Case, deposit_id: str) -> tuple[Deposit, Currency, N
             case.session, deposit_id, livemode=case.actor.livemode
         )
     except NotFound:
-        if not await repository.is_stray(case.session, deposit_id):
+        reason = await repository.stray_reason(case.session, deposit_id)
+        if reason is None:
             raise
-        raise Conflict(
-            "it is in no ledger: list its asset, then `watchers rescan` its block",
-            code="not_in_ledger",
-        ) from None
+        raise Conflict(WAYS_OUT.get(reason, UNLISTED), code="not_in_ledger") from None
     if deposit.purpose != "unattributed":
         raise Conflict(f"its purpose is {deposit.purpose}", code="deposit_not_open")
     if deposit.status != "confirmed":

@@ -20,7 +20,7 @@ from gateway.models import PayoutRule
 from gateway.payout_rules import repository
 from gateway.payout_rules.repository import Standing
 from gateway.questions.service import Questions
-from gateway.withdrawals.destinations import Finding, findings_of
+from gateway.withdrawals.destinations import UNHEARD, UNLOOKED, Finding, findings_of
 from gateway.withdrawals.moves import move
 from gateway.withdrawals.request import Origin, Payout, prospect_of, request_withdrawal
 from gateway.withdrawals.service import Gate
@@ -86,13 +86,16 @@ class Rules:
     database: Database
     questions: Questions
     unchecked: bool
-    _resting: dict[str, tuple[Payout, datetime]] = field(default_factory=dict)
-    """What was not taken, and until when nobody asks about it again."""
+    _resting: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """The destination that was not taken, and until when nobody asks about it again."""
+    _silent: set[str] = field(default_factory=set)
+    """Networks that did not answer in this round: none of their other rules waits for them too."""
 
     async def round(self, moment: Moment) -> None:
         """Look at every rule that may have something to do, each in a transaction of its own."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             rules = await repository.worth_a_look(session)
+        self._silent.clear()
         self._resting = {id_: each for id_, each in self._resting.items() if id_ in set(rules)}
         for rule_id in rules:
             looked = await self._look(rule_id, moment)
@@ -117,18 +120,22 @@ class Rules:
             if not isinstance(payout, Payout):
                 return None
             rested = self._resting.get(rule_id)
-            if rested is not None and rested[0] == payout and moment.at < rested[1]:
+            rests = rested and rested[0] == payout.destination and moment.at < rested[1]
+            if rests or found.network.id in self._silent:
                 return None
             try:
                 _, prospect = await prospect_of(session, gate.actor, payout)
             except Refusal:
-                return Looked(payout, None)  # refused again, and in words, when it is asked for
+                # Refused again, and in words, when it is asked for.
+                return Looked(payout, UNLOOKED)
             actor, network = gate.actor, found.network.id
         [finding] = await findings_of(
             self.questions, actor, network, [prospect], moment, unchecked=self.unchecked
         )
         if finding is not None and finding.refusal is not None:
-            self._resting[rule_id] = payout, moment.at + REST
+            self._resting[rule_id] = payout.destination, moment.at + REST
+        if finding is UNHEARD:
+            self._silent.add(network)
         return Looked(payout, finding)
 
 

@@ -21,6 +21,7 @@ from gateway.withdrawals.batch_documents import (
 from gateway.withdrawals.destinations import (
     UNASKED,
     UNHEARD,
+    UNLOOKED,
     Finding,
     require_receiver,
 )
@@ -41,7 +42,7 @@ async def request_batch(
     One that its network says nothing of is refused by itself, and may be asked for again under
     another key. Where nobody says anything of any, all is refused: the same key works again.
     """
-    _require_heard(findings)
+    require_heard(findings)
     batch = WithdrawalBatch(
         id=gate.moment.id("wba"),
         merchant_id=gate.actor.tenant,
@@ -119,11 +120,12 @@ async def statuses_of(session: AsyncSession, batch: WithdrawalBatch) -> dict[str
     return {status: int(count) for status, count in await session.execute(query)}
 
 
-def _require_heard(findings: Sequence[Finding | None]) -> None:
+def require_heard(findings: Sequence[Finding | None]) -> None:
     """Raise `Unavailable` where nobody answers for any item, `TooMany` for what was not asked."""
     if UNASKED in findings:
         require_receiver(UNASKED)
-    if all(finding is UNHEARD for finding in findings):
+    asked = [finding for finding in findings if finding is not UNLOOKED]
+    if asked and all(finding is UNHEARD for finding in asked):
         require_receiver(UNHEARD)
 
 

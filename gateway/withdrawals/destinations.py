@@ -53,6 +53,8 @@ UNASKED = msgspec.structs.replace(
     UNHEARD, refusal=TooMany.code, detail="too many destinations were asked about this minute"
 )
 """The merchant asked too often: its destination was not looked at."""
+UNLOOKED = msgspec.structs.replace(UNHEARD, detail="the destination was not looked at")
+"""It was refused before anybody was asked; where nothing refuses it any more, that is for another time."""
 MORE_SECONDS = 0.1
 """How much longer an answer may take for each destination: a batch is one question."""
 
@@ -129,7 +131,7 @@ def require_receiver(finding: Finding | None) -> None:
     """
     if finding is UNASKED:
         raise TooMany(finding.detail)
-    if finding is UNHEARD:
+    if finding is UNHEARD or finding is UNLOOKED:
         raise Unavailable(finding.detail, code=SILENT)
     if finding is not None and finding.refusal is not None:
         raise Invalid.field(f"/{finding.field}", finding.refusal, finding.detail)

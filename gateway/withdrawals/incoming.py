@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gateway.domain.errors import Refusal
 from gateway.http.call import Call
 from gateway.questions.service import Questions
-from gateway.withdrawals.destinations import Finding, Prospect, findings_of
+from gateway.withdrawals.destinations import UNLOOKED, Finding, Prospect, findings_of
 from gateway.withdrawals.request import Payout, prospect_of
 from gateway.withdrawals.schemas import CreateWithdrawal
 
@@ -32,10 +32,10 @@ async def findings(
     """Return what the networks say of each destination, one question per network.
 
     What nobody answers for is `UNHEARD` or `UNASKED`, or None where the operator takes it
-    unchecked.
+    unchecked; what is refused anyhow is `UNLOOKED`.
     """
     unchecked = call.settings.withdrawals.unchecked
-    found: list[Finding | None] = [None] * len(payouts)
+    found: list[Finding | None] = [UNLOOKED] * len(payouts)
     by_network: dict[str, dict[int, Prospect]] = {}
     async with call.transaction() as session:
         for place, payout in enumerate(payouts):

@@ -1,23 +1,36 @@
 """Solana: a durable nonce advanced for nothing, so that what was signed on its value never lands.
 
 AdvanceNonce and the compute budget, no more. The network lets one transaction per nonce value
-land, a failed one included: it keeps the advanced value then too.
+land, a failed one included: it keeps the advanced value then too. Where the order was signed on a
+value that the account does not hold, the advance is on the one that it does: it stands in the
+order's slot all the same, for the order has no other.
 """
 
+from msgspec import structs
 from solders.pubkey import Pubkey
 
 from keystore.intents import OnNonce, SolanaAdvanceIntent
 from keystore.networks.solana import (
     LAMPORTS_PER_SIGNATURE,
     SolanaDraft,
+    blockhash,
     on_nonce,
     priority_fee,
 )
+from keystore.refusal import Refused
 
 
 def draft(intent: SolanaAdvanceIntent, sender: str) -> SolanaDraft:
     """Build the transaction that moves nothing."""
-    return on_nonce(intent, Pubkey.from_string(sender), [])
+    payer = Pubkey.from_string(sender)
+    made = on_nonce(intent, payer, [])
+    if not intent.present_value:
+        return made
+    blockhash(intent.present_value, "present_value")
+    if intent.present_value == intent.nonce_value:
+        raise Refused("bad_field", "present_value: says what nonce_value says")
+    present = structs.replace(intent, nonce_value=intent.present_value)
+    return SolanaDraft(slot=made.slot, message=on_nonce(present, payer, []).message)
 
 
 def fee_most(intent: SolanaAdvanceIntent) -> int:

@@ -50,29 +50,31 @@ END $$;
 -- Take the next address that is free on every network that shares it off all their queues: its rows on
 -- the networks of the wanted one's mode, none where the pool is empty. Nothing is waited for: what
 -- another claim has in its hands is passed by, and whoever took all rows of an address has it.
-CREATE FUNCTION take_shared_address(wanted_network text, shared text[]) RETURNS bigint[]
+CREATE FUNCTION take_shared_address(wanted_network text) RETURNS bigint[]
     LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
-DECLARE head record; seen bigint := 0; kin bigint[]; whole boolean;
+DECLARE head record; seen bigint := 0; networks text[]; alike text[]; kin bigint[]; given bigint[]; whole boolean;
 BEGIN
+    SELECT array_agg(o.id), array_agg(o.id) FILTER (WHERE o.test = n.test) INTO networks, alike
+        FROM network n JOIN network o ON o.family = n.family WHERE n.id = wanted_network;
     LOOP
-        SELECT q.address_id AS id, p.address INTO head
-            FROM free_address q JOIN address_pool p ON p.id = q.address_id
-            WHERE q.network_id = wanted_network AND q.address_id > seen ORDER BY q.address_id LIMIT 1;
+        -- Not a join: the planner would read the pool from its first row on.
+        SELECT q.address_id AS id, (SELECT p.address FROM address_pool p WHERE p.id = q.address_id) AS address
+            INTO head FROM free_address q WHERE q.network_id = wanted_network AND q.address_id > seen
+            ORDER BY q.address_id LIMIT 1;
         IF NOT FOUND THEN RETURN NULL; END IF;
         seen := head.id;
         CONTINUE WHEN NOT pg_try_advisory_xact_lock(hashtextextended('address ' || head.address, 0));
         WITH found AS (
             SELECT p.id, p.network_id FROM address_pool p
-            WHERE p.network_id = ANY (wanted_network || shared) AND p.address = head.address
+            WHERE p.network_id = ANY (networks) AND p.address = head.address
         ), gone AS (
             DELETE FROM free_address f USING found p
             WHERE f.network_id = p.network_id AND f.address_id = p.id RETURNING 1
         )
-        SELECT array_agg(p.id), count(*) = (SELECT count(*) FROM gone) INTO kin, whole FROM found p;
-        IF whole THEN
-            RETURN ARRAY(SELECT p.id FROM address_pool p JOIN network n ON n.id = p.network_id
-                JOIN network w ON w.id = wanted_network AND w.test = n.test WHERE p.id = ANY (kin));
-        END IF;
+        SELECT array_agg(p.id), array_agg(p.id) FILTER (WHERE p.network_id = ANY (alike)),
+                count(*) = (SELECT count(*) FROM gone)
+            INTO kin, given, whole FROM found p;
+        IF whole THEN RETURN given; END IF;
         PERFORM follow_siblings(kin);
     END LOOP;
 END $$;
@@ -81,11 +83,10 @@ END $$;
 CREATE OR REPLACE FUNCTION claim_address(wanted_network text, wanted_invoice text, now timestamptz)
     RETURNS TABLE (address text, index integer, path text, signature bytea)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE claimed bigint; kin bigint[]; shared text[];
+DECLARE claimed bigint; kin bigint[];
 BEGIN
-    SELECT array_agg(o.id) INTO shared FROM network n
-        JOIN network o ON o.family = n.family AND o.id <> n.id WHERE n.id = wanted_network;
-    IF shared IS NULL THEN
+    IF NOT EXISTS (SELECT 1 FROM network o WHERE o.id <> wanted_network
+            AND o.family = (SELECT n.family FROM network n WHERE n.id = wanted_network)) THEN
         DELETE FROM free_address f WHERE (f.network_id, f.address_id) = (
             SELECT q.network_id, q.address_id FROM free_address q WHERE q.network_id = wanted_network
             ORDER BY q.address_id LIMIT 1 FOR UPDATE SKIP LOCKED)
@@ -101,7 +102,7 @@ BEGIN
         WHERE p.invoice_id = wanted_invoice AND p.network_id = wanted_network
             AND p.merchant_id = current_merchant();
     IF FOUND THEN RETURN; END IF;
-    kin := take_shared_address(wanted_network, shared);
+    kin := take_shared_address(wanted_network);
     RETURN QUERY WITH given AS (UPDATE address_pool p
         SET status = 'ASSIGNED', invoice_id = wanted_invoice, merchant_id = current_merchant(), assigned_at = now
         WHERE p.id = ANY (kin) AND current_merchant() IS NOT NULL
@@ -112,7 +113,7 @@ END $$;
 CREATE OR REPLACE FUNCTION claim_customer_address(wanted_network text, wanted_customer text, now timestamptz)
     RETURNS TABLE (address text, index integer, path text, signature bytea, fresh boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE kin bigint[]; shared text[];
+DECLARE kin bigint[];
 BEGIN
     PERFORM 1 FROM customer c JOIN network n ON n.id = wanted_network AND n.test <> c.livemode
         WHERE c.id = wanted_customer AND c.merchant_id = current_merchant() AND c.deleted_at IS NULL
@@ -121,15 +122,14 @@ BEGIN
     RETURN QUERY SELECT p.address, p.index, p.path, p.signature, false FROM address_pool p
         WHERE p.customer_id = wanted_customer AND p.network_id = wanted_network;
     IF FOUND THEN RETURN; END IF;
-    SELECT array_agg(o.id) INTO shared FROM network n
-        JOIN network o ON o.family = n.family AND o.id <> n.id WHERE n.id = wanted_network;
-    IF shared IS NULL THEN
+    IF NOT EXISTS (SELECT 1 FROM network o WHERE o.id <> wanted_network
+            AND o.family = (SELECT n.family FROM network n WHERE n.id = wanted_network)) THEN
         DELETE FROM free_address f WHERE (f.network_id, f.address_id) = (
             SELECT q.network_id, q.address_id FROM free_address q WHERE q.network_id = wanted_network
             ORDER BY q.address_id LIMIT 1 FOR UPDATE SKIP LOCKED)
             RETURNING ARRAY[f.address_id] INTO kin;
     ELSE
-        kin := take_shared_address(wanted_network, shared);
+        kin := take_shared_address(wanted_network);
     END IF;
     RETURN QUERY WITH given AS (UPDATE address_pool p
         SET status = 'ASSIGNED', customer_id = wanted_customer, merchant_id = current_merchant(), assigned_at = now
@@ -150,7 +150,7 @@ CREATE OR REPLACE FUNCTION is_own_address(wanted_network text, wanted text) RETU
         OR EXISTS (SELECT 1 FROM shared s JOIN application_wallet w ON w.network_id = s.id AND w.address = wanted)
 $$;
 
-REVOKE ALL ON FUNCTION follow_siblings(bigint[]), take_shared_address(text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION follow_siblings(bigint[]), take_shared_address(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION follow_siblings(bigint[]) TO gw_watcher;
 
 -- What is free here and somebody's elsewhere is theirs from now on.
@@ -160,7 +160,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 
 -- downgrade
 DROP FUNCTION follow_siblings(bigint[]);
-DROP FUNCTION take_shared_address(text, text[]);
+DROP FUNCTION take_shared_address(text);
 CREATE OR REPLACE FUNCTION claim_address(wanted_network text, wanted_invoice text, now timestamptz)
     RETURNS TABLE (address text, index integer, path text, signature bytea)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

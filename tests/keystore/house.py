@@ -181,8 +181,8 @@ def tron_intent(**changes: Any) -> api.TronIntent:
         "to": "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8",
         "units": "1000000",
         "ref_block_id": "00000000000004d2" + "1f" * 24,
-        "expiration_ms": 1_800_000_000_000 + 4 * 3_600_000,
-        "timestamp_ms": 1_800_000_000_000,
+        "expiration_ms": 1_700_000_000_000 + 4 * 3_600_000,
+        "timestamp_ms": 1_700_000_000_000,
         "fee_limit": 0,
     }
     return api.TronIntent(**{**fields, **changes})

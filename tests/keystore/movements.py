@@ -180,8 +180,8 @@ def tron_resource(safe: Safe, action: str, **changes: Any) -> api.TronResourceIn
         "pool_index": None if stakes else 3,
         "units": "5000000",
         "ref_block_id": "00000000000004d2" + "1f" * 24,
-        "expiration_ms": 1_800_000_000_000 + 4 * 3_600_000,
-        "timestamp_ms": 1_800_000_000_000,
+        "expiration_ms": 1_700_000_000_000 + 4 * 3_600_000,
+        "timestamp_ms": 1_700_000_000_000,
     }
     return api.TronResourceIntent(**{**fields, **changes})
 

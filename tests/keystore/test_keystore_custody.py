@@ -1,8 +1,11 @@
 """Looking after the seeds: new passphrase, rekey, words on paper, backup, restore, drill."""
 
+import contextlib
 import json
 import os
 import re
+import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -224,3 +227,55 @@ def test_words_name_their_seed(entropy: bytes, random: bytes) -> None:
     places = places_to_check(len(words), random + bytes(range(64)))
     assert len(set(places)) == 3
     assert all(place < 24 for place in places)
+
+
+@pytest.mark.parametrize("how", ["ctrl-d", "ctrl-c"])
+def test_words_leave_the_screen_however_the_person_goes(house: House, how: str) -> None:
+    """The screen is wiped first; the end of the input is one line, and no traceback."""
+    with at_a_terminal(house, "words") as (process, terminal):
+        read_until(terminal, "Press Enter")
+        if how == "ctrl-d":
+            os.write(terminal, b"\x04")
+        else:
+            process.send_signal(signal.SIGINT)
+        shown = read_until(terminal, "\x1b[2J\x1b[3J\x1b[H")
+        if how == "ctrl-d" and "the input ended" not in shown:
+            shown += read_until(terminal, "the input ended")
+        assert process.wait(30) == (1 if how == "ctrl-d" else 130)
+    assert "Traceback" not in shown
+
+
+def test_a_question_that_gets_no_answer_is_one_line(house: House) -> None:
+    """Ctrl-D at a passphrase: nothing is changed."""
+    before = house.file.read_bytes()
+    with at_a_terminal(house, "passphrase", *CHEAP) as (process, terminal):
+        read_until(terminal, "New passphrase: ")
+        os.write(terminal, b"\x04")
+        assert "Traceback" not in read_until(terminal, "the input ended")
+        assert process.wait(30) == 1
+    assert house.file.read_bytes() == before
+
+
+def test_a_restore_that_was_cut_off_goes_on(house: House, tmp_path: Path) -> None:
+    """The journal is in place and the vault is not; another backup's journal stays refused."""
+    kept, other = tmp_path / "keystore.backup", tmp_path / "other.backup"
+    done(house, "backup", str(kept))
+    elsewhere = build(tmp_path / "elsewhere")
+    done(elsewhere, "restore", str(kept))
+    elsewhere.file.unlink()
+    with contextlib.closing(sqlite3.connect(house.journal)) as db:
+        db.execute("insert into issued values ('ethereum', 5)")
+        db.commit()
+    done(house, "backup", str(other))
+
+    assert "journal.sqlite exists already" in refused(elsewhere, "restore", str(other))
+    assert not elsewhere.file.exists()
+    done(elsewhere, "restore", str(kept))
+    assert elsewhere.file.read_bytes() == house.file.read_bytes()
+
+
+def test_a_backup_into_no_folder_is_one_clear_line(house: House, tmp_path: Path) -> None:
+    """It names the folder that was asked for, and no other."""
+    target = tmp_path / "none" / "keystore.backup"
+    line = refused(house, "backup", str(target))
+    assert line == f"keystore: {target.parent}: no such folder; nothing was written\n"

@@ -1,8 +1,10 @@
 """The journal remembers one intent and one slot per withdrawal, and notices every change."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -314,3 +316,27 @@ def test_two_networks_of_one_key_may_have_the_same_creation(
 
     assert create("sol") == create("sol2") == create("sol")
     assert [kind for kind, _, _ in rows(path)] == ["setup"]
+
+
+def test_an_index_that_hides_a_row_is_noticed(path: Path, journal: Journal) -> None:
+    """The chain of rows is whole; the answer to "was it signed?" would come from the index."""
+    for number in range(12):
+        sign(
+            journal,
+            f"wdr_{number}",
+            intent=b"%d" % number,
+            slot=f"slot {number}",
+            make=partial(Answer, b"raw", f"0x{number}", "sender"),
+        )
+    journal.close()
+    sound = path.read_bytes()
+    places = [found.start() + 4 for found in re.finditer(b"wdr_3|slot 3", sound)]
+    assert len(places) > 3
+    for place in places:
+        damaged = bytearray(sound)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(Unfit, match="journal"):
+            Journal.open(path, VAULT_ID, clock)
+    path.write_bytes(sound)
+    Journal.open(path, VAULT_ID, clock).close()

@@ -44,10 +44,10 @@ OLD_ETHEREUM = (
     b'"units":"1000000000000000000","withdrawal_id":"wdr_1"}'
 )
 OLD_TRON = (
-    b'{"asset":"native","expiration_ms":1800014400000,"family":"tron","fee_limit":0,'
+    b'{"asset":"native","expiration_ms":1700014400000,"family":"tron","fee_limit":0,'
     b'"network":"tron","ref_block_id":'
     b'"00000000000004d21f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f",'
-    b'"timestamp_ms":1800000000000,"to":"TJRabPrwbZy45sbavfcjinPJC18kjpRTv8",'
+    b'"timestamp_ms":1700000000000,"to":"TJRabPrwbZy45sbavfcjinPJC18kjpRTv8",'
     b'"units":"1000000","withdrawal_id":"wdr_2"}'
 )
 """As keystores spelled them that knew no other source than the hot wallet."""

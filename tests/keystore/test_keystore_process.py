@@ -188,6 +188,9 @@ def test_the_commands_ask_the_running_keystore(shared: House) -> None:
     assert json.loads(status.stdout)["pool_public_key"] in shown.stdout
     refused = run(shared, "pool", "base", "0", "1")
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    endless = run(shared, "pool", "ethereum", "0", str(10**26))
+    assert (endless.returncode, endless.stderr.count("\n")) == (1, 1)
+    assert "bad_range: first + count" in endless.stderr
 
 
 def test_it_stays_small_after_unlock(running: Running, house: House) -> None:

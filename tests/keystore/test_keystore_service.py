@@ -42,8 +42,8 @@ TRON_STAKE = api.TronResourceIntent(
     pool_index=None,
     units="1000000",
     ref_block_id="00000000000004d2" + "1f" * 24,
-    expiration_ms=1_800_000_000_000 + 4 * 3_600_000,
-    timestamp_ms=1_800_000_000_000,
+    expiration_ms=1_700_000_000_000 + 4 * 3_600_000,
+    timestamp_ms=1_700_000_000_000,
 )
 SOLANA_SWEEP = api.SolanaSweepIntent(
     withdrawal_id="wdr_1",
@@ -245,7 +245,7 @@ def test_zero_addresses_are_no_destination(keystore: Keystore) -> None:
 
 
 def test_requests_that_fit_no_network_are_refused(keystore: Keystore, path: Path) -> None:
-    """Unknown network and another family's intent are journaled; an id of another shape is no id."""
+    """Each intent is journaled, under no id where it has none; a question is not."""
     assert code_of(keystore, ethereum_intent(network="base")) == "unknown_network"
     assert code_of(keystore, ethereum_intent(network="tron")) == "wrong_family"
     refused = [("refused", "wdr_1", code) for code in ("unknown_network", "wrong_family")]
@@ -254,7 +254,7 @@ def test_requests_that_fit_no_network_are_refused(keystore: Keystore, path: Path
     assert code_of(keystore, ethereum_intent(withdrawal_id="wdr 1\n")) == "bad_field"
     assert code_of(keystore, ethereum_intent(withdrawal_id="w" * 65)) == "bad_field"
     assert code_of(keystore, api.WalletsRequest(network="base")) == "unknown_network"
-    assert journaled(path) == refused
+    assert journaled(path) == refused + 3 * [("refused", "#bad_id", "bad_field")]
 
 
 @pytest.mark.parametrize(
@@ -494,4 +494,4 @@ def test_a_replacement_is_compared_with_the_newest(keystore: Keystore) -> None:
 def test_other_families_have_no_replacement(keystore: Keystore) -> None:
     """A second Tron transaction would be a second payment."""
     sign(keystore, tron_intent())
-    assert code_of(keystore, tron_intent(expiration_ms=1_800_000_000_001)) == "intent_conflict"
+    assert code_of(keystore, tron_intent(expiration_ms=1_700_000_000_001)) == "intent_conflict"

@@ -363,14 +363,24 @@ def test_an_advanced_nonce_stands_under_the_rule_that_let_its_order_go(safe: Saf
     assert safe.sign(solana_cancel(safe, withdrawal_id="hou_1")).raw
 
 
-def test_a_cancel_whose_rule_is_gone_is_blocked(tmp_path: Path) -> None:
-    """A policy that no longer knows the payment's rule has no cap for its cancel."""
+def test_a_cancel_whose_rule_is_gone_needs_another_one(tmp_path: Path) -> None:
+    """It moves nothing: any rule of its network lets it go for what that allows. No bump does."""
     with unlocked(tmp_path, PAYOUTS + LAST) as safe:
         safe.sign(ethereum_intent())
-        file = _written(tmp_path, sweeps("ethereum") + LAST)
-        rules = policy_file.load(file, frozenset({"ethereum"}))
-        safe.keystore._signer._rulebook = rules
-        assert safe.refusal(evm_cancel(safe)) == "blocked"
+        bump = ethereum_intent(
+            max_fee_per_gas="4000000000", max_priority_fee_per_gas="2000000000"
+        )
+        for rules, expected in ((sweeps("base"), "blocked"), (sweeps("ethereum"), None)):
+            file = _written(tmp_path, rules + LAST)
+            safe.keystore._signer._rulebook = policy_file.load(
+                file, frozenset({"ethereum", "base"})
+            )
+            assert safe.refusal(bump) == "blocked"
+            if expected is not None:
+                assert safe.refusal(evm_cancel(safe)) == expected
+        dear = {"max_fee_per_gas": str(ETHER), "max_priority_fee_per_gas": str(ETHER)}
+        assert safe.refusal(evm_cancel(safe, **dear)) == "fee_above_limit"
+        assert safe.sign(evm_cancel(safe)).raw
 
 
 def _written(folder: Path, text: str) -> Path:

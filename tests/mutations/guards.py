@@ -3,6 +3,7 @@
 from tests.mutations.guards_approvals import APPROVALS
 from tests.mutations.guards_audit import AUDIT
 from tests.mutations.guards_clauses import CLAUSES
+from tests.mutations.guards_clock import CLOCKS
 from tests.mutations.guards_contract import CONTRACT
 from tests.mutations.guards_credits import CREDIT_GUARDS
 from tests.mutations.guards_custody import CUSTODY
@@ -18,6 +19,7 @@ from tests.mutations.guards_fresh_reading import FRESH_READING
 from tests.mutations.guards_group import GROUPS
 from tests.mutations.guards_invoices import INVOICES
 from tests.mutations.guards_lean import LEANING
+from tests.mutations.guards_liars import LIARS
 from tests.mutations.guards_lists import LISTS
 from tests.mutations.guards_merchants import MERCHANTS
 from tests.mutations.guards_money import MONEY
@@ -31,6 +33,7 @@ from tests.mutations.guards_referrals import REFERRALS
 from tests.mutations.guards_requests import REQUESTS
 from tests.mutations.guards_rescans import RESCANS
 from tests.mutations.guards_second_reading import SECOND_READING
+from tests.mutations.guards_siblings import SIBLINGS
 from tests.mutations.guards_sweeps import SWEEPS
 from tests.mutations.guards_third_reading import THIRD_READING
 from tests.mutations.guards_trips import TRIP_GUARDS
@@ -40,6 +43,7 @@ MUTATIONS = (
     *APPROVALS,
     *AUDIT,
     *CLAUSES,
+    *CLOCKS,
     *CONTRACT,
     *CREDIT_GUARDS,
     *CUSTODY,
@@ -55,6 +59,7 @@ MUTATIONS = (
     *GROUPS,
     *INVOICES,
     *LEANING,
+    *LIARS,
     *LISTS,
     *MERCHANTS,
     *MONEY,
@@ -66,6 +71,7 @@ MUTATIONS = (
     *REQUESTS,
     *RESCANS,
     *SECOND_READING,
+    *SIBLINGS,
     *SWEEPS,
     *THIRD_READING,
     *TRIP_GUARDS,

@@ -1,9 +1,12 @@
-"""Guards of what is told: what was signed and has no row, what arrived and is no payment."""
+"""Guards of what is told: what was signed and has no row, what is no payment, why money waits."""
 
 from tests.mutations.mutation import Mutation
 
 SIGNED = "tests/watchers/test_recon_signatures.py"
 STRAYS = "tests/watchers/test_strays.py"
+INSIDE = "tests/watchers/test_strays_inside.py"
+HELD = "tests/watchers/test_explain_held.py"
+NAMED = "tests/watchers/test_explain_named.py"
 
 EXPLAINED = (
     Mutation(
@@ -107,6 +110,77 @@ EXPLAINED = (
         tests=(
             f"{STRAYS}::test_many_tokens_in_many_amounts_leave_room_for_what_is_worth_something",
             f"{STRAYS}::test_at_a_full_address_a_listed_asset_has_its_row",
+        ),
+    ),
+    Mutation(
+        guard="explain: what was refused waits for nothing",
+        path="watchers/explain/transfer.py",
+        old='    if move.status in ("rejected", "reorged"):\n',
+        new='    if move.status == "reorged":\n',
+        tests=(f"{HELD}::test_what_was_refused_waits_for_nothing",),
+    ),
+    Mutation(
+        guard="explain: a suspended asset is named",
+        path="watchers/explain/waits.py",
+        old="holds.get(each.currency_id) or ",
+        new="",
+        tests=(f"{HELD}::test_a_suspended_asset_is_named",),
+    ),
+    Mutation(
+        guard="explain: why something is held is the operator's to read",
+        path="watchers/explain/facts.py",
+        old="        move = replace(move, wait=Wait(move.wait.cause))\n",
+        new="        move = replace(move)\n",
+        tests=(
+            f"{HELD}::test_a_suspended_asset_is_named",
+            f"{HELD}::test_a_network_that_stands_still_is_named",
+            f"{HELD}::test_what_no_second_node_shows_is_named",
+        ),
+    ),
+    Mutation(
+        guard="explain: a final payment without a row is no payment that waits",
+        path="watchers/explain/transfer.py",
+        old='    return "missed" if reached and _is_final(evidence, evidence.height) else "open"\n',
+        new='    return "open"\n',
+        tests=(f"{HELD}::test_a_final_payment_without_a_row_never_comes_by_itself",),
+    ),
+    Mutation(
+        guard="explain: what the house moved was not missed",
+        path="watchers/explain/transfer.py",
+        old='    if made in HOUSE or (made is not None and owner.purpose == "wallet"):\n',
+        new="    if False:\n",
+        tests=(f"{HELD}::test_our_own_transactions_are_not_missed",),
+    ),
+    Mutation(
+        guard="explain: that there is a row under our own name is its owner's to know",
+        path="watchers/explain/facts.py",
+        old="        moves=_known(moves) if evidence.named else moves,\n",
+        new="        moves=moves,\n",
+        tests=(f"{NAMED}::test_our_own_names_are_explained_from_our_rows",),
+    ),
+    Mutation(
+        guard="explain: what a block brought silently is its owner's to know",
+        path="watchers/explain/facts.py",
+        old="        silent=_known(silent),\n",
+        new="        silent=silent,\n",
+        tests=(f"{NAMED}::test_a_balance_that_rose_in_a_block_without_traces_is_shown",),
+    ),
+    Mutation(
+        guard="explain: a block without traces denies nothing",
+        path="watchers/explain/providers.py",
+        old="    return bool(blocks) and not any(block.internal for block in blocks)\n",
+        new="    return False\n",
+        tests=(
+            f"{NAMED}::test_a_transaction_without_a_transfer_and_without_traces_is_not_denied",
+        ),
+    ),
+    Mutation(
+        guard="strays: what moved inside a contract is struck off once it counts",
+        path="gateway/deposits/writing.py",
+        old="    OR now.kind = 'internal' AND",
+        new="    OR false AND",
+        tests=(
+            f"{INSIDE}::test_an_amount_inside_a_contract_that_is_listed_later_is_struck_off",
         ),
     ),
 )

@@ -42,7 +42,7 @@ REQUESTS = (
     Mutation(
         guard="a batch that a network is silent about leaves its key free",
         path="gateway/withdrawals/batches.py",
-        old="    _require_heard(findings)\n",
+        old="    require_heard(findings)\n",
         new="",
         tests=(f"{MANY}::test_a_batch_that_nobody_answers_for_at_all_is_refused_whole",),
     ),

@@ -62,7 +62,7 @@ RESCANS = (
     Mutation(
         guard="balances prove what arrived, and no other amount",
         path="watchers/scan/evidence.py",
-        old="        return bool(rose == arrived)\n",
+        old="        return bool(rose - shown == inside)\n",
         new="        return bool(rose)\n",
         tests=(
             "tests/watchers/test_second_look.py::test_balances_that_rose_by_another_amount_prove_nothing",

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from gateway.db import CROSS_TENANT
 from tests.conftest import FreshDatabase
-from tests.fakes.chain import JUNK
+from tests.fakes.chain import JUNK, Move
 from tests.gateway.conftest import TestApi
 from tests.watchers.asking import asking
 from tests.watchers.world import DUE_UNITS, ETH, NETWORK, PUBLIC_URL, USDC, World, world
@@ -218,6 +218,27 @@ async def test_what_cannot_take_the_deposit_is_refused_by_field(
         assert own.json()["code"] == "own_address"
         assert (await b.resolved(row["id"], "assign", merchant_id="mer_1"))["status"] == "done"
         assert await w.wallet("mer_1", USDC) == (7, 0)
+
+
+async def test_what_a_sweep_does_not_reach_names_its_own_way_out(
+    database: FreshDatabase,
+) -> None:
+    """Its asset is listed: no listing and no rescan makes it assignable."""
+    async with bureau(database) as b:
+        w = b.world
+        w.chain.submit([Move(w.assigned, 5, w.chain.token, "account")])
+        await w.chain.mine(1 + w.chain.final_lag)
+        await w.scan()
+        [row] = await b.unattributed(reason="account_not_canonical")
+        for what, body in (
+            ("assign", {"merchant_id": "mer_1"}),
+            ("refund", {"destination": SOMEWHERE}),
+        ):
+            answer = await b.ask(row["id"], what, **body)
+            said = answer.json()
+            assert (answer.status_code, said["code"]) == (409, "not_in_ledger")
+            assert "no sweep reaches" in said["detail"]
+            assert "list its asset" not in said["detail"]
 
 
 async def test_strays_and_what_is_not_final_cannot_be_resolved(

@@ -1,13 +1,18 @@
 """Many destinations asked about at once: nobody waits for another's answer, and a batch is whole."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 
 from devnet.system.waiting import until
 from gateway.domain.actor import Actor
+from gateway.domain.errors import Unavailable
 from gateway.questions.service import LARGER, PATIENCE_SECONDS, Questions
-from gateway.withdrawals.destinations import MORE_SECONDS
+from gateway.withdrawals import destinations
+from gateway.withdrawals.batches import require_heard
+from gateway.withdrawals.destinations import MORE_SECONDS, UNHEARD, UNLOOKED, require_receiver
 from tests.conftest import FreshDatabase
 from tests.gateway.conftest import TestApi
 from tests.watchers.asking import Inspected, answering, asking
@@ -179,3 +184,26 @@ def test_patience_grows_with_the_destinations_and_the_asker_has_more_of_it(count
     """A hundred of 300 ms each, some at a time, are within the watcher's; it answers in time."""
     assert count / AT_ONCE * 0.3 < patience(count) < PATIENCE_SECONDS + MORE_SECONDS * count
     assert patience(10_000) == MOST_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("findings", "refused"),
+    [
+        ([UNHEARD, UNLOOKED], True),
+        ([UNHEARD, UNHEARD], True),
+        ([UNHEARD, None], False),
+        ([UNLOOKED, UNLOOKED], False),
+    ],
+)
+def test_a_malformed_item_does_not_keep_a_batch_that_nobody_answers_for(
+    findings: Sequence[destinations.Finding | None], refused: bool
+) -> None:
+    """Its key would be used up though nothing was learned of the other items."""
+    with pytest.raises(Unavailable) if refused else nullcontext():
+        require_heard(findings)
+
+
+def test_what_was_not_looked_at_is_not_taken() -> None:
+    """A refusal that is gone by the time of the hold is no leave to pay unseen."""
+    with pytest.raises(Unavailable):
+        require_receiver(UNLOOKED)

@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from eth_account import Account
+from eth_utils.address import to_checksum_address
 from sqlalchemy import delete, insert, text, update
 
 from devnet import anvil, surfpool
@@ -19,8 +21,10 @@ from gateway.domain import posting
 from gateway.ledger.service import post
 from gateway.models import Attempt, CancelRequest, Signature, Withdrawal
 from gateway.settings import KeystoreSettings, Settings
+from keystore.keyring import Keyring
+from keystore.vault import decode
 from tests.conftest import FreshDatabase
-from tests.keystore.house import House, build, init, serving
+from tests.keystore.house import PASSPHRASE, House, build, init, serving
 from tests.watchers.sweep_world import SweepWorld, sweep_world
 from tests.watchers.world import merchant_row
 from watchers.clock import now
@@ -153,9 +157,7 @@ async def displaced(w: SweepWorld, chain: AnvilChain, house: House) -> None:
     await w.payouts.adoption.round()
     assert await w.payouts.claims.claim()
     await w.payouts.hands.sign()
-    hot = await w.address("hot")
-    await chain.rpc.call("anvil_impersonateAccount", hot)
-    other = await chain.transact(**{"from": hot}, to=hot, value="0x1")
+    other = await from_elsewhere(chain, house, await w.address("hot"))
     assert not await ended(w, house, id_, other), "in no final block of ours yet"
     await w.bury()
     assert not await ended(w, house, id_, "0x" + "ab" * 32), "a hash that no node knows"
@@ -163,6 +165,19 @@ async def displaced(w: SweepWorld, chain: AnvilChain, house: House) -> None:
     assert await ended(w, house, id_, other)
     assert await status(w, id_) == "failed"
     assert await w.wallet("mer_1", w.coin) == 4 * ETHER
+
+
+async def from_elsewhere(chain: AnvilChain, house: House, hot: str) -> str:
+    """Sign 1 wei to the hot wallet itself with its own key, as whoever has stolen it may."""
+    _, secrets = decode(house.file.read_bytes(), PASSPHRASE.encode())
+    key = Keyring(secrets).key("hot", "ethereum")
+    nonce = int(await chain.rpc.call("eth_getTransactionCount", hot, "latest"), 16)
+    call = {"nonce": nonce, "gas": 21_000, "gasPrice": 500 * GWEI, "chainId": 31337}
+    signed = Account.sign_transaction({**call, "to": to_checksum_address(hot), "value": 1}, key)
+    sent = await chain.rpc.call(
+        "eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex()
+    )
+    return str(sent)
 
 
 async def ended(w: SweepWorld, house: House, id_: str, tx_hash: str) -> bool:

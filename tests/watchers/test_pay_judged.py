@@ -87,7 +87,7 @@ async def test_what_the_chain_shows_is_not_judged_away(
             with pytest.raises(NotSettled, match=reason):
                 await say(d, id_, reader, paid=False)
         assert (await d.withdrawal(id_)).status == "confirming"
-        with pytest.raises(NotSettled, match="no transaction of such a withdrawal"):
+        with pytest.raises(NotSettled, match="no transaction of such an order"):
             await say(d, "wdr_other", seeing, paid=True)
         await say(d, id_, seeing, paid=True)
         assert (await d.withdrawal(id_)).status == "completed"

@@ -44,6 +44,10 @@ class Accounts:
         """Return the value that stands there."""
         return self.values.get(address)
 
+    async def nonce_account_seen(self, address: str) -> tuple[str | None, int]:
+        """Return it as it stands at the first block."""
+        return self.values.get(address), 0
+
     async def nonce_setup(self, hot: str, lane: int) -> Mapping[str, Any] | None:
         """Return the facts of a set-up, or None where the lane stands."""
         if self.lane_address(hot, lane) in self.values:

@@ -5,8 +5,10 @@ import pytest
 from tests.conftest import FreshDatabase
 from tests.fakes.network import Broadcast
 from tests.keystore.house import House
+from tests.watchers.test_pay_outbids import ask_cancel
 from tests.watchers.test_payouts import Desk, desk, keystore_house
 from watchers.pay.unwanted import NOBODY, TIMES
+from watchers.pay.withdrawing import CANCELING
 
 pytestmark = pytest.mark.anyio
 __all__ = ["keystore_house"]
@@ -65,3 +67,23 @@ async def test_a_block_ends_the_words_and_what_was_outbid_has_none(
         await d.world.scan()
         landed = await d.withdrawal(id_)
         assert (landed.status, landed.blocked_reason) == ("confirming", None)
+
+
+async def test_a_cancel_that_no_node_takes_says_so_and_is_a_cancel_afterwards(
+    database: FreshDatabase,
+    keystore_house: House,
+) -> None:
+    """Beside the payment that it takes back, whose refusals nobody needs to hear of."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(3)
+        d.writer.manner = Broadcast.DROP
+        assert await reason(d, id_) is None
+        await ask_cancel(d, id_)
+        d.writer.manner = Broadcast.REFUSE
+        heard = [await reason(d, id_) for _ in range(TIMES + 1)]
+        assert heard[0] == CANCELING
+        assert heard[-1] == f"{NOBODY}no room for it"
+        d.writer.manner = Broadcast.TAKE
+        assert await reason(d, id_) == CANCELING
+        await d.bury()
+        assert (await d.withdrawal(id_)).status == "failed"

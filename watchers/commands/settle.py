@@ -23,6 +23,7 @@ from watchers.network import ChainReader, Incomplete, NodeUnavailable, Placed, W
 from watchers.pay import displaced, judged
 from watchers.pay.displaced import Displacement
 from watchers.pay.judged import Judgement, NotSettled
+from watchers.sweep import keeper
 
 SCAN_SECONDS = 60
 """How long the scan has to come up to what the nodes show."""
@@ -35,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "order", metavar="ORDER", help="a withdrawal's id (wdr_...), or an order's of the house"
     )
     end = parser.add_mutually_exclusive_group(required=True)
-    end.add_argument("--paid", action="store_true", help="the destination has the money")
+    end.add_argument(
+        "--paid", action="store_true", help="it did what it was for: the money arrived"
+    )
     end.add_argument("--failed", action="store_true", help="nothing was paid: end the hold")
     taken = "it can never land: this transaction took its nonce"
     parser.add_argument("--taken-by", metavar="HASH", help=taken)
@@ -56,6 +59,7 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
         args.taken_by = _spelled(network, args.taken_by)
     async with database.unit_of_work(CROSS_TENANT) as session:
         currencies = await store.currencies_of(session, args.network)
+    keeper.register(settings.api.public_url)
     chain = connect(args.network, network, currencies)
     readers = list(chain.witnesses.values()) or [chain.reader]
     try:

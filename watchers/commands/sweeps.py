@@ -1,6 +1,7 @@
 """`watchers sweeps NETWORK`: what was swept at what cost, what is under way, what waits and why."""
 
 import argparse
+import re
 from collections.abc import Iterable
 
 from sqlalchemy import select
@@ -13,14 +14,23 @@ from watchers import store
 from watchers.sweep.rows import Cost, costs
 
 NEWEST = 20
+LIMIT_MAX = 10_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("network")
     parser.add_argument(
-        "--limit", type=int, default=NEWEST, help="sweeps and waiting addresses"
+        "--limit", type=_limit, default=NEWEST, help="sweeps and waiting addresses"
     )
+
+
+def _limit(text: str) -> int:
+    """Read a number of rows; what is none or too many is the caller's mistake."""
+    found = int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
+    if not 1 <= found <= LIMIT_MAX:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {LIMIT_MAX}")
+    return found
 
 
 async def command(settings: Settings, database: Database, args: argparse.Namespace) -> int:

@@ -20,7 +20,11 @@ PROVIDER_SECONDS = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("network", metavar="NETWORK")
-    parser.add_argument("tx", metavar="TX", help="hash or signature of the transaction")
+    parser.add_argument(
+        "tx",
+        metavar="TX",
+        help="hash or signature of the transaction, or the name that a deposit of ours has instead",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 

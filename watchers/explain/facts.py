@@ -1,13 +1,16 @@
 """Pure: what is known about one transaction, and the gates and verdicts that are made of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 MOVES_MAX = 50
 """So many transfers of one transaction are explained; those to us come first."""
 Answer = Literal["yes", "no", "unknown"]
-Verdict = Literal["credited", "waiting", "unattributed", "not_credited", "unknown"]
+Verdict = Literal[
+    "credited", "waiting", "unattributed", "refunded", "internal", "not_credited", "unknown"
+]
+Cause = Literal["halted", "suspended", "doubtful", "held", "due"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,20 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a final deposit is not posted; `detail` is a sentence for operators only."""
+
+    cause: Cause
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """One transfer of the transaction, and everything our rows know about it.
 
     `currency` is the payment method of a listed asset. `status`, `reason` and `purpose` are the
-    deposit's or the stray's; empty where there is no row.
+    deposit's or the stray's; empty where there is no row. `wait` is why it is not posted though
+    its block is final.
     """
 
     kind: str
@@ -85,6 +97,7 @@ class Move:
     reason: str | None = None
     block_height: int | None = None
     entries: tuple[Entry, ...] = ()
+    wait: Wait | None = None
 
     def with_owner(self, owner: Owner) -> "Move":
         """Return the transfer with whose address it went to."""
@@ -96,7 +109,9 @@ class Evidence:
     """Everything that was found out about one transaction.
 
     `our_hash` is the hash of our own block at the height that the providers name; None where
-    we have not come so far.
+    we have not come so far. `made_as` is what for, where the transaction is one of ours.
+    `named` is a name of our own rows, which no node knows. `blind` tells that no node showed what
+    moves inside contracts; `silent` is then what the balances of its block brought.
     """
 
     network: str
@@ -106,10 +121,16 @@ class Evidence:
     final_height: int | None = None
     our_hash: str | None = None
     moves: tuple[Move, ...] = ()
+    made_as: str | None = None
+    named: bool = False
+    blind: bool = False
+    silent: tuple[Move, ...] = ()
 
     @property
     def height(self) -> int | None:
-        """Return the height that most providers name."""
+        """Return the height that most providers name, or our rows where no provider is asked."""
+        if self.named:
+            return next((move.block_height for move in self.moves), None)
         heights = [seen.height for seen in self.seen if seen.height is not None]
         return max(set(heights), key=heights.count) if heights else None
 
@@ -141,22 +162,31 @@ def seen_through(evidence: Evidence, merchant_id: str) -> Evidence:
 
     Which nodes the operator uses and how they word their troubles is not among them.
     """
+    moves = tuple(_own(move, merchant_id) for move in evidence.moves)
+    silent = tuple(_own(move, merchant_id) for move in evidence.silent)
     return replace(
         evidence,
         seen=tuple(_nameless(number, seen) for number, seen in enumerate(evidence.seen, 1)),
-        moves=tuple(_own(move, merchant_id) for move in evidence.moves),
+        # That there is a row under one of our names is nobody else's business either.
+        moves=_known(moves) if evidence.named else moves,
+        silent=_known(silent),
     )
 
 
 def foremost(evidence: Evidence) -> Evidence:
     """Put the transfers that the asker may call ours first and leave out what is too much.
 
-    What it may not know must not show in the order either.
+    What it may not know must not show in the order either. Where none is its own, what the
+    block brought silently may be.
     """
-    moves = sorted(
-        evidence.moves, key=lambda each: (each.owner is None, each.kind, each.position)
-    )
+    found = evidence.moves if _known(evidence.moves) else (*evidence.moves, *evidence.silent)
+    moves = sorted(found, key=lambda each: (each.owner is None, each.kind, each.position))
     return replace(evidence, moves=tuple(moves[:MOVES_MAX]))
+
+
+def _known(moves: Iterable[Move]) -> tuple[Move, ...]:
+    """Return the transfers that the asker may call ours."""
+    return tuple(move for move in moves if move.owner is not None)
 
 
 def _nameless(number: int, seen: Seen) -> Seen:
@@ -166,6 +196,8 @@ def _nameless(number: int, seen: Seen) -> Seen:
 
 def _own(move: Move, merchant_id: str) -> Move:
     owner = move.owner
+    if move.wait is not None:
+        move = replace(move, wait=Wait(move.wait.cause))
     if owner is not None and owner.merchant_id == merchant_id:
         return move
     if move.merchant_id == merchant_id:

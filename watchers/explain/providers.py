@@ -45,6 +45,12 @@ def transfers_of(found: Sequence[Testimony], tx: str) -> list[Transfer]:
     return known + [each for each in block.strays() if each.tx_hash == tx]
 
 
+def is_blind(found: Sequence[Testimony]) -> bool:
+    """Tell whether it succeeded, and no served block shows what moves inside contracts."""
+    blocks = [each.block for each in found if each.block is not None and each.seen.success]
+    return bool(blocks) and not any(block.internal for block in blocks)
+
+
 async def _testify(
     name: str, reader: ChainReader, locator: Locator, tx: str, seconds: float
 ) -> Testimony:

@@ -3,14 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.signature import SignedAddress, is_genuine
-from gateway.domain.posting import CUSTODY, deposit_ref
+from gateway.deposits.attribution import ref_of
+from gateway.domain.posting import CUSTODY
 from gateway.models import (
     AddressPool,
     ApplicationWallet,
+    Attempt,
     BalanceHistory,
     Block,
     Currency,
@@ -23,6 +25,7 @@ from gateway.models import (
 )
 from watchers.chain import asset_of
 from watchers.explain.facts import Entry, Evidence, Move, Owner
+from watchers.explain.waits import waits
 from watchers.network import Transfer
 
 Place = tuple[str, int]
@@ -40,13 +43,19 @@ async def evidence(
     `public_key` is the keystore's; `transfers` are what the providers show.
     """
     cursor = await session.get(Cursor, heard.network, populate_existing=True)
-    moves = await _moves(session, heard, transfers, public_key)
+    moves = await _moves(session, heard, cursor, transfers, public_key)
+    silent = await _silent(session, heard, cursor, public_key) if heard.blind else ()
+    made = select(Attempt.purpose).where(
+        Attempt.network_id == heard.network, Attempt.tx_hash == heard.tx
+    )
     return replace(
         heard,
         scanned_height=None if cursor is None else cursor.height,
         final_height=None if cursor is None else cursor.final_height,
         our_hash=await _our_hash(session, heard),
+        made_as=await session.scalar(made),
         moves=moves,
+        silent=silent,
     )
 
 
@@ -65,6 +74,7 @@ async def _our_hash(session: AsyncSession, heard: Evidence) -> str | None:
 async def _moves(
     session: AsyncSession,
     heard: Evidence,
+    cursor: Cursor | None,
     transfers: Iterable[Transfer],
     public_key: str,
 ) -> tuple[Move, ...]:
@@ -78,10 +88,34 @@ async def _moves(
         for each in transfers
     }  # fmt: skip
     moves |= await _strays(session, network, tx, currencies)
-    moves |= await _deposits(session, network, tx, currencies)
-    owners = await _owners(session, network, {each.to for each in moves.values()}, public_key)
+    named = select(Deposit).where(Deposit.network_id == network, Deposit.tx_hash == tx)
+    found = await _deposits(session, cursor, named, currencies)
+    moves |= {(each.kind, each.position): each for each in found}
+    return await _all_owned(session, network, list(moves.values()), public_key)
+
+
+async def _silent(
+    session: AsyncSession, heard: Evidence, cursor: Cursor | None, public_key: str
+) -> tuple[Move, ...]:
+    """Return what the reconciler found in the block by comparing balances."""
+    network = heard.network
+    query = select(Deposit).where(
+        Deposit.network_id == network,
+        Deposit.kind == "balance",
+        Deposit.block_height == heard.height,
+        Deposit.block_hash.in_([each.block_hash for each in heard.seen if each.block_hash]),
+    )
+    found = await _deposits(session, cursor, query, await _currencies(session, network))
+    return await _all_owned(session, network, found, public_key)
+
+
+async def _all_owned(
+    session: AsyncSession, network: str, moves: Sequence[Move], public_key: str
+) -> tuple[Move, ...]:
+    """Add whose addresses they went to."""
+    owners = await _owners(session, network, {each.to for each in moves}, public_key)
     accepted = await _accepted(session, owners.values())
-    return tuple(_owned(move, owners.get(move.to), accepted) for move in moves.values())
+    return tuple(_owned(move, owners.get(move.to), accepted) for move in moves)
 
 
 def _owned(
@@ -103,7 +137,9 @@ async def _currencies(session: AsyncSession, network: str) -> dict[str, str]:
 async def _strays(
     session: AsyncSession, network: str, tx: str, currencies: Mapping[str, str]
 ) -> dict[Place, Move]:
-    query = select(Stray).where(Stray.network_id == network, Stray.tx_hash == tx)
+    query = select(Stray).where(
+        Stray.network_id == network, Stray.tx_hash == tx, Stray.status != "counted"
+    )
     return {
         (row.kind, row.ordinal): Move(
             row.kind, row.ordinal, row.asset, row.address, row.units,
@@ -115,22 +151,26 @@ async def _strays(
 
 
 async def _deposits(
-    session: AsyncSession, network: str, tx: str, currencies: Mapping[str, str]
-) -> dict[Place, Move]:
+    session: AsyncSession,
+    cursor: Cursor | None,
+    query: Select[Deposit],
+    currencies: Mapping[str, str],
+) -> list[Move]:
     names = {currency: asset for asset, currency in currencies.items()}
-    query = select(Deposit).where(Deposit.network_id == network, Deposit.tx_hash == tx)
     rows = (await session.scalars(query)).all()
-    refs = {row.id: deposit_ref(network, tx, row.kind, row.ordinal) for row in rows}
+    refs = {row.id: ref_of(row) for row in rows}
     entries = await _entries(session, list(refs.values()))
-    return {
-        (row.kind, row.ordinal): Move(
+    held = await waits(session, cursor, rows)
+    return [
+        Move(
             row.kind, row.ordinal, names.get(row.currency_id, ""), row.address, row.units,
             currency=row.currency_id, deposit_id=row.id, merchant_id=row.merchant_id,
             purpose=row.purpose, status=row.status, reason=row.reason,
             block_height=row.block_height, entries=tuple(entries.get(refs[row.id], ())),
+            wait=held.get(row.id),
         )
         for row in rows
-    }  # fmt: skip
+    ]  # fmt: skip
 
 
 async def _entries(session: AsyncSession, refs: Sequence[str]) -> dict[str, list[Entry]]:

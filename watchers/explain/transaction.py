@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from watchers.explain import named
 from watchers.explain.facts import Evidence, Gate, Seen
 
 
 def gates(evidence: Evidence) -> tuple[Gate, ...]:
     """Return the gates that the transaction passes as a whole."""
+    if evidence.named:
+        return named.gates(evidence)
     return (_seen(evidence), _complete(evidence), _success(evidence), _scanned(evidence))
 
 

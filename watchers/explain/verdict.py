@@ -20,10 +20,11 @@ def explain(evidence: Evidence) -> Explanation:
     furthest = max(transfers, key=_reach, default=None)
     if furthest is None:
         nothing = "no transfer to an address of ours is known in it"
+        if evidence.blind:
+            nothing += f": {transfer.BLIND}"
+        vague = evidence.blind or any(gate.answer == "unknown" for gate in common)
+        verdict: Verdict = "unknown" if vague else "not_credited"
         below = tuple(Gate(name, "unknown", nothing) for name in transfer.NAMES)
-        verdict: Verdict = (
-            "unknown" if any(g.answer == "unknown" for g in common) else "not_credited"
-        )
     else:
         below, verdict = furthest.gates, furthest.verdict
     gates = (*common, *below)

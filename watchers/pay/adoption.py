@@ -121,7 +121,8 @@ class Adoption:
     async def _look_back(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Observe a transaction in a block that was scanned before it was known to be ours.
 
-        Where no block of ours is named in which it stands, what expires has them all read again.
+        Where no block of ours is named in which it stands, what expires has them all read again,
+        and what stands on a nonce lane is taken back on its own value alone.
         """
         tx_hash = attempt.tx_hash or ""
         cursor = await store.position_of(session, self.name)
@@ -136,7 +137,10 @@ class Adoption:
                 return
         if attempt.intent.get("expiration_ms") is not None:
             attempt.passed_height = scanned
-        elif height is not None and height <= scanned:
+            return
+        if attempt.nonce_value is not None:
+            attempt.passed_height = scanned  # what moves its lane proves nothing about it
+        if height is not None and height <= scanned:
             raise Incomplete(
                 f"{tx_hash}: said to stand in block {height}, ours does not show it"
             )

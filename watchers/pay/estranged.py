@@ -24,8 +24,9 @@ from watchers.pay.slots import OPEN
 
 log = structlog.get_logger()
 ESTRANGED = (
-    "the value of {lane} that it was signed for was spent by another transaction: the key was "
-    "used elsewhere; it can never land: watchers settle {network} {order} --taken-by HASH"
+    "the value of {lane} that it was signed for was spent by another transaction: the key was used "
+    "elsewhere; or a node invented it. It can never land: watchers settle {network} {order} "
+    "--taken-by HASH, or watchers cancel {network} {order}"
 )
 
 

@@ -26,15 +26,18 @@ NOT_PAID = "an operator found that its transaction paid nothing"
 
 
 class NotSettled(Exception):
-    """Why a withdrawal is not ended by a person, in one line."""
+    """Why an order is not ended by a person, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Who says of a withdrawal whether it was paid, and why he says so."""
+    """Who says of an order whether it was carried out, and why he says so.
+
+    `order_id` is a withdrawal's, or that of an order of the house.
+    """
 
     network: str
-    withdrawal_id: str
+    order_id: str
     paid: bool
     person: str
     reason: str
@@ -43,7 +46,7 @@ class Judgement:
 async def settle(
     database: Database, readers: Iterable[ChainReader], judgement: Judgement, moment: Moment
 ) -> None:
-    """End the withdrawal with the journals of any other; raise `NotSettled` where it must not be."""
+    """End the order with the journals of any other; raise `NotSettled` where it must not be."""
     async with database.unit_of_work(CROSS_TENANT) as session:
         attempt = await _parked(session, judgement)
     await ask(
@@ -56,7 +59,7 @@ async def settle(
         async with database.unit_of_work(CROSS_TENANT) as session:
             await _carry_out(session, judgement, attempt, moment)
     except (IntegrityError, Conflict) as refusal:
-        raise NotSettled(f"{judgement.withdrawal_id}: the ledger refuses it") from refusal
+        raise NotSettled(f"{judgement.order_id}: the ledger refuses it") from refusal
 
 
 def contradiction(attempt: Attempt, block: Block, *, paid: bool) -> str | None:
@@ -98,10 +101,10 @@ async def ask(
 
 async def _parked(session: AsyncSession, judgement: Judgement) -> Attempt:
     """Return the transaction that waits for a person; locked where the cursor is."""
-    network, id_ = judgement.network, judgement.withdrawal_id
+    network, id_ = judgement.network, judgement.order_id
     order = await transactions.of_order(session, id_)
-    if not order or order[0].network_id != network or order[0].withdrawal_id is None:
-        raise NotSettled(f"{id_}: there is no transaction of such a withdrawal on {network}")
+    if not order or order[0].network_id != network:
+        raise NotSettled(f"{id_}: there is no transaction of such an order on {network}")
     parked = [each for each in order if each.state == "included" and each.success is None]
     if len(parked) != 1:
         raise NotSettled(f"{id_}: nothing of it waits for a person")
@@ -119,21 +122,31 @@ async def _carry_out(
     await session.scalars(cursor.execution_options(populate_existing=True))
     attempt = await _parked(session, judgement)
     if (attempt.id, attempt.block_hash) != (seen.id, seen.block_hash):
-        raise NotSettled(f"{judgement.withdrawal_id}: it moved meanwhile")
-    withdrawal = await session.get_one(Withdrawal, judgement.withdrawal_id)
-    before = {"status": withdrawal.status, "blocked_reason": withdrawal.blocked_reason}
+        raise NotSettled(f"{judgement.order_id}: it moved meanwhile")
+    withdrawal = None
+    if attempt.withdrawal_id is not None:
+        withdrawal = await session.get_one(Withdrawal, attempt.withdrawal_id)
+    before = _standing(attempt, withdrawal)
     native = await withdrawals.native_currency(session, judgement.network)
     attempt.success = judgement.paid or attempt.purpose == CANCEL
     reason = None if judgement.paid or attempt.purpose == CANCEL else NOT_PAID
     await settler.end(session, attempt, native, moment, reason=reason)
+    after = {"status": _standing(attempt, withdrawal)["status"], "reason": judgement.reason}
     await audit.record(
         session,
         Actor(f"operator:{judgement.person}", None, frozenset(), livemode=False),
         moment,
-        action="withdrawal.settled_by_hand",
-        subject=withdrawal.id,
-        merchant_id=withdrawal.merchant_id,
+        action="order.settled_by_hand" if withdrawal is None else "withdrawal.settled_by_hand",
+        subject=judgement.order_id,
+        merchant_id=None if withdrawal is None else withdrawal.merchant_id,
         before=before,
-        after={"status": withdrawal.status, "reason": judgement.reason},
+        after=after,
     )
     await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+def _standing(attempt: Attempt, withdrawal: Withdrawal | None) -> dict[str, str | None]:
+    """Say how an order stands; of the house's own the transaction is all that tells."""
+    if withdrawal is None:
+        return {"status": attempt.state, "blocked_reason": attempt.last_answer}
+    return {"status": withdrawal.status, "blocked_reason": withdrawal.blocked_reason}

@@ -29,6 +29,7 @@ from watchers.network import NATIVE, Incomplete, NodeUnavailable, Outbidder, Ref
 from watchers.pay import approved, cancels, transactions
 from watchers.pay.hands import LOST
 from watchers.pay.keepers import CANCEL, keeper_of
+from watchers.pay.present import Present
 from watchers.store import Position
 
 log = structlog.get_logger()
@@ -47,6 +48,11 @@ class Outbids:
     position: Position
     _told: dict[str, str] = field(default_factory=dict)
 
+    present: Present = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.present = Present(self.name, self.database, self.chain.lanes)
+
     async def round(self) -> None:
         """Look at every order that may have to be replaced; trouble of one holds up no other."""
         if not isinstance(self.chain.writer, Outbidder):
@@ -54,6 +60,7 @@ class Outbids:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             open_orders = await _signed_orders(session, self.name)
             wanted = await cancels.wanted(session, self.name)
+        self.present.keep({order[0].order_id for order in open_orders})
         lowest = await self._lowest(open_orders)
         for order in open_orders:
             asked = order[0].order_id in wanted
@@ -68,7 +75,7 @@ class Outbids:
     async def _look(self, order: Sequence[Attempt], *, asked: bool) -> None:
         newest = order[-1]
         try:
-            intent, purpose = await self._replacing(newest, asked=asked)
+            intent, purpose = await self._replacing(order, asked=asked)
         except Refused as refusal:
             await self._tell(newest, str(refusal))
         except (Incomplete, NodeUnavailable) as trouble:
@@ -78,15 +85,21 @@ class Outbids:
                 await self._begin(newest, intent, purpose)
 
     async def _replacing(
-        self, newest: Attempt, *, asked: bool
+        self, order: Sequence[Attempt], *, asked: bool
     ) -> tuple[Mapping[str, Any] | None, str]:
         """Return the intent that shall take the place, or None, and its purpose."""
-        writer = self.chain.writer
+        writer, newest = self.chain.writer, order[-1]
         if not isinstance(writer, Outbidder):
             return None, newest.purpose
         ceiling = await self._ceiling(newest.order_id)
-        if newest.purpose == LOST or (asked and newest.purpose != CANCEL):
-            intent = newest.intent
+        intent: Mapping[str, Any] = newest.intent
+        if newest.purpose in {LOST, CANCEL} or asked:
+            intent = await self.present.intent_of(order)
+        if (
+            intent != newest.intent
+            or newest.purpose == LOST
+            or (asked and newest.purpose != CANCEL)
+        ):
             vacated = await writer.vacate(intent, newest.sender, ceiling_units=ceiling)
             return vacated, CANCEL
         if newest.purpose == "sweep" and newest.intent.get("asset") == NATIVE:

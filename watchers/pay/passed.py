@@ -143,6 +143,7 @@ async def _waiting(session: AsyncSession, network: str) -> Sequence[Attempt]:
         Attempt.network_id == network,
         Attempt.state == "signed",
         Attempt.passed_height.is_not(None),
+        Attempt.nonce_value.is_(None),
     )
     return (await session.scalars(query.order_by(Attempt.id))).all()
 

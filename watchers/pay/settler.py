@@ -7,6 +7,7 @@ is booked once for each transaction that landed, whoever it was for.
 
 from collections.abc import Callable
 
+import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,6 +23,7 @@ from watchers.network import NATIVE
 from watchers.pay import transactions, withdrawing
 from watchers.pay.keepers import CANCEL, End, keeper_of
 
+log = structlog.get_logger()
 UNBOOKABLE = "the ledger refuses to settle it: needs a person"
 TOO_LATE = "another transaction took its place before it was signed"
 EXPIRED = "expired on chain without landing"
@@ -86,14 +88,15 @@ async def _park(session: AsyncSession, attempt_id: str, moment: Moment) -> None:
         Attempt, attempt_id, with_for_update=True, populate_existing=True
     )
     attempt.success, attempt.last_answer = None, UNBOOKABLE
+    log.error("not settled", order=attempt.order_id, purpose=attempt.purpose, reason=UNBOOKABLE)
     await _say(session, attempt, UNBOOKABLE, moment)
 
 
 async def _say(session: AsyncSession, attempt: Attempt, reason: str, moment: Moment) -> None:
-    if attempt.withdrawal_id is not None:
-        await withdrawing.say(
-            session, attempt.withdrawal_id, reason, moment, also=("confirming",)
-        )
+    if attempt.withdrawal_id is None:
+        await (await keeper_of(session, attempt)).waiting(session, attempt, reason, moment)
+        return
+    await withdrawing.say(session, attempt.withdrawal_id, reason, moment, also=("confirming",))
 
 
 async def end(
