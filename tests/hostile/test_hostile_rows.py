@@ -131,20 +131,26 @@ def _quiet(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "statement"),
+    ("case", "statement", "reason"),
     [
-        ("destination", "UPDATE withdrawal SET destination = :attacker WHERE id = :id"),
-        ("amount", "UPDATE withdrawal SET units = units * 2 WHERE id = :id"),
+        ("destination", "destination = :attacker", "not_what_was_approved"),
+        ("amount", "units = units * 2", "the ledger does not hold its amount"),
+        (
+            "amount and fee",
+            "units = units - 1, fee_units = fee_units + 1",
+            "not_what_was_approved",
+        ),
     ],
 )
 async def test_an_edited_withdrawal_is_not_what_was_approved(
-    world: World, case: str, statement: str
+    world: World, case: str, statement: str, reason: str
 ) -> None:
-    """The keystore compares the payment with what a person signed."""
+    """The ledger knows what it holds, and the keystore what a person signed."""
     withdrawal_id, destination = await world.approved()
     values = {"id": withdrawal_id} | ({"attacker": ATTACKER} if case == "destination" else {})
-    await world.site.edit("withdrawal", statement, **values)
-    await world.refused(f"withdrawal.{case}", withdrawal_id, "not_what_was_approved")
+    update = f"UPDATE withdrawal SET {statement} WHERE id = :id"
+    await world.site.edit("withdrawal", update, **values)
+    await world.refused(f"withdrawal.{case}", withdrawal_id, reason)
     assert await world.chain.balance(destination) == 0
 
 

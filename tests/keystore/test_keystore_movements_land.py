@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,8 @@ PRICE = {"max_fee_per_gas": str(3 * GWEI), "max_priority_fee_per_gas": str(3 * G
 
 @pytest.fixture
 def safe(tmp_path: Path) -> Iterator[Safe]:
-    """Yield a keystore of play money."""
-    with unlocked(tmp_path) as opened:
+    """Yield a keystore of play money under the chains' own time."""
+    with unlocked(tmp_path, clock=lambda: datetime.now(UTC)) as opened:
         yield opened
 
 
