@@ -40,7 +40,7 @@ up: setup
 # A wait that a busy machine made overdue is tried once more, and the closing line counts it;
 # any other failure stands.
 test: setup
-	@$(BIN)/pytest -n 2 --dist loadfile --reruns 1 --only-rerun Overdue --only-rerun TimeoutError
+	@$(BIN)/pytest -n 2 --durations 60 --durations-min 2 --dist loadfile --reruns 1 --only-rerun Overdue --only-rerun TimeoutError
 
 check: .venv/.ready
 	@$(BIN)/ruff format --check .

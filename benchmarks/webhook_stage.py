@@ -20,6 +20,7 @@ from sqlalchemy import text
 
 from gateway import logs, worker
 from gateway.commands.init import create_secrets
+from gateway.commands.worker import COLLECT_AFTER
 from gateway.db import CROSS_TENANT, Database, notify
 from gateway.postgres.cluster import running
 from gateway.postgres.migrate import migrate
@@ -101,6 +102,7 @@ def _work(settings: Settings) -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         gc.freeze()
+        gc.set_threshold(COLLECT_AFTER)
         await worker.run(settings, stop)
 
     with Path(os.devnull).open("w") as null:

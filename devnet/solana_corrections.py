@@ -51,7 +51,8 @@ def correct_transaction(entry: Document, options: Document) -> Document:
     """Return a transaction with the fee that was charged; refuse versions not asked for.
 
     Lamports only leave a transaction's accounts as its fee, so the fee is the difference of
-    the sums; Surfpool reports the signature fee alone.
+    the sums; Surfpool reports the signature fee alone. It also goes on telling what a token
+    account held that the transaction closed: without lamports there is no account.
     """
     version = entry.get("version", "legacy")
     if version != "legacy" and "maxSupportedTransactionVersion" not in options:
@@ -63,7 +64,14 @@ def correct_transaction(entry: Document, options: Document) -> Document:
         )
     meta = entry["meta"]
     charged = sum(meta["preBalances"]) - sum(meta["postBalances"])
-    return entry | {"meta": meta | {"fee": charged}}
+    corrected: Document = {"fee": charged}
+    if meta.get("postTokenBalances"):
+        corrected["postTokenBalances"] = [
+            held
+            for held in meta["postTokenBalances"]
+            if meta["postBalances"][held["accountIndex"]]
+        ]
+    return entry | {"meta": meta | corrected}
 
 
 def correct_status(status: Document, ledger: Ledger) -> Document:

@@ -53,6 +53,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
+            pool_use_lifo=True,  # few are warm: each prepares and plans its statements by itself
             connect_args={"async_creator_fn": Driver.connect},
             json_deserializer=msgspec.json.decode,  # lists have hundreds of columns to read
             hide_parameters=True,  # faults are logged whole, and hashes and letters are parameters

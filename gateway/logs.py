@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -37,6 +38,7 @@ _SECRET_PAIRS = ("private_key", "api_key")
 _WORD_BREAK = re.compile(r"[^a-z0-9]+")
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _JSON = json.JSONEncoder(default=str)
+_QUICK_JSON = msgspec.json.Encoder(enc_hook=str)
 
 
 def configure(level: str, *, stream: TextIO | None = None) -> None:
@@ -91,7 +93,16 @@ def _renderer(target: TextIO) -> Processor:
         return _line_for_each(
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         )
-    return _line_for_each(lambda _logger, _method, event: _JSON.encode(event))
+    return _line_for_each(_as_json)
+
+
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """Return one line of ASCII; what is no plain text takes the slow way, which escapes it."""
+    try:
+        line = _QUICK_JSON.encode(event)
+    except UnicodeEncodeError:
+        return _JSON.encode(event)
+    return line.decode() if line.isascii() else _JSON.encode(event)
 
 
 def _line_for_each(render: Callable[[WrappedLogger, str, EventDict], str]) -> Processor:

@@ -182,6 +182,14 @@ def _add_custody(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     restore = commands.add_parser("restore", help="put a backup's vault and journal in place")
     restore.add_argument("source", type=Path)
+    merge = commands.add_parser("merge", help="take in again what the journal has lost")
+    merge.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    merge.add_argument(
+        "--gaps", action="store_true", help="go on though numbers are in no FILE"
+    )
+    merge.add_argument(
+        "--journal-lost", action="store_true", help="begin a new journal where there is none"
+    )
     drill = commands.add_parser("drill", help="derive every pool address again, elsewhere")
     drill.add_argument("--pool", type=Path, required=True, metavar="FILE")
     drill.add_argument("--backup", type=Path, metavar="FILE")

@@ -12,7 +12,7 @@ APART = timedelta(minutes=5)
 
 def since_boot() -> timedelta:
     """Return the time since the machine was started, also while it slept."""
-    return timedelta(microseconds=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000)
+    return timedelta(0, 0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000)
 
 
 class Steady:

@@ -1,4 +1,4 @@
-"""The commands that look after the seeds: passphrase, rekey, words, backup, restore, drill."""
+"""The commands that look after the seeds: passphrase, rekey, words, backup, restore, merge, drill."""
 
 import argparse
 import getpass
@@ -7,12 +7,15 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from keystore import api, backup, disk, drill, settings, vault
+from keystore import api, backup, disk, drill, exported, merging, policy_file, settings, vault
 from keystore.commands import PASSPHRASE_BYTES_MIN, cost_of, passphrase_of
 from keystore.door import alone
+from keystore.facts import facts_of
 from keystore.journal import Journal
 from keystore.journal_file import spelled
+from keystore.keyring import Keyring
 from keystore.logs import utc_now
+from keystore.proving import Prover
 from keystore.refusal import Unfit
 from keystore.words import places_to_check, words_of
 
@@ -39,7 +42,11 @@ def run(asked: argparse.Namespace) -> None:
         case "restore":
             made = backup.restore(chosen, passphrase_of(chosen), asked.source, utc_now)
             print(f"restored as of {made.made_at.isoformat(timespec='seconds')}")
-            print("what was signed after that is not in its journal: reconcile before paying")
+            print(
+                "what was signed after that is not in its journal: keystore merge before paying"
+            )
+        case "merge":
+            _merge(chosen, asked)
         case "clock":
             _clock(chosen, accept=asked.accept)
         case "drill":
@@ -139,6 +146,44 @@ def _clock(chosen: settings.Settings, *, accept: bool) -> None:
         print(
             "time counts from the clock again; what was signed counts in its windows from now"
         )
+
+
+def _merge(chosen: settings.Settings, asked: argparse.Namespace) -> None:
+    """Take in again what the journal has lost, or say what keeps it from that."""
+    rulebook = None
+    if chosen.policy is not None:
+        rulebook = policy_file.load(chosen.policy, frozenset(chosen.networks))
+    vault_id, secrets = vault.decode(disk.read(chosen.file), passphrase_of(chosen))
+    keyring = Keyring(secrets)
+    secrets.wipe()
+    try:
+        named = chosen.networks.items()
+        facts = {name: facts_of(name, network, keyring) for name, network in named}
+        with alone(chosen.socket):
+            found = exported.read(asked.files, Prover(keyring, facts, rulebook))
+            write = merging.begin if asked.journal_lost else merging.merge
+            outcome = write(chosen.journal, vault_id, found, utc_now, gaps=asked.gaps)
+    finally:
+        keyring.wipe()
+    _tell_merged(outcome, gaps=asked.gaps)
+
+
+def _tell_merged(outcome: merging.Outcome, *, gaps: bool) -> None:
+    for fault in outcome.faults:
+        print(fault)
+    for network, numbers in outcome.missing.items():
+        more = outcome.absent[network] - len(numbers)
+        told = f" and {more} more, up to {outcome.newest[network]}" if more else ""
+        print(f"{network}: in no file: {', '.join(map(str, numbers))}{told}")
+    if outcome.faults:
+        raise Unfit(f"merge: {len(outcome.faults)} entries cannot be true; nothing was added")
+    if outcome.must_not(gaps=gaps):
+        raise Unfit("merge: what was signed is missing (--gaps); nothing was added")
+    for network, newest in outcome.newest.items():
+        print(f"{network:<13} {outcome.added[network]} added, numbers up to {newest}")
+    for network, below in outcome.issued.items():
+        print(f"{network:<13} pool rows below {below} are issued")
+    print(f"{outcome.known} known already; what was added counts in its windows from now")
 
 
 def _drill_by_words(asked: argparse.Namespace) -> None:

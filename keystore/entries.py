@@ -1,12 +1,12 @@
 """Rows of the journal: what they say, and the questions that have an index."""
 
 import sqlite3
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+
+class Answer(msgspec.Struct, frozen=True):
     """Signed bytes, their hash as the chain writes it, and the paying address.
 
     `number` counts the payments of a network from 1; the journal gives it.
@@ -18,8 +18,7 @@ class Answer:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(msgspec.Struct, frozen=True):
     """Why something was signed: the rule, its base units, and the approvals as they came.
 
     `rule` is empty on a test network without a policy.
@@ -74,19 +73,47 @@ _TAKEN = (
 )
 _SIGNED_FOR = (
     f"{_TAKEN} where kind = 'signed' and subject = ? "
-    f"union all {_TAKEN} where kind <> 'signed' and subject = ? and number is not null "
-    "order by seq"
+    f"union all {_TAKEN} where kind <> 'signed' and subject = ? and number is not null"
 )
+"""In no order, for which SQLite would make a table of its own: nearly always nothing is found."""
 _LET_GO = (
     "select seq, at, kind, coalesce(slot, tx_hash), units, intent from entry "
-    "where rule <> '' and rule = ? and at >= ? and seq > ? order by seq"
+    "where rule <> '' and rule = ? and at >= ? and seq > ?"
 )
 
 
 def signed_for(db: sqlite3.Connection, withdrawal_id: str) -> list[Taken]:
     """Return every transaction of a withdrawal: the payment, then what replaces it."""
-    rows = db.execute(_SIGNED_FOR, (withdrawal_id, withdrawal_id))
-    return [Taken(*row) for row in rows]
+    rows = db.execute(_SIGNED_FOR, (withdrawal_id, withdrawal_id)).fetchall()
+    return [Taken(*row) for row in sorted(rows)] if rows else rows
+
+
+class Signed:
+    """What was signed for a withdrawal, asked before its signature and again under the lock.
+
+    The second time it is not looked up where nothing came between: `forget` is called when
+    something may have, and an answer holds for one signature, which adds to it.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._newest: tuple[str, list[Taken]] | None = None
+
+    def asked(self, withdrawal_id: str) -> list[Taken]:
+        """Look into the file."""
+        self._newest = withdrawal_id, signed_for(self._db, withdrawal_id)
+        return self._newest[1]
+
+    def still(self, withdrawal_id: str) -> list[Taken]:
+        """Return the last answer where it was about this one; under the lock only."""
+        newest, self._newest = self._newest, None
+        if newest is not None and newest[0] == withdrawal_id:
+            return newest[1]
+        return signed_for(self._db, withdrawal_id)
+
+    def forget(self) -> None:
+        """Look into the file before the next answer."""
+        self._newest = None
 
 
 def holder(db: sqlite3.Connection, slot: str) -> str | None:
@@ -140,7 +167,7 @@ def history(
 
 def let_go(db: sqlite3.Connection, rule: str, at: str, after: int) -> list[LetGo]:
     """Return what a rule let go at that time or later, in rows numbered above `after`."""
-    return [LetGo(*row) for row in db.execute(_LET_GO, (rule, at, after))]
+    return [LetGo(*row) for row in sorted(db.execute(_LET_GO, (rule, at, after)))]
 
 
 def setups(db: sqlite3.Connection, subject: str, at: str) -> list[tuple[int, str]]:

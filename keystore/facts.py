@@ -1,12 +1,16 @@
 """What the settings and the wallets say, and what no policy could allow. Pure."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from keystore.intents import EthereumIntent, Intent, TronIntent, TronResourceIntent
+from keystore.keyring import Keyring
 from keystore.movement import Movement
+from keystore.networks.solana import LANES
 from keystore.refusal import Refused
+from keystore.settings import NetworkSettings
 from keystore.shapes import Family
 
 NOBODY = frozenset(
@@ -18,6 +22,7 @@ NOBODY = frozenset(
 )
 """The zero address of each family (on Solana the system program): what goes there is gone."""
 AHEAD_MS_MAX = 60 * 60 * 1_000
+ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 WITHDRAWAL = "wdr_"
 """How the ids of withdrawals begin. One never moves the house's own money."""
 
@@ -34,6 +39,24 @@ class Facts:
     gas: str
     own: frozenset[str]
     """Addresses of the application wallets: a payout to one of them is a mistake."""
+
+
+def facts_of(name: str, network: NetworkSettings, keyring: Keyring) -> Facts:
+    """Return what is known of a network of the settings."""
+    wallets = keyring.wallets(network.family, LANES)
+    hot, gas = (
+        next(wallet.address for wallet in wallets if wallet.purpose == purpose)
+        for purpose in ("hot", "gas")
+    )
+    return Facts(
+        network=name,
+        family=network.family,
+        test=network.test,
+        chain_id=network.chain_id,
+        hot=hot,
+        gas=gas,
+        own=frozenset(wallet.address for wallet in wallets),
+    )
 
 
 def known(facts: Facts | None) -> Facts:

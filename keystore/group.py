@@ -2,7 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+_WITHIN = nullcontext()
+"""A group ends what its rows began."""
 
 
 class Group:
@@ -46,16 +49,18 @@ class Group:
             self._open = self.locked = False
             self._afterwards.clear()
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> AbstractContextManager[None]:
         """Hold the write lock from the first look on, to the fsync; a group's, where one is open."""
         if not self._open:
-            with self.together(), self.writing():
-                yield
-            return
+            return self._alone()
         if not self.locked:
             self._lock()
-        yield
+        return _WITHIN
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self.together(), self.writing():
+            yield
 
     def _lock(self) -> None:
         self._db.execute("begin immediate")

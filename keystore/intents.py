@@ -74,12 +74,17 @@ class TronResourceIntent(Wire, frozen=True, tag="tron_resource", tag_field="fami
     timestamp_ms: Count
 
 
-class SweepSource(Wire, frozen=True):
-    """One pool address of a Solana sweep and the base units that leave it."""
+class SweepSource(Wire, frozen=True, omit_defaults=True):
+    """One pool address of a Solana sweep and the base units that leave it.
+
+    `account` is a token account of the address that is not its canonical one: its tokens go into
+    the canonical one then, and stay the address's.
+    """
 
     index: Count
     address: str
     units: str
+    account: str = ""
 
 
 class SolanaSweepIntent(Wire, frozen=True, tag="solana_sweep", tag_field="family"):
@@ -87,7 +92,7 @@ class SolanaSweepIntent(Wire, frozen=True, tag="solana_sweep", tag_field="family
 
     `asset` is `native` or the mint. With `close` the emptied token accounts are closed and their
     rent goes to the hot wallet. Every source signs, so their number is bounded by the 1,232
-    bytes of a transaction.
+    bytes of a transaction. A source that names an `account` is the only one.
     """
 
     withdrawal_id: str

@@ -32,6 +32,7 @@ class Journal:
         self.clock = clock
         self._accepted = accepted.Accepted(db)
         self._group = Group(db, self._forget)
+        self._signed = entries.Signed(db)
         self.epoch = 0
         """Another number: rows that were read may be gone, or others may have come."""
 
@@ -87,7 +88,7 @@ class Journal:
         Raises `Refused` (`intent_conflict`) where it was signed with another intent that this
         one does not replace.
         """
-        taken = entries.signed_for(self._db, withdrawal_id)
+        taken = self._signed.asked(withdrawal_id)
         return once.recalled(taken, withdrawal_id, intent, replaces)
 
     def sign_once(
@@ -115,14 +116,13 @@ class Journal:
         raises).
         """
         with self._group.writing():
-            taken = entries.signed_for(self._db, withdrawal_id)
+            taken = self._signed.still(withdrawal_id)
             before = once.recalled(taken, withdrawal_id, intent, replaces)
             if before is not None:
                 return before
             number = self._chain.newest(network)
             once.require_same_past(number, known)
-            owner = entries.holder(self._db, slot)
-            once.require_free(slot, owner, withdrawal_id, taken)
+            once.require_free(slot, entries.holder(self._db, slot), withdrawal_id, taken)
             held, at = taken[0].ground if taken else None, self.clock()
             ground = allow(held)
             made = sign()
@@ -244,6 +244,7 @@ class Journal:
         return True
 
     def _forget(self) -> None:
+        self._signed.forget()
         self._chain.forget()
         self._accepted.forget()
         self.epoch += 1

@@ -19,7 +19,9 @@ create table origin (vault_id text not null) strict;
 create table issued (network text primary key, below integer not null) strict;
 create table entry (
     seq integer primary key,
-    kind text not null check (kind in ('signed', 'replacement', 'refused', 'setup')),
+    kind text not null check (
+        kind = 'signed' or kind = 'replacement' or kind = 'refused' or kind = 'setup'
+    ),
     subject text not null,
     network text not null,
     number integer,
@@ -45,6 +47,7 @@ create trigger entry_is_final before update on entry
 create trigger entry_stays before delete on entry
     begin select raise(abort, 'journal rows stay'); end;
 """
+"""For a list of more than two kinds SQLite would make a table of its own at every row."""
 _INDEXES = {
     "one_signature": "create unique index one_signature on entry (subject) where kind = 'signed'",
     "one_slot": "create unique index one_slot on entry (slot) where kind = 'signed'",
@@ -87,7 +90,9 @@ def copy(db: sqlite3.Connection, path: Path) -> None:
 
 def spelled(moment: datetime) -> str:
     """Spell UTC so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")
 
 
 def make_durable(db: sqlite3.Connection) -> None:

@@ -1,5 +1,6 @@
 """Creations of nonce accounts: the house's own, so the policy decides as over a sweep."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
@@ -20,25 +21,16 @@ SETUPS_MAX = 10
 """Creations of one nonce lane that are signed within a day; one of them lands."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lanes:
     """Signs the creation of Solana's nonce lanes."""
 
-    def __init__(
-        self,
-        *,
-        keyring: Keyring,
-        journal: Journal,
-        log: Log,
-        rulebook: Policy | None,
-        spending: Spending,
-        refusals: Refusals,
-    ) -> None:
-        self._keyring = keyring
-        self._journal = journal
-        self._log = log
-        self._rulebook = rulebook
-        self._spending = spending
-        self._refusals = refusals
+    keyring: Keyring
+    journal: Journal
+    log: Log
+    rulebook: Policy | None
+    spending: Spending
+    refusals: Refusals
 
     def sign(self, request: api.SignNonceSetupRequest, facts: Facts | None) -> Answer:
         """Check and sign a creation, or recall it; every refusal is remembered."""
@@ -49,12 +41,10 @@ class Lanes:
         except Refused as refusal:
             # No withdrawal's id has a slash.
             lane = f"lane/{request.lane}"
-            self._refusals.remember(lane, network, canonical, refusal.code)
+            self.refusals.remember(lane, network, canonical, refusal.code)
             raise
-        self._journal.afterwards(
-            lambda: self._log.info(
-                "nonce_setup_signed", network=network, tx_hash=answer.tx_hash
-            )
+        self.journal.afterwards(
+            lambda: self.log.info("nonce_setup_signed", network=network, tx_hash=answer.tx_hash)
         )
         return answer
 
@@ -63,15 +53,15 @@ class Lanes:
     ) -> Answer:
         if facts.family != "solana":
             raise Refused("wrong_family", f"network: {request.network} has no nonce accounts")
-        if self._rulebook is None:
+        if self.rulebook is None:
             require_test_network(facts)
         draft = solana.nonce_setup(request, facts.hot)
 
         def sign() -> Answer:
-            signed = draft.sign(self._keyring.key("hot", "solana"))
+            signed = draft.sign(self.keyring.key("hot", "solana"))
             return Answer(signed.raw, signed.tx_hash, facts.hot)
 
-        return self._journal.setup_once(
+        return self.journal.setup_once(
             draft.slot,
             request.network,
             intent=canonical,
@@ -82,10 +72,10 @@ class Lanes:
     def _allow(
         self, lane: str, canonical: bytes, request: api.SignNonceSetupRequest, hot: str
     ) -> Ground:
-        if self._rulebook is None:
+        if self.rulebook is None:
             return Ground("", 0)
-        past = self._spending.until_now()
-        if self._journal.setups(lane, past.moment - timedelta(days=1)) >= SETUPS_MAX:
+        past = self.spending.until_now()
+        if self.journal.setups(lane, past.moment - timedelta(days=1)) >= SETUPS_MAX:
             raise Refused("too_many_setups", f"lane: {SETUPS_MAX} were signed within a day")
         payment = Payment(
             network=request.network,
@@ -96,4 +86,4 @@ class Lanes:
             counted=0,
             kind="nonce",
         )
-        return Ground(policy.decide(self._rulebook, payment, None, past).name, 0)
+        return Ground(policy.decide(self.rulebook, payment, None, past).name, 0)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+import msgspec
+
 from keystore.derivation import INDEX_END
 from keystore.intents import (
     EthereumIntent,
@@ -46,8 +48,7 @@ class Source:
 HOT, GAS = Source("hot"), Source("gas")
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(msgspec.Struct, frozen=True):
     """The addresses that one network's intents may name."""
 
     hot: str
@@ -64,8 +65,7 @@ class House:
         return self.hot if source.purpose == "hot" else self.gas
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(msgspec.Struct, frozen=True):
     """An intent understood. `units` leave `source`; lent energy moves none.
 
     `signers` are the wallets whose keys sign; the first pays the network. `sender` is its address.
@@ -200,7 +200,18 @@ def _swept(intent: SolanaSweepIntent, house: House) -> Movement:
         _require_pool(house, each.index, each.address, f"sources.{place}.address")
         units += amount
     signers = (HOT, *(Source("pool", each.index) for each in intent.sources))
-    return Movement("sweep", "pool", signers, house.hot, intent.asset, house.hot, units)
+    to = _gathered_at(intent) or house.hot
+    return Movement("sweep", "pool", signers, house.hot, intent.asset, to, units)
+
+
+def _gathered_at(intent: SolanaSweepIntent) -> str | None:
+    """Return whose canonical account the tokens of another of his reach; None for the hot wallet's."""
+    beside = [each.address for each in intent.sources if each.account]
+    if not beside:
+        return None
+    if intent.asset == "native" or len(intent.sources) > 1:
+        raise Refused("bad_field", "sources: an account beside the canonical one goes alone")
+    return beside[0]
 
 
 def _require_pool(house: House, index: int | None, address: str, field: str) -> None:

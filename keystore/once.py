@@ -40,7 +40,9 @@ def require_same_past(newest: int, known: int | None) -> None:
         )
     if known is not None and known > newest:
         raise Refused(
-            "journal_behind", f"known: this journal has {newest} payments, not {known}"
+            "journal_behind",
+            f"known: this journal has {newest} payments, not {known}: keystore merge takes in "
+            "what it lacks",
         )
 
 

@@ -133,7 +133,7 @@ def _fees_used_up(rule: Rule) -> Refused:
 def _fits(
     rule: Rule, payment: Payment, proof: Proof | None, policy: Policy, past: Past
 ) -> bool:
-    if not _speaks_of(rule, payment):
+    if not speaks_of(rule, payment):
         return False
     if rule.kind == "merchant_signed" and not _signed_by_merchant(rule, proof, policy):
         return False
@@ -145,7 +145,7 @@ def _fits(
     return past.units(rule.name, window.length) + payment.counted <= window.units
 
 
-def _speaks_of(rule: Rule, payment: Payment) -> bool:
+def speaks_of(rule: Rule, payment: Payment) -> bool:
     """Tell whether a rule is about this payment at all, whatever its amount."""
     chosen = (
         (rule.networks, payment.network),

@@ -48,7 +48,7 @@ class _Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"kind": "class"}):
     """One `[[rules]]`, its amounts as decimal strings in base units."""
 
-    name: Annotated[Text, msgspec.Meta(min_length=1)]
+    name: Annotated[Text, msgspec.Meta(min_length=1, pattern=r"\A[^#]")]
     kind: Class
     networks: list[str] = []
     assets: Places = []

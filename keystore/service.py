@@ -9,7 +9,7 @@ from keystore import api, policy_view
 from keystore.clock import APART, since_boot
 from keystore.derivation import INDEX_END
 from keystore.entries import Answer
-from keystore.facts import Facts, known
+from keystore.facts import Facts, facts_of, known
 from keystore.journal import Journal
 from keystore.journal_file import spelled
 from keystore.keyring import Keyring
@@ -44,8 +44,8 @@ class Keystore:
         self._keyring = keyring
         self._journal = journal
         self._log = log
-        self._facts = {name: self._facts_from(name) for name in settings}
-        self._spending = Spending(journal)
+        self._facts = {name: facts_of(name, each, keyring) for name, each in settings.items()}
+        self._spending = Spending(journal, rulebook)
         self._refusals = Refusals(journal, log, boot)
         self._signer = Signer(
             keyring=keyring,
@@ -174,23 +174,6 @@ class Keystore:
 
     def _facts_of(self, network: str) -> Facts:
         return known(self._facts.get(network))
-
-    def _facts_from(self, name: str) -> Facts:
-        network = self._networks[name]
-        wallets = self._keyring.wallets(network.family, solana.LANES)
-        hot, gas = (
-            next(wallet.address for wallet in wallets if wallet.purpose == purpose)
-            for purpose in ("hot", "gas")
-        )
-        return Facts(
-            network=name,
-            family=network.family,
-            test=network.test,
-            chain_id=network.chain_id,
-            hot=hot,
-            gas=gas,
-            own=frozenset(wallet.address for wallet in wallets),
-        )
 
 
 def _wire(answer: Answer) -> api.Signed:

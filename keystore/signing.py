@@ -1,6 +1,6 @@
 """One intent to signed bytes, in the order that keeps money safe, and every refusal remembered."""
 
-import re
+from dataclasses import dataclass
 
 import msgspec
 
@@ -8,6 +8,7 @@ from keystore import api, crash, movement, networks, policy
 from keystore.approvals import approved_by
 from keystore.entries import Answer, Ground
 from keystore.facts import (
+    ORDER_ID,
     Facts,
     known,
     require_payee,
@@ -25,30 +26,20 @@ from keystore.refusals import Refusals
 from keystore.rules import Payment, Policy, Proof
 from keystore.spending import INTENT_MARK, Spending, read_intent
 
-_WITHDRAWAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BAD_ID = "#bad_id"
 """What a refusal stands under whose id is none; the intent beside it has it in full."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
     """Signs what the policy lets go. Not thread-safe, like the journal it writes."""
 
-    def __init__(
-        self,
-        *,
-        keyring: Keyring,
-        journal: Journal,
-        log: Log,
-        rulebook: Policy | None,
-        spending: Spending,
-        refusals: Refusals,
-    ) -> None:
-        self._keyring = keyring
-        self._journal = journal
-        self._log = log
-        self._rulebook = rulebook
-        self._spending = spending
-        self._refusals = refusals
+    keyring: Keyring
+    journal: Journal
+    log: Log
+    rulebook: Policy | None
+    spending: Spending
+    refusals: Refusals
 
     def sign(self, request: api.SignRequest, facts: Facts | None) -> Answer:
         """Recall, else check and sign; every refusal of a well-formed intent is remembered.
@@ -56,26 +47,26 @@ class Signer:
         `facts` are its network's, None where the keystore has no such network.
         """
         asked = request.intent
-        named = _WITHDRAWAL_ID.fullmatch(asked.withdrawal_id) is not None
+        named = ORDER_ID.fullmatch(asked.withdrawal_id) is not None
         intent = networks.normal(asked)
         canonical = INTENT_MARK + msgspec.json.encode(intent, order="sorted")
         try:
             _require_id(named=named)
             where = _fitting(known(facts), asked)
-            answer = self._journal.recall(intent.withdrawal_id, canonical, _replaced_by(intent))
+            answer = self.journal.recall(intent.withdrawal_id, canonical, _replaced_by(intent))
             replayed = answer is not None
             answer = answer or self._sign_new(intent, canonical, where, request)
         except Refused as refusal:
             subject = intent.withdrawal_id if named else _BAD_ID
-            self._refusals.remember(subject, intent.network, canonical, refusal.code)
+            self.refusals.remember(subject, intent.network, canonical, refusal.code)
             raise
         signed = answer
-        self._journal.afterwards(lambda: self._tell_signed(intent, signed, replayed=replayed))
+        self.journal.afterwards(lambda: self._tell_signed(intent, signed, replayed=replayed))
         return answer
 
     def _tell_signed(self, intent: api.Intent, answer: Answer, *, replayed: bool) -> None:
         crash.reach("sign.remembered")
-        self._log.info(
+        self.log.info(
             "intent_signed",
             withdrawal_id=intent.withdrawal_id,
             network=intent.network,
@@ -90,10 +81,10 @@ class Signer:
         facts: Facts,
         request: api.SignRequest,
     ) -> Answer:
-        if self._rulebook is None:
+        if self.rulebook is None:
             require_test_network(facts)
         require_right_chain(intent, facts)
-        require_present(intent, self._journal.clock)
+        require_present(intent, self.journal.clock)
         moved = self._understood(intent, facts)
         require_payee(moved, intent.withdrawal_id)
         draft = networks.draft(intent, moved.sender)
@@ -101,13 +92,13 @@ class Signer:
         def sign() -> Answer:
             crash.reach("sign.allowed")
             keys = (
-                self._keyring.key(each.purpose, facts.family, each.index)
+                self.keyring.key(each.purpose, facts.family, each.index)
                 for each in moved.signers
             )
             signed = draft.sign(*keys)
             return Answer(signed.raw, signed.tx_hash, moved.sender)
 
-        return self._journal.sign_once(
+        return self.journal.sign_once(
             intent.withdrawal_id,
             intent.network,
             intent=canonical,
@@ -120,10 +111,10 @@ class Signer:
 
     def _understood(self, intent: api.Intent, facts: Facts) -> Movement:
         def pool(index: int) -> str:
-            return self._keyring.pool_address(facts.family, index)
+            return self.keyring.pool_address(facts.family, index)
 
         def cold(asset: str, to: str) -> bool:
-            return policy.lists_cold(self._rulebook, intent.network, asset, to)
+            return policy.lists_cold(self.rulebook, intent.network, asset, to)
 
         house = House(facts.hot, facts.gas, facts.own, pool)
         return movement.understood(intent, house, cold)
@@ -143,7 +134,7 @@ class Signer:
         if moved.kind == "cancel" and held is None:
             raise Refused("nothing_to_cancel", "withdrawal_id: nothing was signed for it yet")
         counted = moved.units if held is None else 0
-        if self._rulebook is None:
+        if self.rulebook is None:
             return Ground("", counted)
         payment = Payment(
             network=intent.network,
@@ -157,16 +148,16 @@ class Signer:
             slot=slot,
         )
         if held is not None:
-            order, past = _order_of(held), self._spending.until_now()
-            rule = policy.decide_again(self._rulebook, payment, held.rule, order, past)
+            order, past = _order_of(held), self.spending.until_now()
+            rule = policy.decide_again(self.rulebook, payment, held.rule, order, past)
             return Ground(rule.name, 0)
-        return self._decided(self._rulebook, intent.withdrawal_id, payment, request)
+        return self._decided(self.rulebook, intent.withdrawal_id, payment, request)
 
     def _decided(
         self, rulebook: Policy, withdrawal_id: str, payment: Payment, request: api.SignRequest
     ) -> Ground:
         """Prove the approvals of a payout, and ask the rules; others need no approval."""
-        past = self._spending.until_now()
+        past = self.spending.until_now()
         proof, told = None, None
         if request.order is not None and payment.kind == "payout":
             order = request.order

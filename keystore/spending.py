@@ -1,15 +1,17 @@
 """What the journal says about the time before a moment: the units and fees that rules let go."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 
-from keystore import api, networks
+from keystore import api, merged, networks
 from keystore.entries import LetGo
 from keystore.journal import Journal
 from keystore.networks import solana
+from keystore.rules import Policy
 
 INTENT_MARK = b"gw/withdrawal/v1\n"
 NONCE_MARK = b"gw/nonce/v1\n"
@@ -32,10 +34,13 @@ class Sums:
     """The fees of each slot, oldest first."""
     _newest: tuple[datetime | None, int] = (None, 0)
 
-    def move(self, journal: Journal, rule: str, since: datetime) -> None:
+    def move(
+        self, journal: Journal, rule: str, since: datetime, merged: Sequence[LetGo] = ()
+    ) -> None:
         """Take in what came, and leave out what is not after `since` any more."""
         at, after = self._newest
-        for row in journal.let_go(rule, at or since, after):
+        rows = journal.let_go(rule, at or since, after)
+        for row in sorted([*rows, *merged]) if merged else rows:
             self._take_in(row)
         self.since = since
         while self._rows and self._rows[0][0] <= since:
@@ -66,10 +71,15 @@ class Sums:
 
 
 class Spending:
-    """The journal as the rules see it; rows that were counted once are remembered."""
+    """The journal as the rules see it; rows that were counted once are remembered.
 
-    def __init__(self, journal: Journal) -> None:
+    What was merged counts under every rule that may have let it go: its bytes name none. It comes
+    in while no keystore serves, so it is looked for once.
+    """
+
+    def __init__(self, journal: Journal, rulebook: Policy | None = None) -> None:
         self._journal = journal
+        self._rules = {} if rulebook is None else {each.name: each for each in rulebook.rules}
         self._sums: dict[tuple[str, timedelta], Sums] = {}
 
     def until_now(self) -> "Spent":
@@ -82,7 +92,25 @@ class Spending:
         found = self._sums.get((rule, time))
         if found is None or found.epoch != epoch or since < found.since:
             found = self._sums[rule, time] = Sums(epoch, since)
-        found.move(self._journal, rule, since)
+            found.move(self._journal, rule, since, self._merged(rule, since))
+        else:
+            found.move(self._journal, rule, since)
+        return found
+
+    def _merged(self, name: str, since: datetime) -> list[LetGo]:
+        """Return what was merged in the place of rows that a rule may have let go."""
+        rule = self._rules.get(name)
+        if rule is None:
+            return []
+        found = []
+        for kind in merged.KINDS:
+            rows = self._journal.let_go(merged.mark(kind), since, 0)
+            first = {row.slot: row for row in reversed(rows)}
+            counts = {
+                slot: merged.may_be_of(rule, kind, read_intent(row.intent))
+                for slot, row in first.items()
+            }
+            found += [row for row in rows if counts[row.slot]]
         return found
 
 

@@ -6,7 +6,9 @@ says why a transaction was or was not credited, `watchers reconcile NETWORK` whe
 agree, `watchers check-asset NETWORK CODE` whether a token may be listed, `watchers cancel NETWORK
 WITHDRAWAL` takes back a payout that waits to be mined, `watchers settle NETWORK ORDER` ends one
 that only a person can judge, `watchers adopt-nonce NETWORK` goes on where the chain counts more
-transactions of a wallet than our book, `watchers sweeps NETWORK` says what was swept at what cost and what waits.
+transactions of a wallet than our book, `watchers sweeps NETWORK` says what was swept at what cost and what waits,
+`watchers export NETWORK` prints what was signed, for a keystore whose journal is lost, `watchers
+reopen NETWORK` goes on where the chain was rewritten below what was final.
 """
 
 import argparse
@@ -29,7 +31,17 @@ from gateway.settings import Settings, SettingsError, load
 from keystore.client import KeystoreClient
 from watchers import decode, garbage, store
 from watchers.addresses import AddressBook
-from watchers.commands import adopt_nonce, cancel, reconcile, rescan, settle, status, sweeps
+from watchers.commands import (
+    adopt_nonce,
+    cancel,
+    export,
+    reconcile,
+    reopen,
+    rescan,
+    settle,
+    status,
+    sweeps,
+)
 from watchers.commands import check_asset as asset_command
 from watchers.explain import command as explain
 from watchers.families import connect
@@ -81,6 +93,8 @@ def _work(settings: Settings, args: argparse.Namespace) -> Coroutine[Any, Any, i
         "settle": settle.command,
         "adopt-nonce": adopt_nonce.command,
         "sweeps": sweeps.command,
+        "export": export.command,
+        "reopen": reopen.command,
     }
     if command := commands.get(args.command):
         return _with_database(settings, lambda database: command(settings, database, args))
@@ -112,7 +126,26 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     asset_command.add_arguments(look)
     swept = commands.add_parser("sweeps", help="list sweeps with their cost, and what waits")
     sweeps.add_arguments(swept)
-    for command in (run, far, covered, again, why, compare, back, judged, book, look, swept):
+    signed = commands.add_parser("export", help="print what was signed, for keystore merge")
+    export.add_arguments(signed)
+    anew = commands.add_parser("reopen", help="go on where what was final was rewritten")
+    reopen.add_arguments(anew)
+    named = (
+        run,
+        far,
+        covered,
+        again,
+        why,
+        compare,
+        back,
+        judged,
+        book,
+        look,
+        swept,
+        signed,
+        anew,
+    )
+    for command in named:
         command.add_argument("--config", type=Path, required=True)
     return parser.parse_args(argv)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gateway.models import Currency
 from watchers.network import NATIVE, ChainReader, ChainWriter, NonceLanes
 from watchers.rpc import Endpoints
+from watchers.seals import SealReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Chain:
     `numbered` networks give each payout a nonce from our own book; `lanes` is set where a payout
     stands on a durable-nonce account instead. `dense` networks have a block at every height.
     `witnesses` are readers that ask one endpoint each, by the endpoint's name; `reader` asks
-    whichever serves best.
+    whichever serves best. `seals` is set where a block's id is seen to commit to its transactions.
     """
 
     reader: ChainReader
@@ -24,6 +25,7 @@ class Chain:
     numbered: bool = False
     dense: bool = True
     lanes: NonceLanes | None = None
+    seals: SealReader | None = None
     witnesses: Mapping[str, ChainReader] = field(default_factory=dict)
 
 

@@ -19,6 +19,8 @@ REASON_MAX = 300
 
 SCAN = "scan"
 """The task whose trouble takes a network's payment methods away."""
+SETTLE = "settle"
+"""A payment of ours whose end is not borne out: it holds its own hold back and nothing else."""
 
 
 class Trouble(NamedTuple):
@@ -51,6 +53,12 @@ class Health:
     def recover(self, task: str) -> bool:
         """Note that a task works; return whether that is news."""
         return self.troubles.pop(task, None) is not None
+
+    def say(self, task: str, reason: str | None) -> None:
+        """Note that a task waits for something, or for nothing any more; `since` it waits at all."""
+        before = self.troubles.pop(task, None)
+        if reason is not None:
+            self.troubles[task] = Trouble(reason, now().at if before is None else before.since)
 
     def others(self) -> dict[str, dict[str, str]]:
         """Return what troubles the tasks beside the scan, as it is published."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from watchers.clock import now
+from watchers.network import Refused
 from watchers.pay.payouts import Payouts
 from watchers.scan.scanner import Scanner
 from watchers.sweep.rounds import Sweeping
@@ -38,8 +39,15 @@ class Outgoing:
             self.history_read_at = began
 
     async def sweep(self) -> bool:
-        """Carry sweeps on; switched off, nothing new is begun and what was lent comes home."""
+        """Carry sweeps on; switched off, nothing new is begun and what was lent comes home.
+
+        Raises `Refused` in the end where the gas wallet is not filled until a person has looked.
+        """
         if not self.scanner.may_pay:
             return False
-        part = self.sweeping if self.sweeps else self.sweeping.sweeper
-        return await part.round()
+        if not self.sweeps:
+            return await self.sweeping.sweeper.round()
+        more = await self.sweeping.round()
+        if self.sweeping.upkeep.differs is not None:
+            raise Refused(self.sweeping.upkeep.differs)
+        return more

@@ -87,6 +87,8 @@ class Parts:
             quorum_above=large_units(self.network, self.currencies),
             gains={label: partial(gained, node) for label, node in states.items()},
             locate=locator(self.network.family).locate,
+            seals=self.chain.seals,
+            lone_word=self.network.trusts_one,
         )
 
     def payouts(self, position: Position) -> Payouts:
@@ -151,7 +153,8 @@ class Parts:
 
     def decisions(self, position: Position) -> Decisions:
         """Carry out what operators decided about misdirected funds."""
-        return Decisions(self.name, self.database, position, self.public_url)
+        public_key = self.settings.keystore.pool_public_key
+        return Decisions(self.name, self.database, position, self.public_url, public_key)
 
     def quotes(self) -> Quotes:
         """Publish what a payout would cost."""

@@ -72,6 +72,7 @@ class Watcher:
 
         async def publish() -> None:
             trouble = self.health.trouble or scanner.waiting
+            self.health.say(health.SETTLE, scanner.unsettled)
             others = self.health.others()
             await health.publish(
                 self.parts.database, scanner.position, scanner.tip, trouble, others

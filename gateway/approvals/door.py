@@ -23,6 +23,7 @@ from gateway.domain.moment import Moment
 from gateway.domain.policy import approvers_from
 from gateway.http.auth import requires
 from gateway.http.errors import REQUEST_ID
+from gateway.http.parameters import require_known
 from gateway.http.wiring import parts_of
 
 SCOPES = frozenset({"approvals:read", "approvals:write"})
@@ -51,6 +52,7 @@ class admits(requires):  # noqa: N801 - reads as a word in the decorator
             return
         actor = await _approver(cast("Request[Any, Any, Any]", connection), signed(header))
         structlog.contextvars.bind_contextvars(key_id=actor.key_id, merchant=None)
+        require_known(connection)
         connection.scope["user"] = actor
 
 

@@ -16,6 +16,9 @@ HANDED_OVER = (
     *("merchant_id", "invoice_id", "customer_id", "reason", "late"),
 )
 """What of a deposit hangs on its recipient and its asset."""
+FORGOTTEN = "forgotten"
+"""Reason of a deposit that was final in a block which its chain no longer has. A sighting brings it
+back, and it is credited anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,23 @@ class Desk:
     session: AsyncSession
     moment: Moment
     public_url: str
+
+
+def is_forgotten(deposit: Deposit) -> bool:
+    """Tell whether its final block was given up."""
+    return (deposit.status, deposit.reason) == ("rejected", FORGOTTEN)
+
+
+def come_back(deposit: Deposit, other: Deposit, *, decided: bool) -> None:
+    """Let a forgotten deposit that has moved be whose it was, and say of nobody's why it is that.
+
+    What operators decided about it stays decided, also where it is dust: they cannot do so again.
+    """
+    if deposit.purpose in {"unattributed", "refund"}:
+        # Its address may have become somebody's since.
+        deposit.reason = other.reason or attribution.UNASSIGNED
+    elif decided or deposit.purpose not in attribution.OWNED:
+        deposit.reason = None
 
 
 def hand_over(deposit: Deposit, other: Deposit) -> None:
@@ -102,6 +122,7 @@ def new_deposit(
         currency_id=arrival.currency.id,
         units=arrival.units,
         fee_units=0,
+        reversals=0,
         sender=arrival.sender,
         address=arrival.address,
         purpose=purpose,

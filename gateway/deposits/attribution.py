@@ -160,6 +160,5 @@ def _turn(deposit: Deposit, owner: Owner | None) -> None:
 
 def ref_of(deposit: Deposit) -> str:
     """Return a deposit's identity as its journals name it."""
-    return posting.deposit_ref(
-        deposit.network_id, deposit.tx_hash, deposit.kind, deposit.ordinal
-    )
+    d = deposit
+    return posting.deposit_ref(d.network_id, d.tx_hash, d.kind, d.ordinal, d.reversals)

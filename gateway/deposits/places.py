@@ -90,7 +90,7 @@ async def owners_at(
 async def in_suspense(session: AsyncSession, deposits: Sequence[Deposit]) -> dict[str, str]:
     """Return which of these final deposits were credited to nobody yet: id to journal reference."""
     refs = {
-        deposit_ref(d.network_id, d.tx_hash, d.kind, d.ordinal): d.id
+        deposit_ref(d.network_id, d.tx_hash, d.kind, d.ordinal, d.reversals): d.id
         for d in deposits
         if d.status == "confirmed"
     }

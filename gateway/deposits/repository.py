@@ -18,6 +18,7 @@ from gateway.models import (
     Invoice,
     Network,
     PaymentOption,
+    Resolution,
     Transaction,
 )
 from gateway.paging import PageRequest, Slice, newest_first, sole
@@ -225,3 +226,13 @@ async def fee_of(session: AsyncSession, network: str, tx_hash: str) -> tuple[str
     )
     row = (await session.execute(query)).first()
     return None if row is None else (row[0], row[1])
+
+
+async def assigned(session: AsyncSession, deposit_ids: Collection[str]) -> set[str]:
+    """Return which of these an operator assigned."""
+    query = select(Resolution.deposit_id).where(
+        Resolution.deposit_id.in_(deposit_ids),
+        Resolution.kind == "assign",
+        Resolution.status == "done",
+    )
+    return set(await session.scalars(query))

@@ -26,8 +26,11 @@ MARKED = "marked"
 CREDITED = ("invoice", "customer", "merchant")
 
 
-async def reverse(desk: Desk, deposit_id: str) -> Deposit:
-    """Reverse a confirmed deposit that was credited to somebody; return it."""
+async def reverse(desk: Desk, deposit_id: str, *, reason: str = REVERSED) -> Deposit:
+    """Reverse a confirmed deposit that was credited to somebody; return it.
+
+    `reason` is what its row says from then on.
+    """
     session, moment = desk.session, desk.moment
     deposit = await session.get(Deposit, deposit_id)
     if deposit is None:
@@ -44,7 +47,7 @@ async def reverse(desk: Desk, deposit_id: str) -> Deposit:
     if deposit.customer_id is not None:
         await _short(desk, deposit, None, short)  # a merchant answers for its customer
     await _take_back(desk, deposit, waiting=waiting)
-    deposit.status, deposit.reason = "rejected", REVERSED
+    deposit.status, deposit.reason = "rejected", reason
     for invoice in locked.values():
         invoice.final = invoice.exception == MARKED
     await session.flush()

@@ -14,7 +14,15 @@ from gateway.deposits.announcements import (
     announce_balances,
     announce_unmatched,
 )
-from gateway.deposits.arrival import Arrival, Desk, hand_over, move, new_deposit
+from gateway.deposits.arrival import (
+    Arrival,
+    Desk,
+    come_back,
+    hand_over,
+    is_forgotten,
+    move,
+    new_deposit,
+)
 from gateway.deposits.fees import charge
 from gateway.domain import posting
 from gateway.invoices import repository as invoices
@@ -52,8 +60,8 @@ async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) 
     )
     owners = await _owners(session, arrivals, known.values())
     accepted = await repository.accepted(session, owners) if owners else set()
-    made: list[Deposit] = []
-    again: list[Deposit] = []
+    decided = await _decided(session, known.values())
+    made, again = list[Deposit](), list[Deposit]()
     stood = {d.id: (d.invoice_id, d.units) for d in known.values() if d.status == "pending"}
     for arrival in arrivals:
         place = arrival.tx_hash, arrival.kind, arrival.ordinal
@@ -61,11 +69,15 @@ async def record(desk: Desk, arrivals: Sequence[Arrival], heads: Confirmations) 
         if deposit is None:
             deposit = known[place] = new_deposit(desk, arrival, owners, accepted)
             made.append(deposit)
-        elif deposit.status in ("pending", "reorged"):
-            again += [deposit] * (deposit.status == "reorged")
+        elif (back := is_forgotten(deposit)) or deposit.status in ("pending", "reorged"):
+            again += [deposit] * (deposit.status != "pending")
             if (deposit.address, deposit.currency_id) != (arrival.address, arrival.currency.id):
                 hand_over(deposit, new_deposit(desk, arrival, owners, accepted))
+                back = False
             move(deposit, arrival, owners)
+            if back:
+                other = new_deposit(desk, arrival, owners, accepted)
+                come_back(deposit, other, decided=deposit.id in decided)
     await session.flush()
     refused = await writing.add(session, made)
     refused |= await writing.counted_elsewhere(session, [deposit.id for deposit in again])
@@ -173,6 +185,12 @@ def _turned(
     now = {d.id: (d.invoice_id, d.units) for d in deposits if d.id in stood}
     pairs = [(stood[each], now[each]) for each in now if now[each] != stood[each]]
     return {invoice for pair in pairs for invoice, _ in pair if invoice is not None}
+
+
+async def _decided(session: AsyncSession, known: Collection[Deposit]) -> set[str]:
+    """Return which of those that come back an operator had assigned."""
+    forgotten = [each.id for each in known if is_forgotten(each)]
+    return await repository.assigned(session, forgotten) if forgotten else set()
 
 
 async def _owners(

@@ -116,7 +116,9 @@ async def supersede_strays(
     """Mark strays that are deposits now: their asset was listed and the block read again.
 
     Of `arrivals` the tokens among the `news`. While it was not listed, what moved inside a
-    contract had another kind and place: its recipient, asset and amount name it.
+    contract had another kind and place: its recipient, asset and amount name it. What an address
+    moved to itself lay beside its canonical account (Solana): so many of its strays, oldest
+    first, are that deposit now.
     """
     fresh = {(each.tx_hash, each.kind, each.ordinal) for each in news if each.kind in TOKENS}
     rows = [
@@ -132,6 +134,15 @@ async def supersede_strays(
     if rows:
         values = {"network": arrivals[0].network_id, "rows": as_json(rows)}
         await send_later(session, _SUPERSEDE, values)
+    for each in arrivals if fresh else ():
+        if each.sender == each.address and (each.tx_hash, each.kind, each.ordinal) in fresh:
+            values = {
+                "network": each.network_id,
+                "address": each.address,
+                "asset": each.currency.contract,
+                "units": str(each.units),
+            }
+            await send_later(session, _GATHER, values)
 
 
 # Rows are one value: the driver takes twenty arrays apart more slowly than the database reads JSON.
@@ -166,4 +177,13 @@ WHERE stray.network_id = %(network)s AND stray.tx_hash = now.tx_hash AND (
     stray.kind = now.kind AND stray.ordinal = now.ordinal
     OR now.kind = 'internal' AND stray.address = now.address AND stray.asset = now.asset
         AND stray.units = now.units)
+"""
+
+_GATHER = """
+UPDATE stray SET status = 'counted' WHERE id IN (
+    SELECT id FROM (
+        SELECT id, sum(units) OVER (ORDER BY block_height, id) AS through FROM stray
+        WHERE network_id = %(network)s AND address = %(address)s AND asset = %(asset)s
+            AND kind = 'account' AND status IN ('pending', 'confirmed')
+    ) AS beside WHERE through <= %(units)s::numeric)
 """

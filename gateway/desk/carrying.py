@@ -15,6 +15,7 @@ from gateway.deposits.announcements import tell
 from gateway.deposits.attribution import ref_of
 from gateway.deposits.fees import charge
 from gateway.deposits.service import Desk, judge
+from gateway.desk.ours import is_ours
 from gateway.domain import posting
 from gateway.domain.actor import Actor
 from gateway.invoices import repository as invoices
@@ -25,13 +26,21 @@ from gateway.models import Deposit, Network, Resolution, Withdrawal
 AT_ONCE = 20
 ENDED = {"completed": "done", "failed": "failed", "rejected": "failed", "canceled": "failed"}
 NOT_OPEN = "the deposit is no longer unattributed"
+NOT_SIGNED = "the keystore did not sign the row of its address: put that right first"
 
 
-async def carry_out(desk: Desk, network: str) -> bool:
-    """Carry out approved resolutions and end those whose refund ended; tell whether any moved."""
+async def carry_out(desk: Desk, network: str, public_key: str) -> bool:
+    """Carry out approved resolutions and end those whose refund ended; tell whether any moved.
+
+    `public_key` is the keystore's: what lies at an address that it did not sign may be anybody's,
+    and is paid to nobody.
+    """
     approved = await _open(desk.session, network, "approved")
     for resolution in approved:
-        await _begun(desk, resolution)
+        if await is_ours(desk.session, resolution.deposit_id, public_key):
+            await _begun(desk, resolution)
+        else:
+            await _end(desk, resolution, "failed", NOT_SIGNED)
     paying = await _open(desk.session, network, "paying")
     ended = [await _follow(desk, resolution) for resolution in paying]
     return bool(approved) or any(ended)

@@ -26,8 +26,8 @@ from gateway.models import Currency, Deposit, Network, Resolution
 UNLISTED = "it is in no ledger: list its asset, then `watchers rescan` its block"
 WAYS_OUT = {
     "account_not_canonical": (
-        "it is in no ledger: it lies in an account that no sweep reaches, and only a person who "
-        "holds the key of its owner's address moves it; no listing and no rescan makes it a deposit"
+        "it is in no ledger: it lies in an account that no sweep reaches; `watchers sweeps NETWORK "
+        "--gather` with its id brings it to where it becomes a deposit"
     )
 }
 """What is left to do about a stray, by its reason."""

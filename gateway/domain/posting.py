@@ -47,9 +47,13 @@ class JournalEntry:
             )
 
 
-def deposit_ref(network: str, tx_hash: str, kind: str, ordinal: int) -> str:
-    """Return the identity of a deposit as a journal reference; the block is not part of it."""
-    return f"{network}:{tx_hash}:{kind}:{ordinal}"
+def deposit_ref(network: str, tx_hash: str, kind: str, ordinal: int, reversals: int = 0) -> str:
+    """Return the identity of a deposit as a journal reference; the block is not part of it.
+
+    What was taken back with its final block, `reversals` times, is credited anew where it comes back.
+    """
+    ref = f"{network}:{tx_hash}:{kind}:{ordinal}"
+    return f"{ref}#{reversals + 1}" if reversals else ref
 
 
 def processing_fee(units: int, basis_points: int) -> int:

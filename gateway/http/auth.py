@@ -17,6 +17,7 @@ from gateway.domain.actor import Actor, Budget, SignedIn, may_come_from
 from gateway.domain.errors import Forbidden, TooMany, Unauthenticated
 from gateway.http.cookies import session_of_cookie
 from gateway.http.errors import BUDGET, CALLER, REQUEST_ID
+from gateway.http.parameters import require_known
 from gateway.http.request_signing import READING, Signed, presented, require_genuine
 from gateway.http.wiring import parts_of
 from gateway.settings import Settings
@@ -75,6 +76,7 @@ class requires:  # noqa: N801 - reads as a word in the decorator
             if self.scope is not None:
                 _require_enrolled(actor, actor.signed_in, parts_of(connection).settings)
             _require_step_up(actor.signed_in, parts_of(connection).clock().at)
+        require_known(connection)
         connection.scope["user"] = actor
 
 

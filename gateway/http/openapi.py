@@ -173,8 +173,8 @@ def _describe_refusals(
 def _statuses(method: str, operation: dict[str, Any], handler: HTTPRouteHandler) -> set[int]:
     statuses = {400, 500, 503, *handler.opt.get("refusals", ())}
     if _scopes(handler):
-        # A key's request is read as a whole, so any can be too large.
-        statuses |= {401, 403, 413, 429}
+        # A key's request is read as a whole: any can be too large, or have an unknown parameter.
+        statuses |= {401, 403, 413, 422, 429}
     if _request_kind(handler):
         statuses |= {413, 415, 422}
     parameters = {parameter["in"] for parameter in operation.get("parameters", [])}

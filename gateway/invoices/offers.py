@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +13,7 @@ from gateway.catalog.service import PRICE_STALE, MethodAvailability, judged
 from gateway.domain.errors import FieldFault, Invalid, Unavailable
 from gateway.domain.fields import amount as amount_field
 from gateway.domain.moment import Moment
-from gateway.domain.money import FIAT_DECIMALS, units_due
+from gateway.domain.money import FIAT_DECIMALS, to_text, units_due
 from gateway.domain.tax import with_tax
 from gateway.models import Currency, Network, PriceHistory
 from gateway.prices import service as prices
@@ -21,6 +22,8 @@ from gateway.settings import Settings
 
 AMOUNT_END = Decimal(10) ** 20
 """The schema keeps 20 digits before the point and 18 after it."""
+TOO_SMALL = "amount_too_small"
+"""What pays the invoice would be dust: recorded, and never credited to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class Offer:
 class Asked:
     """What the merchant wants to be paid; without `methods` what is usual, else what there is.
 
-    `amount` None takes whatever comes. `tax` is a percentage that goes on top of the amount.
+    `amount` None takes whatever comes. `tax` is a percentage that goes on top of the amount. What
+    is not `by_chain` is paid out of a balance, where no payment is too small.
     """
 
     amount: str | None
@@ -45,6 +49,7 @@ class Asked:
     methods: Sequence[str] | None
     usual: Sequence[str] | None = None
     tax: Decimal | None = None
+    by_chain: bool = True
 
 
 async def offers_for(
@@ -68,21 +73,17 @@ async def offers_for(
     refused: dict[str, str] = {}
     for method in chosen:
         offer = _offer(pricing, method, amount)
-        if isinstance(offer, Offer):
+        if isinstance(offer, Offer) and asked.by_chain and _is_dust(offer):
+            refused[method.currency.id] = TOO_SMALL
+        elif isinstance(offer, Offer):
             found.append(offer)
         else:
             refused[method.currency.id] = offer
+    _refuse_dust(chosen, refused, named=asked.methods is not None)
     if asked.methods is not None:
         _refuse_named(asked.methods, refused)
     if not found:
-        raise Unavailable(
-            "no payment method can be had now: "
-            + (
-                ", ".join(f"{name} ({why})" for name, why in refused.items())
-                or "none is set up"
-            ),
-            code="no_payment_method_available",
-        )
+        _refuse_all(refused)
     return amount, found
 
 
@@ -167,6 +168,31 @@ def _named(
                 f"{name}: no payment method of this mode",
             )
     return [known[name] for name in sorted(set(names))]
+
+
+def _is_dust(offer: Offer) -> bool:
+    return offer.units is not None and offer.units < offer.currency.minimum_deposit_units
+
+
+def _refuse_dust(
+    chosen: Sequence[MethodAvailability], refused: Mapping[str, str], *, named: bool
+) -> None:
+    """Refuse an amount that a method which was named, or every one there is, takes for dust."""
+    small = [m.currency for m in chosen if refused.get(m.currency.id) == TOO_SMALL]
+    if small and (named or len(small) == len(chosen)):
+        least = ", ".join(
+            f"{coin.id} takes {to_text(coin.minimum_deposit_units, coin.decimals)} {coin.code}"
+            for coin in small
+        )
+        raise Invalid.field("/amount", TOO_SMALL, f"the amount is too small: {least} at least")
+
+
+def _refuse_all(refused: Mapping[str, str]) -> NoReturn:
+    reasons = ", ".join(f"{name} ({why})" for name, why in refused.items())
+    raise Unavailable(
+        f"no payment method can be had now: {reasons or 'none is set up'}",
+        code="no_payment_method_available",
+    )
 
 
 def _refuse_named(names: Sequence[str], refused: dict[str, str]) -> None:

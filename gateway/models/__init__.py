@@ -86,6 +86,7 @@ from gateway.models.withdrawals import (
     ApplicationWallet,
     ApplicationWalletBalance,
     Attempt,
+    ReopenedOrder,
     Signature,
     Withdrawal,
 )
@@ -155,6 +156,7 @@ __all__ = [
     "ReferralCode",
     "ReferralSchedule",
     "RefusedSignIn",
+    "ReopenedOrder",
     "RequestNonce",
     "Resolution",
     "SignInAttempt",

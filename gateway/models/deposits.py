@@ -25,6 +25,8 @@ class Deposit(Table):
     invoice_id: Mapped[str | None]
     customer_id: Mapped[str | None]
     fee_units: Mapped[int] = mapped_column(Units, default=0)
+    reversals: Mapped[int] = mapped_column(default=0)
+    """How often it was final and was taken back: its journals since then have names of their own."""
     status: Mapped[str]
     reason: Mapped[str | None]
     late: Mapped[bool]

@@ -87,6 +87,15 @@ class Attempt(Table):
     ended_at: Mapped[datetime | None]
 
 
+class ReopenedOrder(Table):
+    """An order that had ended in a block which was given up: its chain judges it again."""
+
+    __tablename__ = "reopened_order"
+    order_id: Mapped[TextKey]
+    network_id: Mapped[str]
+    reopened_at: Mapped[datetime]
+
+
 class Signature(Table):
     """A payment that the keystore signed, by its number among those of a network."""
 

@@ -83,7 +83,10 @@ class NetworkSettings(_Section, frozen=True):
     rpc_requests_per_second: float = 0
     """What each node may be asked; 0 without limit."""
     quorum: int | None = None
-    """Nodes that have to agree on a final block; absent: two, or one where there is only one."""
+    """Nodes that have to agree on a final block; absent: two, or one where there is only one.
+
+    1 also says that a single node is trusted: what it calls failed gives money back.
+    """
     logged_from: int | None = None
     """Ethereum: unix time from which the chain logs every move of value (EIP-7708)."""
     traces: bool = True
@@ -135,6 +138,11 @@ class NetworkSettings(_Section, frozen=True):
     def counts_assets(self) -> bool:
         """Tell whether the family has assets that are numbers instead of contracts: TRC-10."""
         return self.family == "tron"
+
+    @property
+    def trusts_one(self) -> bool:
+        """Tell whether the word of one node alone may give a payment's hold back."""
+        return self.test or self.quorum == 1
 
     @property
     def witnesses_needed(self) -> int:

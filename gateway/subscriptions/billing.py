@@ -20,7 +20,7 @@ from gateway.domain.subscription import Open, Standing, Step, look_again, step
 from gateway.invoices.offers import Asked, offers_for
 from gateway.invoices.service import Desk, Order, create_invoice
 from gateway.invoices.wishes import wishes_of
-from gateway.models import Package, Subscription, SubscriptionPeriod
+from gateway.models import Invoice, Package, Subscription, SubscriptionPeriod
 from gateway.settings import Settings
 from gateway.subscriptions import repository
 from gateway.subscriptions.bills import may_be_paid_yet, reprice
@@ -104,7 +104,7 @@ async def _carry_out(desk: Desk, account: Account, due: Step) -> None:
     elif due == "past_due" and period is not None:
         row.status = "past_due"
         await _told(desk, row, "past_due", period)
-        if period.created_at < period.period_start:
+        if period.created_at < period.period_start and not account.arriving:
             await _write(desk, account, "subscription.past_due", period)
     elif due == "end" and period is not None:
         period.status = "unpaid"
@@ -145,7 +145,7 @@ async def _charged(
         return False
     _, usual = await wishes_of(desk.session, row.merchant_id)
     price, tax = plain(package.price), usual.tax_on_top
-    asked = Asked(price, package.currency, [row.auto_charge], tax=tax)
+    asked = Asked(price, package.currency, [row.auto_charge], tax=tax, by_chain=False)
     try:
         _, [offer] = await offers_for(
             desk.session, desk.settings, asked, desk.moment, livemode=row.livemode
@@ -208,15 +208,16 @@ async def _write(desk: Desk, account: Account, kind: str, period: SubscriptionPe
     if account.customer.deleted_at is not None:
         return
     package = await desk.session.get_one(Package, period.package_id)
-    link = f"{desk.settings.api.public_url}/i/{period.invoice_id}"
+    invoice = await desk.session.get_one(Invoice, period.invoice_id)
     await write(
         desk.session,
         account.customer,
         package,
         kind,
         desk.moment,
+        invoice=invoice,
         until=period.deadline,
-        link=link,
+        link=f"{desk.settings.api.public_url}/i/{invoice.id}",
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.http.auth import requires
 from gateway.http.call import Call
-from gateway.http.paging import Page, page_of, whole
+from gateway.http.paging import Page, page_of
 from gateway.http.parts import given
 from gateway.invoices.service import Desk
 from gateway.paging import PageRequest
@@ -20,7 +20,12 @@ from gateway.subscriptions.documents import (
     subscription_document,
 )
 from gateway.subscriptions.package_controller import desk_of
-from gateway.subscriptions.repository import periods_of, subscription_of, subscription_page
+from gateway.subscriptions.repository import (
+    cursor_of,
+    period_page,
+    subscription_of,
+    subscription_page,
+)
 from gateway.subscriptions.schemas import (
     CancelSubscription,
     ChangePlan,
@@ -29,7 +34,6 @@ from gateway.subscriptions.schemas import (
     Status,
 )
 
-PERIODS_SHOWN = 100
 Act = Callable[[Desk], Awaitable[SubscriptionDocument]]
 
 
@@ -88,15 +92,17 @@ class SubscriptionController(Controller):
         return subscription_document(row, call.moment.at)
 
     @get("/{subscription_id:str}/periods", guards=[requires("subscriptions:read")])
-    async def periods(self, call: Call, subscription_id: str) -> Page[PeriodDocument]:
-        """List the newest billed periods with their invoices."""
+    async def periods(
+        self, call: Call, page: PageRequest, subscription_id: str
+    ) -> Page[PeriodDocument]:
+        """List billed periods with their invoices, newest first; a period's start is its cursor."""
         actor = call.actor
         async with call.transaction() as session:
             row = await subscription_of(
                 session, actor.tenant, subscription_id, livemode=actor.livemode
             )
-            found = await periods_of(session, row.id, PERIODS_SHOWN)
-        return whole([period_document(each) for each in found])
+            found = await period_page(session, row.id, page)
+        return page_of(found, page, period_document, cursor_of)
 
     @post(
         "/{subscription_id:str}/cancel",

@@ -1,12 +1,13 @@
 """Named queries for packages, subscriptions and their periods."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import and_, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.domain.errors import Invalid
 from gateway.models import (
     Customer,
     Invoice,
@@ -15,7 +16,7 @@ from gateway.models import (
     Subscription,
     SubscriptionPeriod,
 )
-from gateway.paging import PageRequest, Slice, newest_first, sole
+from gateway.paging import PageRequest, Slice, cut, newest_first, sole, windowed
 
 AT_ONCE = 50
 RATE_MINUTES_MIN = 60
@@ -116,17 +117,34 @@ async def subscription_page(
     return await newest_first(session, query, Subscription.id, page)
 
 
-async def periods_of(
-    session: AsyncSession, subscription_id: str, limit: int
-) -> Sequence[SubscriptionPeriod]:
-    """Return the newest periods of a subscription."""
-    query = (
-        select(SubscriptionPeriod)
-        .where(SubscriptionPeriod.subscription_id == subscription_id)
-        .order_by(SubscriptionPeriod.period_start.desc())
-        .limit(limit)
+async def period_page(
+    session: AsyncSession, subscription_id: str, page: PageRequest
+) -> Slice[SubscriptionPeriod]:
+    """Return one page of a subscription's periods, newest first; the cursor is a period's start."""
+    query = select(SubscriptionPeriod).where(
+        SubscriptionPeriod.subscription_id == subscription_id
     )
-    return (await session.scalars(query)).all()
+    place = (SubscriptionPeriod.period_start,)
+    cursor = page.after or page.before
+    edge = None if cursor is None else [_start(page, cursor)]
+    found = (await session.scalars(windowed(query, place, edge, page))).all()
+    return cut(found, page.limit, backwards=page.backwards)
+
+
+def cursor_of(row: SubscriptionPeriod) -> str:
+    """Return a period's start, without a sign that an address would have to spell out."""
+    return row.period_start.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _start(page: PageRequest, cursor: str) -> datetime:
+    try:
+        start = datetime.fromisoformat(cursor)
+    except ValueError:
+        start = None
+    if start is None or start.tzinfo is None:
+        name = "ending_before" if page.backwards else "starting_after"
+        raise Invalid.field(f"/{name}", "invalid_parameter", f"{name}: no period's start")
+    return start
 
 
 async def open_period(session: AsyncSession, subscription_id: str) -> SubscriptionPeriod | None:

@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
-from gateway.domain.money import plain
-from gateway.models import Customer, Package, Subscription
+from gateway.invoices.documents import amount_decimals
+from gateway.models import Customer, Invoice, Package, Subscription
 from gateway.notifications import Message, post
 from gateway.subscriptions.documents import subscription_document
 from gateway.webhooks.outbox import emit
@@ -42,17 +42,24 @@ async def write(
     kind: str,
     moment: Moment,
     *,
+    invoice: Invoice,
     until: datetime,
     link: str,
 ) -> None:
-    """Write to a customer that has an address: what is due, by when, and where to pay it."""
+    """Write to a customer that has an address: what is due, by when, and where to pay it.
+
+    The amount is the bill's: a tax may lie on the package's price.
+    """
     if customer.email is None:
         return
-    price = f"{plain(package.price)} {package.currency}"
-    words = (
-        f"{package.name}: {price} is due." if kind == "subscription.reminder"
-        else f"{package.name}: {price} has not been paid."
-    )  # fmt: skip
+    digits = amount_decimals(invoice.currency, invoice.amount)
+    price = f"{invoice.amount:.{digits}f} {invoice.currency}"
+    if kind == "subscription.reminder":
+        words = f"{package.name}: {price} is due."
+    elif invoice.exception == "paid_partial":
+        words = f"{package.name}: {price} has been paid in part only."
+    else:
+        words = f"{package.name}: {price} has not been paid."
     message = Message(
         merchant_id=customer.merchant_id,
         recipient=customer.email,

@@ -27,7 +27,7 @@ TURN = timedelta(milliseconds=10)
 _PUT_OFF = text(f"""
 WITH RECURSIVE {leases.BUSY}, crowded AS (
     SELECT e.id FROM webhook_endpoint e
-    WHERE e.id = ANY (ARRAY(SELECT endpoint_id FROM busy))
+    WHERE e.id = ANY (ARRAY(SELECT endpoint_id FROM busy WHERE due_at <= :at))
       AND e.status = 'enabled' AND e.deleted_at IS NULL AND EXISTS (
         SELECT 1 FROM webhook_delivery d
         WHERE d.endpoint_id = e.id AND d.status IN ('scheduled', 'retrying')

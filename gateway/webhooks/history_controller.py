@@ -29,7 +29,7 @@ from gateway.webhooks.repository import (
     event_page,
 )
 from gateway.webhooks.schemas import DeliveryStatus, IdParameter, Order
-from gateway.webhooks.service import Desk
+from gateway.webhooks.service import Desk, check_event
 from gateway.webhooks.signing import body_of
 
 DIGITS_MAX = 18
@@ -55,6 +55,8 @@ class EventController(Controller):
         every event once.
         """
         actor = call.actor
+        if type_ is not None:
+            check_event(type_, "/type")
         wanted = _given(type=type_, subject=subject)
         async with call.transaction() as session:
             if order == "oldest":

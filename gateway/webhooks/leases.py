@@ -27,35 +27,50 @@ SOON = timedelta(seconds=3)
 WINDOW = 128
 """Due deliveries of one endpoint that a lease looks at, so that none of them makes it slow."""
 SKIP_BATCH = 1000
+AT_ONCE_MIN = 4
+"""So many of one endpoint are looked at for a lease, however many endpoints share it."""
 _ID = itemgetter(0)
 
-BUSY = """busy (endpoint_id) AS (
-    SELECT CAST('' AS text)
+BUSY = """busy (endpoint_id, due_at) AS (
+    SELECT CAST('' AS text), CAST(NULL AS timestamptz)
     UNION ALL
-    SELECT n.endpoint_id FROM busy b CROSS JOIN LATERAL (
-        SELECT d.endpoint_id FROM webhook_delivery d
+    SELECT n.endpoint_id, n.next_attempt_at FROM busy b CROSS JOIN LATERAL (
+        SELECT d.endpoint_id, d.next_attempt_at FROM webhook_delivery d
         WHERE d.endpoint_id > b.endpoint_id AND d.status IN ('scheduled', 'retrying')
         ORDER BY d.endpoint_id, d.next_attempt_at LIMIT 1) n
 )"""
-"""Endpoints with anything that waits, by a step in the index for each: of those that have nothing
-there may be many thousands. For `WITH RECURSIVE`.
+"""Endpoints with anything that waits and when its first comes due, by a step in the index for each:
+of those that have nothing there may be many thousands. For `WITH RECURSIVE`.
 """
 
 # One delivery per (endpoint, subject) at a time, lowest sequence first. An old one that sleeps
 # until its retry does not hold back the others; an old one that is due still goes first.
 # Each endpoint is asked for its own few by index, and for no more than a window of them: neither a
 # backlog nor those whose turn has not come cost anybody else anything. `crowds` clears the window.
+# Its few are twice its part of what is wanted: mostly each has so many, and no more are looked at.
 # OFFSET 0 keeps the planner from answering NOT EXISTS by hashing the whole queue, the order by
 # sequence from looking through all that waits at the endpoint instead of through the subject, the
 # arrays of ids from reading the whole queue to find the chosen ones in it.
 _LEASE = f"""
-WITH RECURSIVE {BUSY}, candidate AS (
-    SELECT d.id, d.next_attempt_at, e.merchant_id,
-           row_number() OVER (PARTITION BY e.id ORDER BY d.next_attempt_at) AS place
+WITH RECURSIVE {BUSY}, asked AS (
+    SELECT e.id, e.merchant_id, coalesce(CAST(b.room AS integer), %(each)s) AS room,
+        least(%(wanted)s / count(*) OVER (), coalesce(CAST(m.room AS integer), %(per_merchant)s)
+              / count(*) OVER (PARTITION BY e.merchant_id)) AS part
     FROM webhook_endpoint e
     LEFT JOIN json_each_text(CAST(%(rooms)s AS json)) AS b (endpoint_id, room)
         ON b.endpoint_id = e.id
-    CROSS JOIN LATERAL (
+    LEFT JOIN json_each_text(CAST(%(merchant_rooms)s AS json)) AS m (merchant_id, room)
+        ON m.merchant_id = e.merchant_id
+    WHERE e.id = ANY (ARRAY(SELECT endpoint_id FROM busy WHERE due_at <= %(at)s))
+      AND e.status = 'enabled' AND e.deleted_at IS NULL
+      AND coalesce(CAST(b.room AS integer), %(each)s) > 0
+      AND coalesce(CAST(m.room AS integer), %(per_merchant)s) > 0
+      AND NOT EXISTS (SELECT 1 FROM merchant m
+                      WHERE m.id = e.merchant_id AND m.deleted_at IS NOT NULL)
+), candidate AS (
+    SELECT d.id, d.next_attempt_at, e.merchant_id,
+           row_number() OVER (PARTITION BY e.id ORDER BY d.next_attempt_at) AS place
+    FROM asked e CROSS JOIN LATERAL (
         SELECT d.id, d.next_attempt_at FROM (
             SELECT * FROM webhook_delivery d
             WHERE d.endpoint_id = e.id
@@ -71,12 +86,8 @@ WITH RECURSIVE {BUSY}, candidate AS (
                          AND NOT (o.created_at <= %(passable)s AND o.attempts > 0
                                   AND o.next_attempt_at > %(soon)s)))
               ORDER BY o.sequence LIMIT 1 OFFSET 0)
-        ORDER BY d.next_attempt_at LIMIT greatest(coalesce(CAST(b.room AS integer), %(each)s), 0)
+        ORDER BY d.next_attempt_at LIMIT least(e.room, greatest(2 * e.part, {AT_ONCE_MIN}))
     ) d
-    WHERE e.id = ANY (ARRAY(SELECT endpoint_id FROM busy))
-      AND e.status = 'enabled' AND e.deleted_at IS NULL
-      AND NOT EXISTS (SELECT 1 FROM merchant m
-                      WHERE m.id = e.merchant_id AND m.deleted_at IS NOT NULL)
 ), turned AS (
     SELECT c.*, row_number() OVER (PARTITION BY merchant_id ORDER BY place, next_attempt_at) AS turn
     FROM candidate c

@@ -24,8 +24,6 @@ from gateway.webhooks.slots import Slots
 PER_ENDPOINT_MAX = 16
 UNPROVEN_MAX = 2
 """In flight to an endpoint that has not answered its last request, or none of ours yet."""
-AT_ONCE_MIN = 4
-"""So many of one endpoint are looked at for a lease, however many endpoints share it."""
 ANSWERING_MAX = 1024
 """Endpoints remembered as answering; the one whose answer is oldest is forgotten first."""
 IN_FLIGHT_FACTOR = 16
@@ -63,7 +61,7 @@ class Sender:
         )
         self._in_flight: Counter[str] = Counter()
         # Some wait here while others of theirs are under way: a lease takes its time.
-        self._per_merchant = settings.per_merchant + self._low_water
+        self._per_merchant = settings.per_merchant + 2 * self._low_water
         self._by_merchant: Counter[str] = Counter()
         self._breakers = Breakers()
         self._answering: dict[str, None] = {}
@@ -147,13 +145,10 @@ class Sender:
         allowed = dict.fromkeys(self._in_flight, UNPROVEN_MAX)
         allowed |= dict.fromkeys(self._answering, PER_ENDPOINT_MAX)
         allowed |= self._breakers.rooms(at)
-        at_once = max(AT_ONCE_MIN, 2 * _half(free) // max(1, len(self._in_flight)))
         per_merchant = min(self._per_merchant, free)
         return Shares(
             each=UNPROVEN_MAX,
-            rooms={
-                key: min(most - self._in_flight[key], at_once) for key, most in allowed.items()
-            },
+            rooms={key: most - self._in_flight[key] for key, most in allowed.items()},
             per_merchant=per_merchant,
             merchant_rooms={
                 key: per_merchant - busy for key, busy in self._by_merchant.items()

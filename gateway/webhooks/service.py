@@ -152,12 +152,15 @@ def _check_url(desk: Desk, url: str) -> None:
 def check_events(events: Sequence[str], pointer: str = "/events") -> None:
     """Refuse names that no event has."""
     for index, name in enumerate(events):
-        if name != EVERYTHING and name not in EVENT_TYPES:
-            raise Invalid.field(
-                f"{pointer}/{index}",
-                "unknown_event",
-                f"{name}: `*` or one of {', '.join(sorted(EVENT_TYPES))}",
-            )
+        if name != EVERYTHING:
+            check_event(name, f"{pointer}/{index}", "`*` or one of")
+
+
+def check_event(name: str, pointer: str, wanted: str = "one of") -> None:
+    """Refuse a name that no event has: who waits for it waits for ever."""
+    if name not in EVENT_TYPES:
+        known = ", ".join(sorted(EVENT_TYPES))
+        raise Invalid.field(pointer, "unknown_event", f"{name}: {wanted} {known}")
 
 
 def _normal(events: Sequence[str]) -> list[str]:

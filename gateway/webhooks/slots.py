@@ -48,19 +48,20 @@ class Slots:
 
     async def _serve(self) -> None:
         """Hold one slot and send one after the other, until nothing may go or one was slow."""
-        loop = asyncio.get_running_loop()
-        slow = asyncio.Event()
-        while (delivery := self._next()) is not None:
-            patience = loop.call_later(PATIENCE_SECONDS, self._pass_on, slow)
-            try:
-                await self._fly(delivery)
-            finally:
-                patience.cancel()
-                self._land(delivery.merchant_id)
-            if slow.is_set():
-                self._fill()  # its merchant may have waited for it
-                return
-        self._free += 1
+        watch = _Watch(self._pass_on)
+        try:
+            while (delivery := self._next()) is not None:
+                watch.begin()
+                try:
+                    await self._fly(delivery)
+                finally:
+                    self._land(delivery.merchant_id)
+                if watch.gave_up:
+                    self._fill()  # its merchant may have waited for it
+                    return
+            self._free += 1
+        finally:
+            watch.end()
 
     def _next(self) -> Delivery | None:
         """Take the first delivery of the merchant whose turn it is."""
@@ -86,7 +87,39 @@ class Slots:
         if not self._under_way[merchant_id]:
             del self._under_way[merchant_id]
 
-    def _pass_on(self, slow: asyncio.Event) -> None:
-        slow.set()
+    def _pass_on(self) -> None:
         self._free += 1
         self._fill()
+
+
+class _Watch:
+    """Calls `slow` once, when one request took longer than our patience.
+
+    One timer for many of them: it looks at when the present one began, and waits for the rest.
+    """
+
+    def __init__(self, slow: Callable[[], None]) -> None:
+        self.gave_up = False
+        self._slow = slow
+        self._loop = asyncio.get_running_loop()
+        self._begun = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Take the time of a request that begins now."""
+        self._begun = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(PATIENCE_SECONDS, self._look)
+
+    def end(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._begun + PATIENCE_SECONDS - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+            return
+        self.gave_up = True
+        self._slow()

@@ -5,7 +5,6 @@ with `y_parity, r, s` appended (EIP-1559, EIP-2718). Tests read it back with eth
 """
 
 import re
-from dataclasses import dataclass
 
 import msgspec
 from bip_utils import EthAddrDecoder
@@ -73,8 +72,7 @@ def _not_an_address(field: str) -> Refused:
     return Refused(code, f"{field}: not an Ethereum address")
 
 
-@dataclass(frozen=True, slots=True)
-class EthereumDraft:
+class EthereumDraft(msgspec.Struct, frozen=True):
     """The nine fields of a type-2 transaction and the slot they take."""
 
     slot: str

@@ -1,9 +1,9 @@
 """What every family offers, and the number rules that they share."""
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keystore.refusal import Refused
@@ -13,8 +13,7 @@ Key = bytes | Ed25519PrivateKey
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class SignedBytes:
+class SignedBytes(msgspec.Struct, frozen=True):
     """A transaction ready to broadcast, and its hash in the chain's own spelling."""
 
     raw: bytes

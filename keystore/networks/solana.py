@@ -195,8 +195,7 @@ def _token(intent: SolanaIntent, payer: Pubkey) -> list[Instruction]:
     pay = token.transfer(payer, owner, units)
     if not intent.create_ata:
         return [pay]
-    readers = (owner, token.mint, SYSTEM_PROGRAM, token.program)
-    return [_create_account(payer, token.account(owner), readers), pay]
+    return [token.open_account(payer, owner), pay]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +210,28 @@ class Token:
         """Return the owner's canonical account of this mint."""
         return get_associated_token_address(owner, self.mint, self.program)
 
-    def transfer(self, owner: Pubkey, payee: Pubkey, units: int) -> Instruction:
-        """TransferChecked between two owners' canonical accounts."""
+    def open_account(self, payer: Pubkey, owner: Pubkey) -> Instruction:
+        """CreateIdempotent of the owner's canonical account: does nothing where it exists."""
+        readers = (owner, self.mint, SYSTEM_PROGRAM, self.program)
+        return Instruction(
+            ASSOCIATED_TOKEN_PROGRAM,
+            CREATE_IDEMPOTENT,
+            [
+                AccountMeta(payer, is_signer=True, is_writable=True),
+                AccountMeta(self.account(owner), is_signer=False, is_writable=True),
+                *(AccountMeta(each, is_signer=False, is_writable=False) for each in readers),
+            ],
+        )
+
+    def transfer(
+        self, owner: Pubkey, payee: Pubkey, units: int, source: Pubkey | None = None
+    ) -> Instruction:
+        """TransferChecked between canonical accounts; `source` is another one of the owner's."""
         return Instruction(
             self.program,
             TRANSFER_CHECKED + units.to_bytes(8, "little") + bytes([self.decimals]),
             [
-                AccountMeta(self.account(owner), is_signer=False, is_writable=True),
+                AccountMeta(source or self.account(owner), is_signer=False, is_writable=True),
                 AccountMeta(self.mint, is_signer=False, is_writable=False),
                 AccountMeta(self.account(payee), is_signer=False, is_writable=True),
                 AccountMeta(owner, is_signer=True, is_writable=False),
@@ -233,17 +247,4 @@ def token_of(intent: SolanaIntent | SolanaSweepIntent) -> Token:
         mint=pubkey(intent.asset, "asset"),
         program=Pubkey.from_string(intent.token_program),
         decimals=within(intent.decimals, "decimals", most=255),
-    )
-
-
-def _create_account(payer: Pubkey, account: Pubkey, readers: tuple[Pubkey, ...]) -> Instruction:
-    """CreateIdempotent: does nothing where the account exists."""
-    return Instruction(
-        ASSOCIATED_TOKEN_PROGRAM,
-        CREATE_IDEMPOTENT,
-        [
-            AccountMeta(payer, is_signer=True, is_writable=True),
-            AccountMeta(account, is_signer=False, is_writable=True),
-            *(AccountMeta(reader, is_signer=False, is_writable=False) for reader in readers),
-        ],
     )

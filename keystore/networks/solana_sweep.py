@@ -1,7 +1,8 @@
 """Solana: several pool addresses into the hot wallet in one transaction that the hot wallet pays.
 
 Every source signs for itself, so that nothing needs lamports but the hot wallet, and an address
-can be emptied to 0 lamports.
+can be emptied to 0 lamports. Tokens that lie in another account of an address than its canonical
+one are brought into that one: only from there does a sweep take them.
 """
 
 from solders.instruction import AccountMeta, Instruction
@@ -12,6 +13,7 @@ from keystore.intents import SolanaSweepIntent, SweepSource
 from keystore.networks.scheme import whole
 from keystore.networks.solana import (
     LAMPORTS_PER_SIGNATURE,
+    TOKEN_ACCOUNT_LAMPORTS_MAX,
     SolanaDraft,
     Token,
     on_nonce,
@@ -42,8 +44,10 @@ def draft(intent: SolanaSweepIntent, sender: str) -> SolanaDraft:
 
 
 def fee_most(intent: SolanaSweepIntent) -> int:
-    """Return signatures and priority fee, in lamports; nothing is created."""
-    return LAMPORTS_PER_SIGNATURE * (1 + len(intent.sources)) + priority_fee(intent)
+    """Return signatures and priority fee, and the rent of canonical accounts, in lamports."""
+    opened = sum(bool(each.account) for each in intent.sources)
+    signatures = LAMPORTS_PER_SIGNATURE * (1 + len(intent.sources))
+    return signatures + priority_fee(intent) + opened * TOKEN_ACCOUNT_LAMPORTS_MAX
 
 
 def _native(intent: SolanaSweepIntent, hot: Pubkey) -> list[Instruction]:
@@ -58,11 +62,25 @@ def _native(intent: SolanaSweepIntent, hot: Pubkey) -> list[Instruction]:
 def _tokens(intent: SolanaSweepIntent, hot: Pubkey) -> list[Instruction]:
     token = token_of(intent)
     work = []
-    for owner, units in map(_owner_and_units, intent.sources):
-        work.append(token.transfer(owner, hot, units))
+    for source in intent.sources:
+        owner, units = _owner_and_units(source)
+        account = token.account(owner)
+        if source.account:
+            account = _beside(source, account)
+            work.append(token.open_account(hot, owner))
+            work.append(token.transfer(owner, owner, units, account))
+        else:
+            work.append(token.transfer(owner, hot, units))
         if intent.close:
-            work.append(_close(token, owner, hot))
+            work.append(_close(token, account, owner, hot))
     return work
+
+
+def _beside(source: SweepSource, canonical: Pubkey) -> Pubkey:
+    account = pubkey(source.account, "sources.account")
+    if account == canonical:
+        raise Refused("bad_field", "sources.account: is the canonical one, left empty for that")
+    return account
 
 
 def _owner_and_units(source: SweepSource) -> tuple[Pubkey, int]:
@@ -71,13 +89,13 @@ def _owner_and_units(source: SweepSource) -> tuple[Pubkey, int]:
     )
 
 
-def _close(token: Token, owner: Pubkey, hot: Pubkey) -> Instruction:
+def _close(token: Token, account: Pubkey, owner: Pubkey, hot: Pubkey) -> Instruction:
     """CloseAccount: the emptied account's rent goes to the hot wallet."""
     return Instruction(
         token.program,
         CLOSE_ACCOUNT,
         [
-            AccountMeta(token.account(owner), is_signer=False, is_writable=True),
+            AccountMeta(account, is_signer=False, is_writable=True),
             AccountMeta(hot, is_signer=False, is_writable=True),
             AccountMeta(owner, is_signer=True, is_writable=False),
         ],

@@ -4,16 +4,13 @@ Revision ID: 0001
 Revises:
 """
 
-from pathlib import Path
-
-from alembic import op
+from migrations import scripts
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-SQL = Path(__file__).parent.parent / "sql"
 PARTS = (
     "1_catalog_accounts",
     "2_ledger",
@@ -91,18 +88,12 @@ FUNCTIONS = (
 
 
 def upgrade() -> None:
-    for part in PARTS:
-        _script((SQL / f"0001_{part}.sql").read_text())
+    scripts.upgrade(revision, PARTS)
 
 
 def downgrade() -> None:
-    _script(
+    scripts.run(
         "".join(f"DROP TABLE {name} CASCADE;" for name in TABLES)
         + "".join(f"DROP FUNCTION {name};" for name in FUNCTIONS)
         + "DROP DOMAIN signed_units; DROP DOMAIN units;"
     )
-
-
-def _script(sql: str) -> None:
-    # The driver's own cursor takes several statements at once when it is given no parameters.
-    op.get_bind().connection.cursor().execute(sql)

@@ -6,34 +6,19 @@ Revises: 0002
 Each file has both ways in it, parted by a line `-- downgrade`.
 """
 
-from pathlib import Path
-
-from alembic import op
+from migrations import scripts
 
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-SQL = Path(__file__).parent.parent / "sql"
 PARTS = ("1_webhooks", "2_prices", "3_audit", "4_limits")
-TURN = "\n-- downgrade\n"
 
 
 def upgrade() -> None:
-    for part in PARTS:
-        _script(_both_ways(part)[0])
+    scripts.upgrade(revision, PARTS)
 
 
 def downgrade() -> None:
-    for part in reversed(PARTS):
-        _script(_both_ways(part)[1])
-
-
-def _both_ways(part: str) -> list[str]:
-    return (SQL / f"0003_{part}.sql").read_text().split(TURN, maxsplit=1)
-
-
-def _script(sql: str) -> None:
-    # The driver's own cursor takes several statements at once when it is given no parameters.
-    op.get_bind().connection.cursor().execute(sql)
+    scripts.downgrade(revision, PARTS)

@@ -337,6 +337,33 @@ def test_a_delivery_that_cannot_be_read_is_refused(signature: str, body: bytes) 
         Webhooks("whsec_" + "A" * 32).verified(headers, body)
 
 
+@pytest.mark.parametrize("key", ["", "ord\u00e9r-1", "a\nb", "x" * 256])
+async def test_what_is_no_idempotency_key_is_not_replaced(key: str) -> None:
+    """A payout under a key of nobody's choice would be paid again by the retry."""
+    client, asked = answering()
+    with pytest.raises(ValueError, match="printable ASCII"):
+        await client.withdrawals.create(
+            payment_method="ETH-ETHEREUM", amount="1", destination="0x1", idempotency_key=key
+        )
+    assert asked == []
+
+
+@pytest.mark.parametrize("made_up", ["", ".", ".."])
+async def test_an_id_leads_nowhere_else(made_up: str) -> None:
+    """The balances of the customer `..` would be the merchant's own."""
+    client, asked = answering()
+    with pytest.raises(ValueError, match="an id is"):
+        await client.customers.balances(made_up)
+    assert asked == []
+
+
+async def test_an_answer_without_a_body_is_none() -> None:
+    """What was removed is removed: 204 is no fault."""
+    client, asked = answering(httpx.Response(204))
+    assert await client.request("DELETE", "/webhook_endpoints/whe_1") is None
+    assert len(asked) == 1
+
+
 async def test_a_float_is_no_amount() -> None:
     """Refused before anything is sent, however deep it lies."""
     client, asked = answering()

@@ -10,7 +10,7 @@ from watchers import crash
 
 FAMILIES = ("ethereum", "tron", "solana")
 KINDS = ("native", "token")
-SEED = 20261121
+SEED = 20261126
 TENTH = 10
 
 
@@ -59,8 +59,11 @@ CANCEL = (
     *_sides("cancel.closed"),
 )
 """On the way of what takes a signed payment's place and moves nothing, and after its end."""
-CANCELED = {("solana", "native")}
-"""Where a cancel is a kind of transaction of its own; on EVM it is a payment of 0."""
+CANCELED = {("solana", "native"), ("ethereum", "native")}
+"""Where a cancel is a kind of transaction of its own, and where it is a payment of 0 to oneself."""
+OUTBID = (*_sides("payout.prepared"), "keystore.asking", "keystore.answered", *SENT)
+"""On the way of the same payment at a better price."""
+BUMPED = {("ethereum", "token")}
 REFILLED = ("ethereum", "tron")
 """Where a gas wallet pays for what leaves pool addresses."""
 KEYSTORE = tuple(sorted(keystore.crash.POINTS))
@@ -79,7 +82,9 @@ def _runs() -> Iterator[Run]:
                 yield Run(point, family, kind, "adoption", first="keystore.answered")
             yield from (Run(point, family, kind, "refused") for point in REFUSED)
             if (family, kind) in CANCELED:
-                yield from _canceled(family, kind)
+                yield from _second("cancel", CANCEL, family, kind)
+            if (family, kind) in BUMPED:
+                yield from _second("bump", OUTBID, family, kind)
             yield from (Run(point, family, kind, "keystore") for point in KEYSTORE)
         yield from (Run(point, family, "native", "sweep") for point in SWEEP)
     yield from (Run(point, "solana", "native", "lane") for point in LANE)
@@ -87,10 +92,11 @@ def _runs() -> Iterator[Run]:
         yield from (Run(point, family, "native", "house") for point in HOUSE)
 
 
-def _canceled(family: str, kind: str) -> Iterator[Run]:
-    yield from (Run(point, family, kind, "cancel") for point in (*CANCEL, *KEYSTORE))
+def _second(story: str, places: tuple[str, ...], family: str, kind: str) -> Iterator[Run]:
+    """Yield the runs of what competes with a signed payment for its place."""
+    yield from (Run(point, family, kind, story) for point in (*places, *KEYSTORE))
     for point in ADOPTION:
-        yield Run(point, family, kind, "cancel", first="keystore.answered")
+        yield Run(point, family, kind, story, first="keystore.answered")
 
 
 def chosen(*, everything: bool) -> list[Run]:

@@ -1,6 +1,7 @@
 """Dying and going on: each story leads to its place, and ends with exactly one payment."""
 
 from datetime import timedelta
+from itertools import count
 
 from devnet.system.waiting import until
 from gateway.db import CROSS_TENANT
@@ -24,7 +25,7 @@ KILLED = -9
 
 
 async def die(site: Site, point: str, withdrawal_id: str) -> None:
-    """Run a watcher until it dies at `point`, mining for it."""
+    """Run a watcher until it dies at `point` (`NAME:2`: there for the second time), mining for it."""
     watcher = await site.start(**{crash.VARIABLE: point})
 
     async def dead() -> int | None:
@@ -34,7 +35,7 @@ async def die(site: Site, point: str, withdrawal_id: str) -> None:
         return status
 
     status = await until(dead, f"death at {point}", seconds_max=SECONDS_MAX)
-    require_killed(status, point, watcher.words)
+    require_killed(status, point.partition(":")[0], watcher.words)
     site.running.remove(watcher)
 
 
@@ -85,16 +86,42 @@ async def taken_back(site: Site, run: Run) -> None:
     Either it lands after all, once, or nothing does and its hold comes back.
     """
     destination = await site.chain.fresh_address()
+    withdrawal_id = await _held_back(site, run, destination)
+    async with site.owner.unit_of_work(CROSS_TENANT) as session:
+        wish = (site.name, withdrawal_id, "tester", now())
+        await cancels.ask(session, *wish, patience=timedelta(0))
+    await _die_again(site, run, withdrawal_id)
+    await require_nothing_or_one_payment(site, run.kind, withdrawal_id, destination)
+
+
+async def outbid(site: Site, run: Run) -> None:
+    """Die while a payment that waits too long is signed again at a better price: one lands."""
+    destination = await site.chain.fresh_address()
+    withdrawal_id = await _held_back(site, run, destination)
+    await site.sql("UPDATE attempt SET sent_height = 0 WHERE order_id = :id", id=withdrawal_id)
+    await _die_again(site, run, withdrawal_id)
+    await require_one_payment(site, run.kind, withdrawal_id, destination)
+    first, *_, last = await site.attempts(withdrawal_id)
+    assert (first.state, last.state) == ("replaced", "succeeded")
+
+
+async def _held_back(site: Site, run: Run, destination: str) -> str:
+    """Ask for a payment and have it signed; no node gets it. Return the withdrawal's id."""
     withdrawal_id = await site.pay_out(run.kind, units_of(site, run.kind), destination)
-    await die(site, "broadcast.sending", withdrawal_id)
-    # Its next turn to be sent is far away: what is sent meanwhile is the cancel.
+    for turn in count(1):
+        await die(site, f"broadcast.sending:{turn}", withdrawal_id)
+        if any(each.raw for each in await site.attempts(withdrawal_id)):
+            break  # else it was what an earlier story left that was sent first
+    # Its next turn to be sent is far away: what is sent meanwhile is what takes its place.
     await site.sql(
         "UPDATE attempt SET last_broadcast_at = now() + interval '1 hour' WHERE order_id = :id",
         id=withdrawal_id,
     )
-    async with site.owner.unit_of_work(CROSS_TENANT) as session:
-        wish = (site.name, withdrawal_id, "tester", now())
-        await cancels.ask(session, *wish, patience=timedelta(0))
+    return withdrawal_id
+
+
+async def _die_again(site: Site, run: Run, withdrawal_id: str) -> None:
+    """Die on the way of what takes its place; another process, or another keystore, goes on."""
     if run.first:
         await die(site, run.first, withdrawal_id)
     if run.point in keystore_crash.POINTS:
@@ -102,7 +129,6 @@ async def taken_back(site: Site, run: Run) -> None:
     else:
         await die(site, run.point, withdrawal_id)
         await site.start()
-    await require_nothing_or_one_payment(site, run.kind, withdrawal_id, destination)
 
 
 async def refused(site: Site, run: Run) -> None:
@@ -188,6 +214,7 @@ STORIES = {
     "adoption": paid,
     "keystore": keystore_dies,
     "cancel": taken_back,
+    "bump": outbid,
     "refused": refused,
     "lane": lane_made,
     "house": refilled,

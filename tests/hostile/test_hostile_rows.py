@@ -170,6 +170,12 @@ async def test_an_order_edited_after_its_approval_proves_nothing(world: World) -
 async def test_an_edited_intent_is_not_signed(world: World, *, both: bool) -> None:
     """Not against its withdrawal, and not against what was approved where both were edited."""
     withdrawal_id, destination = await world.approved()
+    # What was refused a minute ago is asked for again, and would be prepared first.
+    await world.site.sql(
+        "UPDATE withdrawal SET updated_at = now() + interval '1 hour' "
+        "WHERE status = 'approved' AND id <> :id",
+        id=withdrawal_id,
+    )
     await die(world.site, "payout.prepared.after", withdrawal_id)
     await world.site.edit("attempt", EDIT_INTENT, to=ATTACKER, id=withdrawal_id)
     case, reason = "attempt.intent", "the intent's to is not the withdrawal's"

@@ -14,7 +14,9 @@ from tests.keystore.house import ROOT, House
 def at_a_terminal(house: House, *args: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run a command as if a person sat before it."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "keystore", *args, "--config", str(house.config)]
+    keystore = [sys.executable, "-m", "keystore", *args, "--config", str(house.config)]
+    # A suite that runs in the background ignores Ctrl-C, and its children would too.
+    command = ["env", "--default-signal=INT", *keystore]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     ) as process:

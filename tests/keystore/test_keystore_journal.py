@@ -120,6 +120,29 @@ def test_a_failure_while_signing_leaves_nothing_behind(path: Path, journal: Jour
     assert sign(journal) == ANSWER
 
 
+def test_what_was_asked_before_another_process_signed_is_asked_again(
+    path: Path, journal: Journal
+) -> None:
+    """An answer that was read before the lock is forgotten where somebody wrote meanwhile."""
+    other = Journal.open(path, VAULT_ID, clock)
+    sign(journal, "wdr_0", slot="0", make=lambda: Answer(b"0", "0x0", "s"))
+    assert journal.recall("wdr_1", b"intent") is None
+    sign(other)
+
+    assert sign(journal, make=never) == Answer(b"\x02signed", "0xhash", "0xsender", 2)
+    other.close()
+
+
+def test_what_was_asked_holds_for_one_signature(journal: Journal) -> None:
+    """The second intent finds the first one, though nobody asked in between."""
+    sign(journal, "wdr_0", slot="0", make=lambda: Answer(b"0", "0x0", "s"))
+    assert journal.recall("wdr_1", b"intent") is None
+    sign(journal)
+
+    with pytest.raises(Refused, match="another intent"):
+        sign(journal, intent=b"other", slot="slot-2", make=never)
+
+
 def test_two_processes_agree_on_one_answer(path: Path, journal: Journal) -> None:
     """A second connection sees the first one's row and chain."""
     other = Journal.open(path, VAULT_ID, clock)

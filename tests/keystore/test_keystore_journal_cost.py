@@ -80,6 +80,21 @@ def test_a_signature_costs_the_same_in_a_long_journal(journal: Journal) -> None:
     assert signed_many <= 2 * signed_few
 
 
+def test_no_statement_of_a_signature_makes_a_table_of_its_own(journal: Journal) -> None:
+    """SQLite does so for an order that no index has, and for a check against a list of three."""
+    asked: list[str] = []
+    journal._db.set_trace_callback(asked.append)
+    journal.recall("wdr_1", b"intent 1")
+    sign(journal, 1)
+    journal._db.set_trace_callback(None)
+    journal._db.text_factory = bytes  # a program's constants are of any spelling
+
+    programs = [journal._db.execute(f"explain {each}").fetchall() for each in set(asked)]
+    steps = [{step[1] for step in program} for program in programs]
+    assert any({b"MakeRecord", b"Insert"} <= each for each in steps)
+    assert not any({b"OpenEphemeral", b"SorterOpen"} & each for each in steps)
+
+
 def test_a_repeat_writes_nothing(house: House) -> None:
     """Neither a row nor a page of the log: bytes that were fsynced once are read again."""
     wal = house.journal.with_name(house.journal.name + "-wal")

@@ -221,6 +221,18 @@ def test_a_sweep_takes_from_the_pool_only(safe: Safe, change: str, code: str) ->
     assert safe.refusal(solana_sweep(safe, sources=sources[change])) == code
 
 
+def test_what_lies_beside_a_canonical_account_goes_alone_and_nowhere_else(safe: Safe) -> None:
+    """Its tokens stay at their address: no second source, no coins, no address of somebody else."""
+    own, other = safe.pool("solana", 0), safe.pool("solana", 1)
+    beside = api.SweepSource(index=0, address=own, units="5", account=MINT)
+    plain = api.SweepSource(index=1, address=other, units="5")
+    foreign = api.SweepSource(index=1, address=own, units="5", account=MINT)
+    assert safe.refusal(spl_sweep(safe, sources=[beside, plain])) == "bad_field"
+    assert safe.refusal(spl_sweep(safe, sources=[foreign])) == "not_our_pool_address"
+    assert safe.refusal(solana_sweep(safe, sources=[beside])) == "bad_field"
+    assert safe.sign(spl_sweep(safe, sources=[beside])).raw
+
+
 @pytest.mark.parametrize(("make", "most"), [(solana_sweep, 8), (spl_sweep, 5)])
 def test_a_sweep_that_no_transaction_holds_is_refused(
     safe: Safe, make: Callable[..., api.SolanaSweepIntent], most: int

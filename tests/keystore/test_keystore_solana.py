@@ -235,6 +235,42 @@ def test_a_token_sweep_is_that_of_the_spl_library(program: str, close: bool) -> 
     )
 
 
+@pytest.mark.parametrize("program", solana.TOKEN_PROGRAMS)
+@pytest.mark.parametrize("close", [False, True])
+def test_tokens_beside_the_canonical_account_stay_their_addresss(
+    program: str, close: bool
+) -> None:
+    """That account is opened where it does not stand, and the other's rent goes to the fee payer."""
+    owner, beside = SOURCES[0], Pubkey.from_string(MINT[:-1] + "m")
+    source = api.SweepSource(index=0, address=str(owner), units="7", account=str(beside))
+    token = {"asset": MINT, "decimals": 6, "token_program": program, "close": close}
+    intent = sweep(**token, sources=[source])
+
+    signed = solana_sweep.draft(intent, SENDER).sign(KEY, SOURCE_KEYS[0])
+
+    transaction, (advance, limit, price, *_) = read(signed)
+    mint, program_id = Pubkey.from_string(MINT), Pubkey.from_string(program)
+    target = get_associated_token_address(owner, mint, program_id)
+    moved = TransferCheckedParams(
+        program_id=program_id, source=beside, mint=mint, dest=target, owner=owner, amount=7,
+        decimals=6,
+    )  # fmt: skip
+    opened = create_idempotent_associated_token_account(HOT, owner, mint, program_id)
+    expected = [opened, transfer_checked(moved)]
+    if close:
+        closed = CloseAccountParams(
+            program_id=program_id, account=beside, dest=HOT, owner=owner
+        )
+        expected.append(close_account(closed))
+    assert transaction.message == Message.new_with_blockhash(
+        [advance, limit, price, *expected], HOT, Hash.from_string(intent.nonce_value)
+    )
+    assert solana_sweep.fee_most(intent) == 10_000 + 20 + solana.TOKEN_ACCOUNT_LAMPORTS_MAX
+    own = api.SweepSource(index=0, address=str(owner), units="7", account=str(target))
+    with pytest.raises(Refused, match=r"^sources\.account"):
+        solana_sweep.draft(sweep(**token, sources=[own]), SENDER)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

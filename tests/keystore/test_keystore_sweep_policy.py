@@ -1,6 +1,7 @@
 """Rules for the house's own movements on real money, and the policy as others may see it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -372,9 +373,8 @@ def test_a_cancel_whose_rule_is_gone_needs_another_one(tmp_path: Path) -> None:
         )
         for rules, expected in ((sweeps("base"), "blocked"), (sweeps("ethereum"), None)):
             file = _written(tmp_path, rules + LAST)
-            safe.keystore._signer._rulebook = policy_file.load(
-                file, frozenset({"ethereum", "base"})
-            )
+            rulebook = policy_file.load(file, frozenset({"ethereum", "base"}))
+            safe.keystore._signer = replace(safe.keystore._signer, rulebook=rulebook)
             assert safe.refusal(bump) == "blocked"
             if expected is not None:
                 assert safe.refusal(evm_cancel(safe)) == expected

@@ -69,8 +69,8 @@ AUDIT = (
     Mutation(
         guard="nobody is written twice in the same minute",
         path="gateway/subscriptions/billing.py",
-        old="        if period.created_at < period.period_start:\n",
-        new="        if period.created_at:\n",
+        old="        if period.created_at < period.period_start and not account.arriving:\n",
+        new="        if not account.arriving:\n",
         tests=(f"{BILLS}::test_one_letter_at_a_time",),
     ),
     Mutation(

@@ -28,14 +28,14 @@ CLOCKS = (
     Mutation(
         "time: no keystore is at work while its clock is accepted",
         "keystore/custody.py",
-        "    with alone(chosen.socket):\n",
-        "    if alone:\n",
+        "    with alone(chosen.socket):\n        journal",
+        "    if alone:\n        journal",
         (f"{_TESTS}clock.py::test_the_command_needs_the_passphrase_and_no_keystore_at_work",),
     ),
     Mutation(
         "time: no Tron bytes for a day to come",
         "keystore/signing.py",
-        "        require_present(intent, self._journal.clock)\n",
+        "        require_present(intent, self.journal.clock)\n",
         "",
         (f"{_TESTS}clock.py::test_a_tron_intent_of_a_time_to_come_is_refused",),
     ),
@@ -56,7 +56,7 @@ CLOCKS = (
     Mutation(
         "memory: a refused lane is written down",
         "keystore/lanes.py",
-        "            self._refusals.remember(lane, network, canonical, refusal.code)\n",
+        "            self.refusals.remember(lane, network, canonical, refusal.code)\n",
         "",
         (f"{_TESTS}refusals.py::test_a_refused_lane_and_a_bad_id_are_written_down",),
     ),

@@ -61,8 +61,8 @@ RESCANS = (
     ),
     Mutation(
         guard="balances prove what arrived, and no other amount",
-        path="watchers/scan/evidence.py",
-        old="        return bool(rose - shown == inside)\n",
+        path="watchers/scan/rises.py",
+        old="    return bool(rose - shown + taken(sent, block) == inside)\n",
         new="        return bool(rose)\n",
         tests=(
             "tests/watchers/test_second_look.py::test_balances_that_rose_by_another_amount_prove_nothing",
@@ -71,8 +71,8 @@ RESCANS = (
     Mutation(
         guard="what was disproved is no holding",
         path="watchers/reconcile/moves.py",
-        old="        Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION, NOT_SHOWN]),\n",
-        new="        Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION]),\n",
+        old="        Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION, NOT_SHOWN, FORGOTTEN]),\n",
+        new="        Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION, FORGOTTEN]),\n",
         tests=(INVENTED,),
     ),
     Mutation(

@@ -91,7 +91,7 @@ SWEEPS = (
     ),
     Mutation(
         guard="no difference is credited before the history is read",
-        path="watchers/reconcile/reconciler.py",
+        path="watchers/reconcile/comparison.py",
         old="            if arrived and not self.credits.history_known():\n",
         new="            if False:\n",
         tests=(

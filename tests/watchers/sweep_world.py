@@ -114,7 +114,7 @@ class SweepWorld:
             await book.load(session, self.name)
         self.scanner = Scanner(
             self.parts.reader, self.database, self.currencies, book, position, PUBLIC_URL,
-            dense=self.parts.dense, hysteresis=Hysteresis(seconds=0),
+            dense=self.parts.dense, hysteresis=Hysteresis(seconds=0), seals=self.parts.seals,
         )  # fmt: skip
         self.payouts = Payouts(
             self.name, self.settings, self.parts, self.database, self.keystore, position,

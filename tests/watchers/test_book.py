@@ -59,6 +59,22 @@ def test_a_filter_never_grows_over_what_it_holds() -> None:
     assert keys.perhaps(["somebody"]) == {"somebody"}
 
 
+@pytest.mark.parametrize("count", [40_000, 10**6])
+def test_what_is_held_is_found_whatever_room_is_asked_for_later(count: int) -> None:
+    """Also where only the smaller of its two tables would grow."""
+    keys = AddressKeys()
+    keys.update(["somebody"])
+    keys.reserve(count)
+    assert keys.perhaps(["somebody", "nobody"]) == {"somebody"}
+
+
+def test_ten_million_addresses_have_one_table_for_both_bits() -> None:
+    """A second one as large would not fit."""
+    keys = AddressKeys()
+    keys.reserve(10**7)
+    assert keys._near is keys._bits
+
+
 def test_our_own_transaction_into_our_own_wallet_is_no_arrival() -> None:
     """It is known by its hash; whoever else pays a wallet brings capital, pool rows always count."""
     book = AddressBook(PUBLIC_KEY, wallets={"hot"})

@@ -10,15 +10,25 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from gateway.db import CROSS_TENANT
+from gateway.models import AddressPool, Withdrawal
 from tests.conftest import FreshDatabase
 from tests.fakes.chain import JUNK, Move
 from tests.gateway.conftest import TestApi
 from tests.watchers.asking import asking
-from tests.watchers.world import DUE_UNITS, ETH, NETWORK, PUBLIC_URL, USDC, World, world
+from tests.watchers.world import (
+    DUE_UNITS,
+    ETH,
+    NETWORK,
+    PUBLIC_KEY,
+    PUBLIC_URL,
+    USDC,
+    World,
+    world,
+)
 from watchers.desk.decisions import Decisions
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +66,9 @@ class Bureau:
     async def carry_out(self) -> bool:
         """Let the watcher do what was approved."""
         w = self.world
-        return await Decisions(NETWORK, w.database, w.scanner.position, PUBLIC_URL).round()
+        return await Decisions(
+            NETWORK, w.database, w.scanner.position, PUBLIC_URL, PUBLIC_KEY
+        ).round()
 
     async def resolved(self, deposit_id: str, what: str, **body: str) -> dict[str, Any]:
         """Ask, approve and carry out; return the resolution."""
@@ -238,7 +250,41 @@ async def test_what_a_sweep_does_not_reach_names_its_own_way_out(
             said = answer.json()
             assert (answer.status_code, said["code"]) == (409, "not_in_ledger")
             assert "no sweep reaches" in said["detail"]
+            assert "--gather" in said["detail"]
             assert "list its asset" not in said["detail"]
+
+
+async def test_what_an_address_that_nobody_signed_holds_is_paid_to_nobody(
+    database: FreshDatabase,
+) -> None:
+    """Whoever edits a row puts an address of his there: two approvals do not make it ours."""
+    async with bureau(database) as b:
+        w = b.world
+        stranger = await w.chain.fresh_address()
+        change = update(AddressPool).where(AddressPool.index == 0)
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            genuine = await session.scalar(
+                select(AddressPool.signature).where(AddressPool.index == 0)
+            )
+            await session.execute(change.values(signature=b"-" * 64))
+        await w.restart()
+        await w.pay(w.assigned, 7)
+        [row] = await b.unattributed(reason="address_unverified")
+        for what, body in (
+            ("assign", {"merchant_id": "mer_1"}),
+            ("refund", {"destination": stranger}),
+        ):
+            found = await b.resolved(row["id"], what, **body)
+            assert (found["status"], "did not sign" in found["failure_reason"]) == (
+                "failed",
+                True,
+            )
+        assert await w.wallet("suspense") == (7, 0)
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            assert (await session.scalars(select(Withdrawal))).all() == []
+            await session.execute(change.values(signature=genuine))
+        assert (await b.resolved(row["id"], "assign", merchant_id="mer_1"))["status"] == "done"
+        assert await w.wallet("mer_1") == (7, 0)
 
 
 async def test_strays_and_what_is_not_final_cannot_be_resolved(

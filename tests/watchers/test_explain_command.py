@@ -86,8 +86,10 @@ async def test_a_command_that_is_interrupted_says_nothing(
         port = node.sockets[0].getsockname()[1]
         path = str(config(tmp_path, database, f"http://127.0.0.1:{port}", "1"))
         words = ["explain", "ethereum", "0x" + "ab" * 32, "--config", path]
+        # A suite that runs in the background ignores Ctrl-C, and its children would too.
+        hearing = ["env", "--default-signal=INT", sys.executable, "-m", "watchers", *words]
         command = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "watchers", *words, cwd=ROOT, stderr=asyncio.subprocess.PIPE
+            *hearing, cwd=ROOT, stderr=asyncio.subprocess.PIPE
         )
         await asyncio.wait_for(asked.wait(), 60)
         command.send_signal(signal.SIGINT)

@@ -138,6 +138,7 @@ async def test_a_contracts_payment_is_explained_by_its_hash_on_a_node_without_tr
         await w.bury()
         before = document(await asked.explain(tx_hash))
         assert "no node shows what moves inside contracts" in before["reason"]
+        assert "watchers reconcile NETWORK --address" in before["reason"]
         await w.settle()
         await w.settle()
         found = document(await asked.explain(tx_hash, "mer_1"))
@@ -145,6 +146,8 @@ async def test_a_contracts_payment_is_explained_by_its_hash_on_a_node_without_tr
         [deposit] = await w.balance_deposits()
         named = document(await asked.explain(deposit.tx_hash, "mer_1"))
         assert (named["verdict"], named["height"]) == ("credited", found["height"])
+        ours = next(each for each in named["gates"] if each["gate"] == "address_ours")
+        assert "in this block, or below it where no node keeps older states" in ours["detail"]
 
 
 def seeing(w: World, reader: FakeReader) -> Explainer:

@@ -99,6 +99,28 @@ async def test_tokens_and_coins_agree_on_tron(
         assert DUE_UNITS > UNITS
 
 
+async def test_case_54_an_invoice_waits_while_tron_does_not_solidify(
+    database: FreshDatabase, chain: TronChain
+) -> None:
+    """Blocks come and are scanned, nothing is credited; it goes on by itself when they are solid."""
+    async with counted(database, chain, eyes=eyes(chain, chain.token)) as w:
+        await w.settle()
+        solid = (await w.scanner.reader.tip()).final
+        await chain.set_faults(solid_at=solid)
+        try:
+            await chain.mined(await chain.send(w.assigned, DUE_UNITS // 10**9))
+            await w.bury()
+            head = w.scanner.position.height
+            assert (head > solid + 4, w.scanner.position.final_height) == (True, solid)
+            [deposit] = await w.deposits()
+            assert (deposit.status, await w.wallet("mer_1")) == ("pending", (0, 0))
+        finally:
+            await chain.set_faults()
+        await w.bury()
+        assert [each.status for each in await w.deposits()] == ["confirmed"]
+        assert await w.wallet("mer_1") == (DUE_UNITS // 10**9, 0)
+
+
 async def test_case_12_issuer_freeze_is_seen_on_tron(chain: TronChain) -> None:
     """USDT's `isBlackListed` there has the same shape."""
     token = await created(chain, cases.freezable_token(address.evm(PAYER), 10**12))

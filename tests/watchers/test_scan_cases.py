@@ -272,6 +272,36 @@ async def test_case_70_of_two_watchers_only_the_one_with_the_lease_writes(
         assert len(await w.deposits()) == 1
 
 
+@dataclass(slots=True)
+class Overtaken(FakeReader):
+    """Another watcher takes the lease while this one reads its first block."""
+
+    world: World | None = None
+
+    async def read(self, height: int) -> Block:
+        """Let it be taken, then answer as if nothing had happened."""
+        if self.world is not None:
+            world, self.world = self.world, None
+            await world.restart()
+        return await FakeReader.read(self, height)
+
+
+async def test_case_70_a_lease_that_is_lost_while_a_block_is_read_commits_nothing(
+    database: FreshDatabase,
+) -> None:
+    """Having had it when the step began is not enough: it is proved in the transaction itself."""
+    async with world(database) as w:
+        old = w.scanner
+        old.reader = Overtaken(w.chain, w.chain.chain_id, frozenset({w.chain.token}), world=w)
+        await w.chain.pay(w.assigned, DUE_UNITS)
+        with pytest.raises(LeaseLost):
+            await old.step()
+        assert w.scanner is not old
+        assert await w.deposits() == []
+        await w.scan()
+        assert [each.status for each in await w.deposits()] == ["pending"]
+
+
 async def test_case_73_database_restored_from_a_backup_reads_the_blocks_again(
     database: FreshDatabase, database_server: TestServer
 ) -> None:

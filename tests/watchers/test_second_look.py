@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 import pytest
 from msgspec.structs import replace as replaced
 
+from gateway.db import CROSS_TENANT
+from gateway.models import Attempt
 from tests.conftest import FreshDatabase
-from tests.fakes.chain import Move
+from tests.fakes.chain import GENESIS_TIME, Move
 from tests.fakes.network import FakeReader
 from tests.watchers.test_rescan_disputes import exaggerating
 from tests.watchers.test_scan_start import watcher
-from tests.watchers.world import DUE_UNITS, ETH, World, world
-from watchers.network import NATIVE, Block
+from tests.watchers.world import DUE_UNITS, ETH, NETWORK, World, world
+from watchers.network import NATIVE, Block, Outcome
 from watchers.reconcile.balances import Holding, NoHistory, Observation, gained
 
 pytestmark = pytest.mark.anyio
@@ -141,3 +143,51 @@ async def test_what_the_second_node_shows_itself_proves_nothing_inside_contracts
         await w.chain.mine(4)
         await w.scan()
         assert await w.wallet("mer_1") == (0, 0)
+
+
+SWEPT, FEE = 10**17, 21
+OWN = "0x" + "5e" * 32
+
+
+@dataclass(slots=True)
+class Swept(Blind):
+    """Shows that a transaction of ours emptied the address in the same block, and what it cost."""
+
+    fee: int = FEE
+    shown: bool = True
+
+    async def read(self, height: int) -> Block:
+        """Add how it ended."""
+        block = await Blind.read(self, height)
+        ended = {OWN: Outcome(success=True, payer_spent_units=self.fee)} if self.shown else {}
+        return replace(block, outcomes={**block.outcomes, **ended})
+
+    async def rose(self, address: str, height: int) -> int:
+        """Count what left."""
+        return await Blind.rose(self, address, height) - SWEPT - FEE
+
+
+@pytest.mark.parametrize(
+    ("fee", "shown", "credited"),
+    [(FEE, True, True), (FEE + 1, True, False), (FEE, False, False)],
+)
+async def test_what_our_own_transaction_took_in_the_same_block_is_told_by_the_second_node(
+    database: FreshDatabase, fee: int, *, shown: bool, credited: bool
+) -> None:
+    """A sweep beside the payment keeps it waiting no longer; another cost proves nothing."""
+    async with world(database) as w:
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            session.add(
+                Attempt(
+                    id="att_1", order_id="swp_1", network_id=NETWORK, purpose="sweep",
+                    intent={"asset": NATIVE, "units": str(SWEPT), "to": w.hot},
+                    sender=w.assigned, raw=b"-", tx_hash=OWN, state="signed", broadcasts=1,
+                    created_at=GENESIS_TIME,
+                )
+            )  # fmt: skip
+        await inside(w)
+        blind = Swept(w.chain, 1, frozenset({w.chain.token}), fee=fee, shown=shown)
+        w.scanner.witnesses = {"": w.scanner.reader, "c": blind}
+        w.scanner.gains = {"c": blind.rose}
+        await w.scan()
+        assert await w.wallet("mer_1") == ((DUE_UNITS, 0) if credited else (0, 0))

@@ -102,6 +102,21 @@ def test_a_sweep_of_several_is_read_back_field_by_field(asset: str, *, close: bo
         gathered.check(gathering(2, asset, close=close), raw)
 
 
+def test_what_is_brought_into_the_canonical_account_is_read_back() -> None:
+    """Another account, an amount, or a sweep of the canonical one are other bytes."""
+    plain = gathering(1, MINT, close=True)
+    beside = msgspec.structs.replace(plain.sources[0], account=OTHER)
+    intent = msgspec.structs.replace(plain, sources=[beside])
+    raw = signed(intent)
+    assert gathered.check(intent, raw)
+    for change in ({"account": MINT}, {"account": ""}, {"units": "1"}):
+        wrong = msgspec.structs.replace(beside, **change)
+        with pytest.raises(ValueError, match=r"sources|instructions"):
+            gathered.check(msgspec.structs.replace(plain, sources=[wrong]), raw)
+    with pytest.raises(ValueError, match=r"sources|instructions"):
+        gathered.check(intent, signed(plain))
+
+
 def test_a_cancel_is_read_back_field_by_field_and_moves_nothing() -> None:
     """Another lane, value, budget, or a transfer beside it; a payment is no cancel."""
     hot = str(HOT.pubkey())

@@ -28,6 +28,7 @@ from gateway.models import (
 )
 from gateway.settings import Settings, SettingsError
 from watchers.clock import now
+from watchers.commands import look
 from watchers.pay import holds
 from watchers.reconcile.outcome import Drifts, acknowledge, borne, drifting, of_currency
 from watchers.reconcile.rules import Borne, standing
@@ -47,12 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end its hold for signed payments that no row asks for",
     )
     parser.add_argument("--reason", help="why, for the audit log")
+    parser.add_argument("--address", help="compare this pool address now, whoever waits for it")
 
 
 async def command(settings: Settings, database: Database, args: argparse.Namespace) -> int:
     """Print or resume; 1 where an asset's payouts wait."""
     if args.network not in settings.networks:
         raise SettingsError(f"networks.{args.network}: there is no such network")
+    if args.address is not None:
+        name, address = args.network, args.address
+        return await look.command(settings, database, name, address, as_json=args.json)
     if args.resume is not None:
         return await _resume(database, args.network, args.resume, args.reason)
     if args.release is not None:

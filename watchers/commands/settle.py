@@ -23,6 +23,7 @@ from watchers.network import ChainReader, Incomplete, NodeUnavailable, Placed, W
 from watchers.pay import displaced, judged
 from watchers.pay.displaced import Displacement
 from watchers.pay.judged import Judgement, NotSettled
+from watchers.providers.witness import Witness
 from watchers.sweep import keeper
 
 SCAN_SECONDS = 60
@@ -65,7 +66,7 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
     try:
         async with aclosing(chain.endpoints):
             if args.taken_by is None:
-                await _judge(database, readers, args)
+                await _judge(database, network, readers, args)
             else:
                 await require_history(settings, database, args.network)
                 await _displace(database, network, chain, readers, args)
@@ -89,11 +90,18 @@ def _spelled(network: NetworkSettings, text: str) -> str:
 
 
 async def _judge(
-    database: Database, readers: Iterable[ChainReader], args: argparse.Namespace
+    database: Database,
+    network: NetworkSettings,
+    readers: Iterable[ChainReader],
+    args: argparse.Namespace,
 ) -> None:
+    async def locate(reader: ChainReader, tx_hash: str) -> int | None:
+        node = reader.reader if isinstance(reader, Witness) else reader
+        return await locator(network.family).locate(node, tx_hash)
+
     person = getpass.getuser()
     judgement = Judgement(args.network, args.order, args.paid, person, args.reason)
-    await judged.settle(database, readers, judgement, now())
+    await judged.settle(database, readers, judgement, now(), locate)
 
 
 async def _displace(

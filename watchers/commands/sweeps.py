@@ -11,6 +11,7 @@ from gateway.domain.money import to_text
 from gateway.models import Currency, Sweep, Unswept
 from gateway.settings import Settings, SettingsError
 from watchers import store
+from watchers.commands import gather
 from watchers.sweep.rows import Cost, costs
 
 NEWEST = 20
@@ -23,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=_limit, default=NEWEST, help="sweeps and waiting addresses"
     )
+    parser.add_argument(
+        "--gather",
+        metavar="DEPOSIT",
+        help="bring a deposit that is account_not_canonical to where a sweep reaches it",
+    )
+    parser.add_argument("--reason", help="why, for the audit log")
 
 
 def _limit(text: str) -> int:
@@ -37,6 +44,9 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
     """Print three tables: cost by asset, newest sweeps, what waits."""
     if args.network not in settings.networks:
         raise SettingsError(f"networks.{args.network}: there is no such network")
+    if args.gather is not None:
+        name, deposit = args.network, args.gather
+        return await gather.command(settings, database, name, deposit, args.reason)
     newest = select(Sweep).where(Sweep.network_id == args.network).order_by(Sweep.id.desc())
     waiting = select(Unswept).where(Unswept.network_id == args.network).order_by(Unswept.since)
     async with database.unit_of_work(CROSS_TENANT) as session:

@@ -12,15 +12,17 @@ from watchers.store import Position
 
 @dataclass(slots=True)
 class Decisions:
-    """One network's approved resolutions, under its lease."""
+    """One network's approved resolutions, under its lease; `public_key` is the keystore's."""
 
     network: str
     database: Database
     position: Position
     public_url: str
+    public_key: str
 
     async def round(self) -> bool:
         """Carry out what is approved; tell whether anything moved."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
-            return await carry_out(Desk(session, now(), self.public_url), self.network)
+            desk = Desk(session, now(), self.public_url)
+            return await carry_out(desk, self.network, self.public_key)

@@ -7,6 +7,10 @@ from watchers.explain.facts import Evidence, Gate
 _NAME = re.compile(
     r"withdrawal:[0-9]{1,20}|balance:[0-9A-Za-z]{1,90}:[0-9A-Za-z]{1,64}", re.ASCII
 )
+ROSE = (
+    "its balance rose in this block, or below it where no node keeps older states, and no node "
+    "shows by which transaction"
+)
 FOUND = {
     "balance": "our reconciler found it by comparing balances in final blocks",
     "withdrawal": "it belongs to its block, as our scan proved it",

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from gateway.deposits.arrival import FORGOTTEN
 from gateway.deposits.leaving import NOT_SHOWN
+from watchers.explain import named
 from watchers.explain.facts import Entry, Evidence, Explained, Gate, Move, Owner, Verdict
 from watchers.pay.transactions import HOUSE
 
@@ -26,13 +28,16 @@ COUNTED = {
 REVERSED = "reversed"
 REFUSED = {
     REVERSED: "an operator reversed it",
+    FORGOTTEN: "its final block was given up, and it was seen in no other one since",
     NOT_SHOWN: "a rescan refused it: the nodes do not show it in its block",
     "counted_as_balance": "its money was credited before, as a difference of balances",
     "own_transaction": "the operator's own wallets made this transaction",
 }
 """Why a deposit was refused for good."""
-BLIND = "no node shows what moves inside contracts in its block"
-ROSE = "its balance rose in this block, and no node shows by which transaction"
+BLIND = (
+    "no node shows what moves inside contracts in its block, and balances find it: "
+    "`watchers reconcile NETWORK --address ADDRESS` compares one address at once"
+)
 MADE = "the operator's own transaction moved it: nobody is credited"
 Fate = Literal["open", "made", "missed"]
 """Of a transfer without a row: to come, left out because the house made it, or missed."""
@@ -77,7 +82,7 @@ def _ours(evidence: Evidence, move: Move) -> Gate:
         return Gate("address_ours", "no", f"{move.to} is not an address of yours{beside}")
     what = "the pool" if move.owner.purpose == "pool" else "the operator's wallets"
     shown = {"address": move.to, "of": move.owner.purpose}
-    how = f": {ROSE}" if move.kind == "balance" else ""
+    how = f": {named.ROSE}" if move.kind == "balance" else ""
     return Gate("address_ours", "yes", f"{move.to} is of {what}{how}", shown)
 
 
@@ -154,8 +159,8 @@ def _final(evidence: Evidence, move: Move) -> Gate:
     shown = {"final_height": evidence.final_height, "height": height, "status": move.status}
     if move.status == "reorged":
         return Gate("final", "no", "its block was orphaned", shown)
-    if move.reason == NOT_SHOWN:
-        return Gate("final", "no", REFUSED[NOT_SHOWN], shown)
+    if move.reason in {NOT_SHOWN, FORGOTTEN}:
+        return Gate("final", "no", REFUSED[move.reason or ""], shown)
     if height is None or evidence.final_height is None:
         return Gate("final", "unknown", "its block or our own place is not known", shown)
     if height <= evidence.final_height:

@@ -22,14 +22,13 @@ from watchers import crash, store
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import ChainReader, Incomplete, NodeUnavailable, WrongChain
-from watchers.pay import inclusion
 from watchers.pay.forgotten import Found, kept
 from watchers.pay.numbers import highest_known, note
+from watchers.pay.overlooked import Locate, Overlooked, seen_in
 from watchers.pay.passed import Passed
 from watchers.store import Position
 
 log = structlog.get_logger()
-Locate = Callable[[str], Awaitable[int | None]]
 
 
 async def looked_up(
@@ -76,9 +75,11 @@ class Adoption:
     locate: Locate | None = None
     """Where a transaction stands that the scan may have passed already."""
     passed: Passed = field(init=False)
+    overlooked: Overlooked = field(init=False)
 
     def __post_init__(self) -> None:
-        self.passed = Passed(self.name, self.chain, self.database, self.position)
+        mine = (self.name, self.chain, self.database, self.position)
+        self.passed, self.overlooked = Passed(*mine), Overlooked(*mine)
 
     async def round(self) -> None:
         """Read the history until there is nothing new in it, then the blocks it may stand in."""
@@ -118,29 +119,33 @@ class Adoption:
                 tx=found.signed.tx_hash,
             )
 
+    async def look_again(self) -> None:
+        """Look for what landed in a block that the scan had passed, where no node said so then."""
+        if self.locate is not None:
+            await self.overlooked.round(self.locate)
+
     async def _look_back(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Observe a transaction in a block that was scanned before it was known to be ours.
 
-        Where no block of ours is named in which it stands, what expires has them all read again,
-        and what stands on a nonce lane is taken back on its own value alone.
+        Where no block of ours is named in which it stands, what expires has them all read again.
+        What stands on a nonce lane is taken back on its own value alone: it may have landed in a
+        block that the scan had passed, and then the lane moved by it. On its own value nothing
+        lands that it did not outrun, so that a payment and its cancel never both do. `overlooked`
+        finds it as soon as a node tells of it.
         """
         tx_hash = attempt.tx_hash or ""
         cursor = await store.position_of(session, self.name)
         scanned = self.position.height if cursor is None else cursor.height
         height = None if self.locate is None else await self.locate(tx_hash)
-        if height is not None and height <= scanned:
-            block = await self.chain.reader.read(height)
-            standing = await store.block_at_or_below(session, self.name, height)
-            ours = standing is not None and standing.hash == block.ref.hash
-            if ours and tx_hash in block.outcomes:
-                await inclusion.observe(session, [block], {tx_hash: attempt.id}, moment)
-                return
+        passed = height is not None and height <= scanned
+        if passed and await seen_in(session, self.chain, attempt, height or 0, moment):
+            return
         if attempt.intent.get("expiration_ms") is not None:
             attempt.passed_height = scanned
             return
         if attempt.nonce_value is not None:
-            attempt.passed_height = scanned  # what moves its lane proves nothing about it
-        if height is not None and height <= scanned:
+            attempt.passed_height = scanned
+        if passed:
             raise Incomplete(
                 f"{tx_hash}: said to stand in block {height}, ours does not show it"
             )

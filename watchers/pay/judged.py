@@ -1,10 +1,11 @@
-"""What only a person can judge: a transaction in a final block whose end nothing books by itself.
+"""What only a person can judge: a transaction whose end nothing books by itself.
 
-It succeeded without the transfer that was asked for, or the ledger refused to settle it. A person
-says how it ended; every node that still has its block is asked first, and none may contradict.
+It succeeded without the transfer that was asked for, the ledger refused to settle it, or nothing
+bears out that it failed or expired. A person says how it ended; every node that still has its
+block is asked first, and none may contradict.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select, text
@@ -18,11 +19,14 @@ from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Cursor, Withdrawal
 from gateway.withdrawals import repository as withdrawals
+from watchers import store
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable, WrongChain
 from watchers.pay import inclusion, settler, transactions
 from watchers.pay.keepers import CANCEL
 
 NOT_PAID = "an operator found that its transaction paid nothing"
+Locate = Callable[[ChainReader, str], Awaitable[int | None]]
+"""Asks one node in which block a transaction stands; None where it knows of none."""
 
 
 class NotSettled(Exception):
@@ -44,17 +48,24 @@ class Judgement:
 
 
 async def settle(
-    database: Database, readers: Iterable[ChainReader], judgement: Judgement, moment: Moment
+    database: Database,
+    readers: Iterable[ChainReader],
+    judgement: Judgement,
+    moment: Moment,
+    locate: Locate | None = None,
 ) -> None:
     """End the order with the journals of any other; raise `NotSettled` where it must not be."""
     async with database.unit_of_work(CROSS_TENANT) as session:
-        attempt = await _parked(session, judgement)
-    await ask(
-        readers,
-        attempt.order_id,
-        attempt.block_height or 0,
-        lambda block: contradiction(attempt, block, paid=judgement.paid),
-    )
+        attempt = await _parked(session, judgement, moment)
+    if attempt.block_height is None:
+        await _require_unknown(readers, attempt, locate, paid=judgement.paid)
+    else:
+        await ask(
+            readers,
+            attempt.order_id,
+            attempt.block_height,
+            lambda block: contradiction(attempt, block, paid=judgement.paid),
+        )
     try:
         async with database.unit_of_work(CROSS_TENANT) as session:
             await _carry_out(session, judgement, attempt, moment)
@@ -99,19 +110,48 @@ async def ask(
         raise NotSettled(f"{order_id}: no node shows its block: {'; '.join(troubles)}")
 
 
-async def _parked(session: AsyncSession, judgement: Judgement) -> Attempt:
+async def _require_unknown(
+    readers: Iterable[ChainReader], attempt: Attempt, locate: Locate | None, *, paid: bool
+) -> None:
+    """Refuse where a node knows what is said to have expired, or none says that it does not."""
+    id_, answered, troubles = attempt.order_id, 0, []
+    if paid or locate is None:
+        raise NotSettled(f"{id_}: no block of ours shows its transaction: rescan its block")
+    for reader in readers:
+        try:
+            height = await locate(reader, attempt.tx_hash or "")
+        except (Incomplete, NodeUnavailable, WrongChain) as trouble:
+            troubles.append(str(trouble))
+            continue
+        if height is not None:
+            raise NotSettled(f"{id_}: a node shows it in block {height}")
+        answered += 1
+    if not answered:
+        raise NotSettled(f"{id_}: no node answers: {'; '.join(troubles)}")
+
+
+async def _parked(session: AsyncSession, judgement: Judgement, moment: Moment) -> Attempt:
     """Return the transaction that waits for a person; locked where the cursor is."""
     network, id_ = judgement.network, judgement.order_id
     order = await transactions.of_order(session, id_)
     if not order or order[0].network_id != network:
         raise NotSettled(f"{id_}: there is no transaction of such an order on {network}")
-    parked = [each for each in order if each.state == "included" and each.success is None]
+    cursor = await session.get_one(Cursor, network)
+    final = await store.block_at_or_below(session, network, cursor.final_height)
+    final_at = min(final.block_time if final else moment.at, moment.at)
+    parked = [each for each in order if _waits(each, int(final_at.timestamp() * 1000))]
     if len(parked) != 1:
         raise NotSettled(f"{id_}: nothing of it waits for a person")
-    cursor = await session.get_one(Cursor, network)
     if (parked[0].block_height or 0) > cursor.final_height:
         raise NotSettled(f"{id_}: its block is not final yet")
     return parked[0]
+
+
+def _waits(attempt: Attempt, final_ms: int) -> bool:
+    """Tell whether it has an end that nothing books, or that nothing bears out."""
+    if attempt.state == "included":
+        return attempt.success is None or settler.gives_back(attempt)
+    return attempt.state == "signed" and settler.expired(attempt, final_ms)
 
 
 async def _carry_out(
@@ -120,17 +160,17 @@ async def _carry_out(
     # Every transaction of the watcher shares this row: none of them runs beside this one.
     cursor = select(Cursor).where(Cursor.network_id == judgement.network).with_for_update()
     await session.scalars(cursor.execution_options(populate_existing=True))
-    attempt = await _parked(session, judgement)
+    attempt = await _parked(session, judgement, moment)
     if (attempt.id, attempt.block_hash) != (seen.id, seen.block_hash):
         raise NotSettled(f"{judgement.order_id}: it moved meanwhile")
     withdrawal = None
     if attempt.withdrawal_id is not None:
         withdrawal = await session.get_one(Withdrawal, attempt.withdrawal_id)
     before = _standing(attempt, withdrawal)
-    native = await withdrawals.native_currency(session, judgement.network)
-    attempt.success = judgement.paid or attempt.purpose == CANCEL
-    reason = None if judgement.paid or attempt.purpose == CANCEL else NOT_PAID
-    await settler.end(session, attempt, native, moment, reason=reason)
+    if attempt.block_height is None:
+        await settler.lapse(session, attempt, moment)
+    else:
+        await _end(session, attempt, moment, paid=judgement.paid)
     after = {"status": _standing(attempt, withdrawal)["status"], "reason": judgement.reason}
     await audit.record(
         session,
@@ -143,6 +183,13 @@ async def _carry_out(
         after=after,
     )
     await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+async def _end(session: AsyncSession, attempt: Attempt, moment: Moment, *, paid: bool) -> None:
+    native = await withdrawals.native_currency(session, attempt.network_id)
+    attempt.success = paid or attempt.purpose == CANCEL
+    reason = None if attempt.success else NOT_PAID
+    await settler.end(session, attempt, native, moment, reason=reason)
 
 
 def _standing(attempt: Attempt, withdrawal: Withdrawal | None) -> dict[str, str | None]:

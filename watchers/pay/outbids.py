@@ -9,12 +9,10 @@ nonce of a sender that is not mined: all others wait for it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 import structlog
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
@@ -58,13 +56,15 @@ class Outbids:
         if not isinstance(self.chain.writer, Outbidder):
             return
         async with self.database.unit_of_work(CROSS_TENANT) as session:
-            open_orders = await _signed_orders(session, self.name)
+            found = await transactions.waiting(session, self.name)
             wanted = await cancels.wanted(session, self.name)
+        open_orders = sorted(found, key=lambda each: (each[0].sender, each[0].nonce or 0))
         self.present.keep({order[0].order_id for order in open_orders})
         lowest = await self._lowest(open_orders)
         for order in open_orders:
             asked = order[0].order_id in wanted
-            if asked or _has_turn(order, lowest):
+            to_be_canceled = asked and order[-1].purpose != CANCEL
+            if to_be_canceled or _has_turn(order, lowest):
                 await self._look(order, asked=asked)
 
     async def _lowest(self, orders: Sequence[Sequence[Attempt]]) -> dict[str, int]:
@@ -163,23 +163,6 @@ def _has_turn(order: Sequence[Attempt], lowest: Mapping[str, int]) -> bool:
     if order[0].nonce is None:
         return order[-1].purpose in {CANCEL, LOST}
     return order[0].nonce == lowest.get(order[0].sender)
-
-
-async def _signed_orders(session: AsyncSession, network: str) -> list[list[Attempt]]:
-    """Return orders whose transactions are all signed and stand in no block, each by place."""
-    query = (
-        select(Attempt)
-        .where(
-            Attempt.network_id == network,
-            Attempt.state.in_(transactions.OPEN),
-            or_(Attempt.nonce.is_not(None), Attempt.nonce_value.is_not(None)),
-        )
-        .order_by(Attempt.order_id, Attempt.place)
-    )
-    rows = (await session.scalars(query)).all()
-    orders = [list(each) for _, each in groupby(rows, key=attrgetter("order_id"))]
-    waiting = [each for each in orders if {row.state for row in each} == {"signed"}]
-    return sorted(waiting, key=lambda each: (each[0].sender, each[0].nonce or 0))
 
 
 async def _refused_lately(session: AsyncSession, order_id: str, since: datetime) -> bool:

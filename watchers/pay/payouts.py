@@ -12,11 +12,12 @@ from keystore.client import KeystoreClient, KeystoreRefused, KeystoreUnavailable
 from watchers.chain import Chain
 from watchers.network import Incomplete, NodeUnavailable
 from watchers.pay import withdrawing
-from watchers.pay.adoption import Adoption, Locate
+from watchers.pay.adoption import Adoption
 from watchers.pay.cancels import Cancels
 from watchers.pay.claims import Claims
 from watchers.pay.hands import Hands
 from watchers.pay.outbids import Outbids
+from watchers.pay.overlooked import Locate
 from watchers.store import Position
 
 CLAIMS_PER_ROUND = 20
@@ -76,6 +77,7 @@ class Payouts:
         await self.outbids.round()
         await self.hands.sign()
         await self.hands.send()
+        await self.adoption.look_again()
 
     async def _say_silent(self) -> None:
         """Say on every payout that waits for the keystore what it waits for."""

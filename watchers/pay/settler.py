@@ -12,15 +12,13 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain import posting
 from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
-from gateway.ledger.service import post
 from gateway.models import Attempt, Currency, Transaction
 from gateway.withdrawals import repository as withdrawals
 from watchers import crash
 from watchers.network import NATIVE
-from watchers.pay import transactions, withdrawing
+from watchers.pay import again, transactions, withdrawing
 from watchers.pay.keepers import CANCEL, End, keeper_of
 
 log = structlog.get_logger()
@@ -110,10 +108,7 @@ async def end(
     """End what landed and what competed with it, and book the fee; `reason` is why it failed."""
     attempt.state = "succeeded" if attempt.success else "failed"
     attempt.ended_at = moment.at
-    fee = fee_units(attempt)
-    if fee:
-        ref = f"{attempt.network_id}:{attempt.tx_hash}"
-        await post(session, posting.network_fee(ref, native.id, fee), moment)
+    await again.book_fee(session, attempt, native.id, fee_units(attempt), moment)
     await session.execute(
         update(Transaction)
         .where(
@@ -122,7 +117,8 @@ async def end(
         )
         .values(status="confirmed" if attempt.success else "failed", final_at=moment.at)
     )
-    await replace(session, attempt.order_id, moment, but=attempt.id)
+    replaced = await replace(session, attempt.order_id, moment, but=attempt.id)
+    await again.take_back_fees(session, attempt, replaced, native.id, moment)
     keeper = await keeper_of(session, attempt)
     await keeper.ended(session, attempt, _end_of(attempt, reason), moment)
 
@@ -139,8 +135,12 @@ def _end_of(attempt: Attempt, reason: str | None) -> End:
 
 async def replace(
     session: AsyncSession, order_id: str, moment: Moment, *, but: str | None = None
-) -> None:
-    """End what competed for a place that is taken: it can never land now. `but` landed there."""
+) -> list[str]:
+    """End what competed for a place that is taken: it can never land now. `but` landed there.
+
+    Returns the hashes of what is replaced.
+    """
+    replaced = []
     for other in await transactions.locked(session, order_id):
         if other.id == but:
             continue
@@ -149,7 +149,9 @@ async def replace(
             other.state, other.last_answer = "refused", TOO_LATE
         else:
             other.state = "replaced"
+            replaced.append(other.tx_hash or "")
     await session.flush()
+    return replaced
 
 
 def fee_units(attempt: Attempt) -> int:
@@ -189,16 +191,31 @@ async def expire(
         .order_by(Attempt.id)
         .with_for_update()
     )
-    for attempt in await session.scalars(query):
-        if not expired(attempt, final_time_ms):
-            continue
-        if (reason := against(attempt.id)) is not None:
+    gone = [each.id for each in await session.scalars(query) if expired(each, final_time_ms)]
+    for attempt_id in gone:
+        attempt = await session.get_one(Attempt, attempt_id, populate_existing=True)
+        if (reason := against(attempt_id)) is not None:
             await _say(session, attempt, reason, moment)
             continue
-        attempt.state, attempt.success, attempt.ended_at = "failed", False, moment.at
-        await session.flush()
-        keeper = await keeper_of(session, attempt)
-        await keeper.ended(session, attempt, End("failed", reason=EXPIRED), moment)
+        refused = attempt.last_answer == UNBOOKABLE
+        try:
+            async with session.begin_nested():
+                await lapse(session, attempt, moment)
+                await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+                await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+        except (IntegrityError, Conflict):
+            if not refused:  # It is asked anew at every final block, and said once.
+                await _park(session, attempt_id, moment)
+
+
+async def lapse(session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
+    """End what can no longer land."""
+    attempt.state, attempt.success, attempt.ended_at = "failed", False, moment.at
+    await session.flush()
+    native = await withdrawals.native_currency(session, attempt.network_id)
+    await again.take_back_fees(session, attempt, [attempt.tx_hash or ""], native.id, moment)
+    keeper = await keeper_of(session, attempt)
+    await keeper.ended(session, attempt, End("failed", reason=EXPIRED), moment)
 
 
 def expired(attempt: Attempt, final_time_ms: int) -> bool:

@@ -27,13 +27,15 @@ unsigned transaction at a time: `next` says None until the payer's round has sig
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
-from gateway.models import Attempt
+from gateway.models import Attempt, ReopenedOrder, Withdrawal
 from watchers.network import Slot
 from watchers.pay import slots
 
@@ -150,11 +152,40 @@ def _of_order(order_id: str) -> Select[Attempt]:
     )
 
 
-async def in_state(session: AsyncSession, network: str, state: str) -> list[Attempt]:
-    """Return a network's transactions in one state, in the order in which they can land."""
+async def waiting(session: AsyncSession, network: str) -> list[list[Attempt]]:
+    """Return orders with a place of their own that are signed and stand in no block, each by place."""
     query = (
         select(Attempt)
-        .where(Attempt.network_id == network, Attempt.state == state)
+        .where(
+            Attempt.network_id == network,
+            Attempt.state.in_(OPEN),
+            or_(Attempt.nonce.is_not(None), Attempt.nonce_value.is_not(None)),
+        )
+        .order_by(Attempt.order_id, Attempt.place)
+    )
+    rows = (await session.scalars(query)).all()
+    orders = [list(each) for _, each in groupby(rows, key=attrgetter("order_id"))]
+    return [each for each in orders if {row.state for row in each} == {"signed"}]
+
+
+async def in_state(session: AsyncSession, network: str, state: str) -> list[Attempt]:
+    """Return a network's transactions in one state, in the order in which they can land.
+
+    Of what had ended in a block that is no longer there nobody sends the opposite of what the
+    ledger says: no payment whose hold was given back, and no cancel of what was paid.
+    """
+    opposite = or_(
+        and_(Withdrawal.status == "failed", Attempt.purpose != "cancel"),
+        and_(Withdrawal.status == "completed", Attempt.purpose == "cancel"),
+    )
+    ended = (
+        select(ReopenedOrder.order_id)
+        .join(Withdrawal, Withdrawal.id == ReopenedOrder.order_id)
+        .where(ReopenedOrder.order_id == Attempt.order_id, Attempt.state == "signed", opposite)
+    )
+    query = (
+        select(Attempt)
+        .where(Attempt.network_id == network, Attempt.state == state, ~ended.exists())
         .order_by(Attempt.sender, Attempt.nonce, Attempt.place, Attempt.id)
     )
     return list(await session.scalars(query))

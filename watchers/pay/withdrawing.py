@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Currency, Withdrawal
+from gateway.withdrawals import rebooking
 from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.moves import complete, move
 from watchers.chain import asset_key, asset_of
@@ -125,6 +126,10 @@ class WithdrawalKeeper(Keeper):
         withdrawal = await _locked(session, attempt)
         if attempt.block_height is not None:
             withdrawal.network_fee_units = end.fee_units
+        if withdrawal.status in rebooking.ENDED:
+            # It had ended before: in a block that was given up.
+            await rebooking.rebook(session, withdrawal, moment, paid=end.fate == "succeeded")
+            return
         if end.fate == "succeeded":
             await complete(session, withdrawal, int(attempt.intent["units"]), moment)
             return

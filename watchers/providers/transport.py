@@ -9,15 +9,19 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 
 from watchers.network import NodeUnavailable
+from watchers.providers.http import Target, ask, target
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 75.0
 CONNECTIONS_PER_HOST = 16
+HEADERS = {"content-type": "application/json", "accept-encoding": "gzip"}
 TOO_MANY = frozenset({429, 503})
 """Statuses that may carry `Retry-After`; only the first says that it was our doing."""
 
+_TROUBLE = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, ValueError)
 _opened: ContextVar[list[socket.socket]] = ContextVar("_opened")
 """The sockets that this task's exchange has opened: one where it found no resting connection."""
 
@@ -61,7 +65,12 @@ class Transport:
     headers: Mapping[str, str] = field(default_factory=dict)
     body_bytes_max: int = BODY_BYTES_MAX
     wall_clock: Callable[[], datetime] = _utc_now
-    _session: aiohttp.ClientSession | None = field(default=None, init=False)
+    _connector: aiohttp.TCPConnector | None = field(default=None, init=False)
+    _targets: dict[str, Target] = field(default_factory=dict, init=False)
+    _steps: aiohttp.ClientTimeout = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._steps = aiohttp.ClientTimeout(sock_connect=self.timeout_s)
 
     async def post(self, url: str, body: bytes, connected: Callable[[], None]) -> bytes:
         """Return the body of a 200 answer; raise `NodeUnavailable` for anything else.
@@ -72,58 +81,66 @@ class Transport:
         try:
             return await self._body(url, body, connected)
         # Cut off from its cause: that one's text may hold the URL, and the URL a key.
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as trouble:
+        except _TROUBLE as trouble:
             raise NodeUnavailable(_words(trouble)) from None
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._connector is not None:
+            await self._connector.close()
+            self._connector = None
+            self._targets.clear()
 
     async def _body(self, url: str, body: bytes, connected: Callable[[], None]) -> bytes:
         opened: list[socket.socket] = []
         _opened.set(opened)
+        connector, steps = self._connections(), self._steps
+        where = self._targets.get(url)
+        if where is None:
+            where = self._targets[url] = target(url, {**HEADERS, **self.headers})
+        async with asyncio.timeout(self.deadline_s):
+            connection = await connector.connect(where.request, [], steps)
+            content: aiohttp.StreamReader | None = None
+            try:
+                if opened:
+                    connected()
+                message, content = await ask(connection, where.head, body, self.timeout_s)
+                self._require_good(message)
+                return await self._whole(content)
+            finally:
+                # Of what is not read to its end the rest would be taken for the next answer.
+                if content is not None and content.is_eof():
+                    connection.release()
+                else:
+                    connection.close()
+
+    def _require_good(self, message: RawResponseMessage) -> None:
+        if message.code in TOO_MANY:
+            said = message.headers.get("retry-after")
+            after = retry_after_seconds(said, self.wall_clock())
+            if message.code == 429 or after is not None:
+                raise Throttled(message.code, after)
+        if message.code != 200:
+            raise NodeUnavailable(f"HTTP {message.code}")
+
+    async def _whole(self, content: aiohttp.StreamReader) -> bytes:
         parts: list[bytes] = []
         size = 0
-        async with self._client().post(url, data=body, allow_redirects=False) as response:
-            if opened:
-                connected()
-            if response.status in TOO_MANY:
-                said = response.headers.get("retry-after")
-                after = retry_after_seconds(said, self.wall_clock())
-                if response.status == 429 or after is not None:
-                    raise Throttled(response.status, after)
-            if response.status != 200:
-                raise NodeUnavailable(f"HTTP {response.status}")
-            async for part in response.content.iter_any():
-                parts.append(part)
-                size += len(part)
-                if size > self.body_bytes_max:
-                    raise NodeUnavailable(f"answer of more than {self.body_bytes_max} bytes")
+        async for part in content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > self.body_bytes_max:
+                raise NodeUnavailable(f"answer of more than {self.body_bytes_max} bytes")
         return b"".join(parts)
 
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit_per_host=CONNECTIONS_PER_HOST,
-                    keepalive_timeout=KEEP_ALIVE_SECONDS,
-                    socket_factory=_open,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={
-                    "content-type": "application/json",
-                    "accept-encoding": "gzip",
-                    **self.headers,
-                },
-                timeout=aiohttp.ClientTimeout(
-                    total=self.deadline_s,
-                    sock_connect=self.timeout_s,
-                    sock_read=self.timeout_s,
-                ),
+    def _connections(self) -> aiohttp.TCPConnector:
+        if self._connector is None:
+            self._connector = aiohttp.TCPConnector(
+                limit_per_host=CONNECTIONS_PER_HOST,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                socket_factory=_open,
             )
-        return self._session
+        return self._connector
 
 
 def _open(place: aiohttp.AddrInfoType) -> socket.socket:

@@ -18,6 +18,8 @@ STAKE = "staked"
 """The holding that staked coins lie in."""
 INSIDE = ("sweep", "top_up", "refill", "cold")
 """Purposes whose recipient is an address of ours."""
+BESIDE = Attempt.intent["sources"][0]
+"""The source of a sweep; where it names an account, it is the only one."""
 
 
 def inside(
@@ -85,7 +87,8 @@ def _swept(
 ) -> list[Select[str, str, int, int, bool, bool]]:
     """Select what several addresses lost in one transaction, and the tokens their payer gained.
 
-    The coins that he gained are in his own change already.
+    The coins that he gained are in his own change already. Tokens that lay beside an address's
+    canonical account were no holding, and are a deposit where they arrive.
     """
     source = (
         func.jsonb_array_elements(Attempt.intent["sources"])
@@ -94,7 +97,9 @@ def _swept(
     )
     value = cast(source.c.value, JSONB)
     units = cast(value["units"].astext, Units)
-    landed = and_(Attempt.success.is_(True), Attempt.intent.has_key("sources"))
+    landed = and_(
+        Attempt.success.is_(True), Attempt.intent.has_key("sources"), ~BESIDE.has_key("account")
+    )
     lost = ours(network, intended_asset(), -units, value["address"].astext, addresses).where(
         landed
     )

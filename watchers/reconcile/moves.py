@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union_all
 
+from gateway.deposits.arrival import FORGOTTEN
 from gateway.deposits.leaving import NOT_SHOWN
 from gateway.models import ApplicationWallet, Attempt, Currency, Deposit
 from watchers.chain import asset_of
@@ -53,7 +54,7 @@ def _arrivals(
     asset = case(names, value=Deposit.currency_id)
     again = and_(
         Deposit.status == "rejected",
-        Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION, NOT_SHOWN]),
+        Deposit.reason.in_([COUNTED_AS_BALANCE, OWN_TRANSACTION, NOT_SHOWN, FORGOTTEN]),
     )
     query = select(
         Deposit.address.label("address"),

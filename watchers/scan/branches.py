@@ -17,6 +17,7 @@ from watchers.pay import inclusion
 from watchers.scan import blocks, strays
 from watchers.scan.prefetch import Prefetch
 from watchers.scan.reorg import FinalityBroken, Hysteresis
+from watchers.scan.standing import shows
 from watchers.scan.track import Track, heads_at
 from watchers.scan.witnesses import votes
 from watchers.store import Position
@@ -139,7 +140,8 @@ class Branches:
         return ours[stands]
 
     async def _stands(self, height: int, block_hash: str) -> bool:
-        return (await self.track.reader.ref_at(height)).hash == block_hash
+        track = self.track
+        return await shows(track.reader, height, block_hash, dense=track.dense)
 
     async def _halt(self, target: Position) -> None:
         """Write down that the network stands still: payouts of other processes see it too."""

@@ -1,10 +1,12 @@
-"""A second look before money is given back: other providers must say that a payment failed.
+"""A second look before money is given back: blocks or other providers must bear an end out.
 
 One node that lies about how a transaction ended, or hides it, would have a withdrawal paid and
-released. Where a network has a quorum, so many providers must show the same end in the same
-block, or know nothing of a transaction that expired.
+released. Where a block's id commits to its transactions, those blocks have to prove the end.
+Where a network has a quorum, so many providers must show the same end in the same block, or know
+nothing of a transaction that expired.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,14 +18,20 @@ from gateway.models import Attempt
 from watchers.network import Block, ChainReader
 from watchers.pay import settler
 from watchers.pay.keepers import CANCEL
+from watchers.pay.proof import Proof
+from watchers.pay.sealed import EXCUSE, Doubt, window_of
 from watchers.pay.settler import Against
 from watchers.providers.witness import Witness
 from watchers.scan.track import Track
 from watchers.scan.witnesses import answers
 
 RETRY_SECONDS = 10.0
+LOOKED_AT = 50
+"""So many at a look: each costs milliseconds in which nothing else of this process goes on."""
 EXPIRES = "expiration_ms"
-UNSEEN = "not shown by a second provider yet"
+UNSEEN = "its end is not borne out yet"
+ONE_ALONE = "only one node says how it ended: a second one or a person has to bear it out"
+STRANGE = "it refers to a block that our scan did not pass"
 End = tuple[str, str | None]
 """An attempt, and the block in which it ended; None where it expired."""
 
@@ -56,36 +64,104 @@ def verdict(said: Mapping[str, str | None], quorum: int, *, unanimous: bool) -> 
 
 @dataclass(slots=True)
 class Ends:
-    """Asks the other providers about what would be given back; again every ten seconds."""
+    """Has blocks and other providers bear out what would be given back; again every ten seconds."""
 
     track: Track
     waiting: str | None = None
     retry_seconds: float = RETRY_SECONDS
     _sure: set[End] = field(default_factory=set)
     _doubts: dict[End, str] = field(default_factory=dict)
+    """By whose turn it is: what was looked at last is the last."""
     _again_at: float = 0.0
+    _wanted: set[str] = field(default_factory=set)
+    """What the settler would have given back."""
+    _proof: Proof | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._proof = None if self.track.seals is None else Proof(self.track.seals)
 
     async def look(self, final_height: int, final_ms: int) -> Against:
         """Return what stands against giving back what ends at this final block."""
-        if self.track.quorum == 1:
-            return settler.nothing_against
+        if self.track.quorum == 1 and self._proof is None:
+            if self.track.lone_word:
+                return settler.nothing_against
+            found = await self._ending(final_height, final_ms) if self._wanted else []
+            self._wanted &= {each.id for each in found}
+            self.waiting = _not_settled(found[0], ONE_ALONE) if found else None
+            return self._alone
+        if self.track.quorum == 1 and not self._wanted:
+            return self._unproved  # nobody reads rows or blocks before something is given back
         found = await self._ending(final_height, final_ms)
+        self._wanted &= {each.id for each in found}
         ends = {_end_of(each): each for each in found}
+        self._sure &= ends.keys()
+        self._doubts = {end: told for end, told in self._doubts.items() if end in ends}
         news = ends.keys() - self._sure - self._doubts.keys()
         if news or time.monotonic() >= self._again_at:
-            doubtful = [(end, each) for end, each in ends.items() if end not in self._sure]
-            doubts = {end: await self._asked(each) for end, each in doubtful}
-            self._sure |= {end for end, reason in doubts.items() if reason is None}
-            self._doubts = {end: told for end, told in doubts.items() if told is not None}
+            self._doubts |= dict.fromkeys(news, UNSEEN)
+            await self._look(ends, final_height)
             self._again_at = time.monotonic() + self.retry_seconds
-        self._sure &= ends.keys()
         self.waiting = next(iter(self._doubts.values()), None)
         sure = {id_ for id_, _ in self._sure}
         reasons = {id_: reason for (id_, _), reason in self._doubts.items()}
-        return lambda id_: None if id_ in sure else reasons.get(id_, UNSEEN)
+        return lambda id_: None if id_ in sure else reasons.get(id_) or self._unproved(id_)
+
+    def _unproved(self, attempt_id: str) -> str:
+        self._wanted.add(attempt_id)
+        return UNSEEN
+
+    def _alone(self, attempt_id: str) -> str:
+        self._wanted.add(attempt_id)
+        return ONE_ALONE
+
+    async def _look(self, ends: Mapping[End, Attempt], final_height: int) -> None:
+        """Look at those whose turn it is; one for which blocks are read keeps its turn."""
+        if self._proof is not None:
+            self._proof.begin([ends[end] for end in self._doubts])
+        for end in list(self._doubts)[:LOOKED_AT]:
+            reason = await self._against(ends[end], final_height)
+            if reason is not None and self._proof is not None and self._proof.spent:
+                self._doubts[end] = reason
+                return
+            del self._doubts[end]
+            if reason is None:
+                self._sure.add(end)
+            else:
+                self._doubts[end] = reason
+            await asyncio.sleep(0)  # the rest of this process has its turn too
+
+    async def _against(self, attempt: Attempt, final_height: int) -> str | None:
+        """Return why the end of a transaction is not borne out, if so."""
+        several, told = self.track.quorum > 1, None
+        if self._proof is not None:
+            doubt = await self._passed(attempt, final_height) or await self._proof.doubt(
+                attempt, final_height
+            )
+            if doubt is not None and not (several and doubt.others):
+                told = doubt.reason
+        if several and told is None:
+            told = await self._asked(attempt)
+        return None if told is None else _not_settled(attempt, told)
+
+    async def _passed(self, attempt: Attempt, final_height: int) -> Doubt | None:
+        """Demand that our scan passed the block that an intent refers to.
+
+        To make up a block with its ten signed bytes takes long; whoever does would have to have it
+        ready before our scan comes there.
+        """
+        window = window_of(attempt.intent, attempt.block_height)
+        if window is None:
+            return None
+        if window.anchor > final_height:
+            return Doubt(STRANGE)
+        values = {"network": self.track.network, "height": window.anchor}
+        rows = await self.track.database.ask(_STANDS, values)
+        if not rows:
+            return Doubt(f"{STRANGE}; {EXCUSE}", others=True)
+        return None if rows[0][0] == window.anchor_hash else Doubt(STRANGE)
 
     async def _asked(self, attempt: Attempt) -> str | None:
-        """Return why the other providers do not bear the end of a transaction out, if so."""
+        """Return why the other providers do not bear it out, if so."""
         height = attempt.block_height
         if height is None:
             said = await answers(self.track.witnesses, lambda each: self._absent(each, attempt))
@@ -94,8 +170,7 @@ class Ends:
                 self.track.witnesses, lambda each: _shown(each, attempt, height)
             )
         differences = {name: reason for name, (reason,) in said.items()}
-        told = verdict(differences, self.track.quorum, unanimous=height is None)
-        return None if told is None else f"{attempt.tx_hash} is not settled: {told}"
+        return verdict(differences, self.track.quorum, unanimous=height is None)
 
     async def _absent(self, reader: ChainReader, attempt: Attempt) -> tuple[str | None]:
         locate = self.track.locate
@@ -132,9 +207,19 @@ class Ends:
         ]
 
 
+def _not_settled(attempt: Attempt, told: str) -> str:
+    """Name the order as `watchers settle` wants it: what the house sends itself has no other row."""
+    return f"{attempt.order_id}: {attempt.tx_hash} is not settled: {told}"
+
+
 def _end_of(attempt: Attempt) -> End:
     return attempt.id, attempt.block_hash
 
 
 async def _shown(reader: ChainReader, attempt: Attempt, height: int) -> tuple[str | None]:
     return (unlike(attempt, await reader.read(height)),)
+
+
+_STANDS = """
+SELECT hash FROM block WHERE network_id = %(network)s AND height = %(height)s AND NOT orphaned
+"""

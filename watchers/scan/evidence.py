@@ -14,14 +14,8 @@ from gateway.models import Block as BlockRow
 from gateway.models import Currency, Deposit
 from gateway.settings import NetworkSettings
 from watchers.chain import asset_of
-from watchers.network import (
-    NATIVE,
-    Block,
-    Incomplete,
-    NodeUnavailable,
-    Transfer,
-    WrongChain,
-)
+from watchers.network import Block, Transfer
+from watchers.scan import rises
 from watchers.scan.track import Track
 from watchers.scan.witnesses import answers
 
@@ -138,28 +132,10 @@ class Evidence:
                 self.waiting = f"deposit {claim.id} is not credited: {reason}"
 
     async def _rose(self, name: str, claim: Claim, block: Block) -> bool:
-        """Tell whether a node that cannot see the transfer has states that prove it.
-
-        Its balance rose in this block by what it shows itself and all that we know to have arrived
-        from inside contracts. Where we sent something from there in the same block it did not, and
-        proves nothing.
-        """
-        track, ours, gain = self.track, claim.transfer, self.track.gains.get(name)
-        blind = block.ref.hash == claim.block_hash and is_blind(block, ours)
-        if gain is None or not blind or ours.asset != NATIVE:
+        """Tell whether a node that cannot see the transfer has states that prove it."""
+        if block.ref.hash != claim.block_hash or not is_blind(block, claim.transfer):
             return False
-        try:
-            rose = await gain(ours.recipient, claim.block_height)
-        except (Incomplete, NodeUnavailable, WrongChain):
-            return False
-        values = {"network": track.network, "hash": claim.block_hash, "address": ours.recipient}
-        [(inside,)] = await track.database.ask(_ARRIVED_INSIDE, values)
-        shown = sum(
-            each.units
-            for each in block.transfers
-            if (each.recipient, each.asset) == (ours.recipient, NATIVE)
-        )
-        return bool(rose - shown == inside)
+        return await rises.prove(self.track, name, claim.transfer, block)
 
     async def _claims(self, session: AsyncSession, final_height: int) -> list[Claim]:
         """Return pending deposits in final blocks that are worth a second look."""
@@ -230,11 +206,6 @@ def large_units(network: NetworkSettings, currencies: Sequence[Currency]) -> dic
     }
 
 
-_ARRIVED_INSIDE = """
-SELECT coalesce(sum(d.units), 0) FROM deposit d JOIN currency c ON c.id = d.currency_id
-WHERE d.network_id = %(network)s AND d.address = %(address)s AND d.block_hash = %(hash)s
-    AND d.kind = 'internal' AND c.contract IS NULL AND d.status IN ('pending', 'confirmed')
-"""
 _ADD_READERS = """
 UPDATE block SET provider = concat_ws(', ', block.provider, again.provider)
 FROM jsonb_to_recordset(%(rows)s) AS again (height bigint, hash text, provider text)

@@ -59,8 +59,13 @@ class FinalLane:
     @property
     def waiting(self) -> str | None:
         """Why final money waits, in one sentence; None where it does not."""
-        own = self._elsewhere or self._doubted or self.ends.waiting
+        own = self._elsewhere or self._doubted
         return self.finality.waiting or self.evidence.waiting or own or self._stall()
+
+    @property
+    def unsettled(self) -> str | None:
+        """Why money does not go back, in one sentence: no reason to take deposits no more."""
+        return self.ends.waiting
 
     def _stall(self) -> str | None:
         """Say so where blocks come for long and none of them becomes final."""

@@ -23,7 +23,11 @@ Hit = tuple[Block, Transfer]
 
 
 async def arriving(session: AsyncSession, network: str, hits: Iterable[Hit]) -> list[Hit]:
-    """Return the transfers to us that our own sweeps, top-ups and refills did not make."""
+    """Return the transfers to us that our own sweeps, top-ups and refills did not make.
+
+    Tokens that one of them brought to where a sweep reaches count from then on: before they were
+    in no book.
+    """
     pairs = list(hits)
     if not pairs:
         return pairs
@@ -82,6 +86,7 @@ async def doubtful(
 _MOVED = """
 SELECT tx_hash FROM attempt WHERE network_id = %(network)s AND purpose = ANY(%(house)s)
     AND tx_hash = ANY(%(hashes)s)
+    AND NOT coalesce(intent->'sources'->0 ? 'account', false)
 """
 _COLD = """
 SELECT address FROM application_wallet WHERE network_id = %(network)s AND purpose = 'cold'

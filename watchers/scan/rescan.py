@@ -20,6 +20,7 @@ from gateway.deposits.service import Desk
 from gateway.domain.actor import Actor
 from gateway.models import Block as BlockRow
 from gateway.models import Cursor, Deposit
+from watchers.chain import asset_of
 from watchers.clock import now
 from watchers.network import Block, Incomplete, NodeUnavailable
 from watchers.scan.disputes import Dispute, believed, disputed, worded
@@ -27,6 +28,7 @@ from watchers.scan.edge import dated
 from watchers.scan.evidence import add_readers
 from watchers.scan.head_lane import record
 from watchers.scan.prefetch import Prefetch
+from watchers.scan.same import recognised
 from watchers.scan.track import Track
 
 PROGRESS_SECONDS = 2.0
@@ -118,6 +120,7 @@ class Rescan:
                         "our rows: wait for the watcher, or ask another node"
                     )
             desk = Desk(session, moment, track.public_url)
+            run = await recognised(session, track.network, self._assets(), run)
             changed = await self._settle(desk, run, proved)
             before = await _known(session, track.network, run)
             ours = [dated(block, moment.at) for block in run]
@@ -132,12 +135,17 @@ class Rescan:
     async def _proved(self, run: Sequence[Block]) -> frozenset[Dispute]:
         """Ask every node about what these blocks say otherwise than our deposits; locks nothing."""
         async with self.track.database.unit_of_work(CROSS_TENANT) as session:
+            run = await recognised(session, self.track.network, self._assets(), run)
             found = await disputed(session, self.track, run)
         proved = await believed(self.track, found)
         for dispute in found:
-            enough = "" if dispute in proved else "; too few nodes say so"
+            enough = "" if dispute in proved else "; too few nodes say so, ask one more"
             self.tell(f"{worded(dispute)}{enough}")
         return proved
+
+    def _assets(self) -> dict[str, str]:
+        """Return the assets of currencies, by id."""
+        return {each.id: asset_of(each) for each in self.track.currencies}
 
     async def _settle(
         self, desk: Desk, run: Sequence[Block], proved: frozenset[Dispute]

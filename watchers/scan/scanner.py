@@ -40,6 +40,11 @@ class Scanner(Track):
         """Why final money waits although blocks come, in one sentence."""
         return self.final_lane.waiting
 
+    @property
+    def unsettled(self) -> str | None:
+        """Why an end of a payment of ours waits to be borne out, in one sentence."""
+        return self.final_lane.unsettled
+
     async def step(self) -> bool:
         """Process what the node has; return whether there is more right away.
 

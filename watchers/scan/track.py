@@ -8,6 +8,7 @@ from gateway.invoices.standing import Confirmations
 from gateway.models import Currency
 from watchers.addresses import AddressBook
 from watchers.network import ChainReader, Tip
+from watchers.seals import SealReader
 from watchers.store import Position
 
 NOTHING_SEEN = Tip(0, 0)
@@ -47,6 +48,10 @@ class Track:
     """By endpoint, where it keeps states of the past: for what it cannot trace."""
     locate: Callable[[ChainReader, str], Awaitable[int | None]] | None = None
     """Asks one node in which block a transaction stands."""
+    seals: SealReader | None = None
+    """Reads blocks by their own ids, where a family has such."""
+    lone_word: bool = True
+    """Whether one node, where there is no other, is believed that money goes back."""
     tip: Tip = NOTHING_SEEN
     known_switches: int = 0
 

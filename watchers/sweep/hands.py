@@ -37,7 +37,8 @@ class Job:
     """What one sweep is about. `sources` are several only where a family takes a batch.
 
     `asset` is `NATIVE` or the contract or mint as configured. `cost_max` is the most that one
-    of its transactions may take, in native base units.
+    of its transactions may take, in native base units. With `beside` its one source keeps what
+    lies in another account of its than the one that sweeps reach, and has it there afterwards.
     """
 
     asset: str
@@ -46,6 +47,7 @@ class Job:
     gas: str
     cost_max: int
     sources: tuple[Source, ...]
+    beside: bool = False
 
     @property
     def source(self) -> Source:
@@ -106,6 +108,11 @@ class Lender(Protocol):
     async def borrowers(self, gas: str) -> list[str]:
         """Return the addresses that the gas wallet lends to."""
         ...
+
+
+def stays(intent: Mapping[str, Any]) -> bool:
+    """Tell whether an intent moves tokens within their own address, to where a sweep reaches them."""
+    return any(each.get("account") for each in intent.get("sources", []))
 
 
 def units_of(intent: Mapping[str, Any]) -> Sequence[int]:

@@ -59,10 +59,11 @@ class Jobs:
         return Job(
             asset=currency.contract or NATIVE,
             decimals=currency.decimals,
-            hot=group[0].destination,
+            hot=wallets.get("hot", "") if is_beside(group[0]) else group[0].destination,
             gas=wallets.get("gas", ""),
             cost_max=self._cost_max(group),
             sources=tuple(sources),
+            beside=is_beside(group[0]),
         )
 
     def currency(self, sweep: Sweep) -> Currency:
@@ -90,6 +91,11 @@ class Jobs:
         return await pauses.reason_against(session, self.name, currency_id, None)
 
 
+def is_beside(sweep: Sweep) -> bool:
+    """Tell whether a sweep brings tokens from beside its address's canonical account into it."""
+    return sweep.destination == sweep.address
+
+
 def groups(
     sweeps: Sequence[Sweep],
     alone: Collection[tuple[str, str]],
@@ -98,13 +104,15 @@ def groups(
     """Put together what one transaction may empty: the same asset, the same step.
 
     `alone` are (currency, address) that failed before: one coin sent to such an address fails
-    every transaction that it is part of.
+    every transaction that it is part of. What stays at its address goes alone too.
     """
 
     def alike(sweep: Sweep) -> tuple[str, str, bool]:
         return sweep.currency_id, sweep.state, sweep.failure_reason is not None
 
-    suspects = [each for each in sweeps if (each.currency_id, each.address) in alone]
+    suspects = [
+        each for each in sweeps if (each.currency_id, each.address) in alone or is_beside(each)
+    ]
     yield from ([each] for each in suspects)
     others = [each for each in sweeps if each not in suspects]
     for _, each in groupby(sorted(others, key=alike), key=alike):

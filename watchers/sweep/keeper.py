@@ -20,6 +20,7 @@ from watchers.pay.keepers import End, Keeper
 from watchers.pay.transactions import HOUSE
 from watchers.reconcile.moves import OWN_TRANSACTION
 from watchers.sweep import rows
+from watchers.sweep.hands import stays
 
 REASON_MAX = 300
 NOT_ASKED = "no sweep under way asks for it: needs a person"
@@ -36,13 +37,13 @@ class SweepKeeper(Keeper):
         if attempt.purpose != "sweep":
             return None
         sweeps = await rows.of_order(session, attempt.order_id)
-        wallets = await rows.wallets(session, attempt.network_id)
-        hot = {sweep.destination for sweep in sweeps}
-        if not sweeps or hot != {wallets.get("hot")}:
-            return NOT_ASKED
+        addresses = {sweep.address for sweep in sweeps}
         told = attempt.intent.get("sources")
         sources = {attempt.sender} if told is None else {each["address"] for each in told}
-        return None if sources == {sweep.address for sweep in sweeps} else NOT_ASKED
+        wallets = await rows.wallets(session, attempt.network_id)
+        ends = addresses if stays(attempt.intent) else {wallets.get("hot")}
+        asked = sources == addresses and {sweep.destination for sweep in sweeps} == ends
+        return None if sweeps and asked else NOT_ASKED
 
     async def waiting(
         self, session: AsyncSession, attempt: Attempt, reason: str, moment: Moment
@@ -72,8 +73,15 @@ class SweepKeeper(Keeper):
         if back:
             native = await withdrawals.native_currency(session, attempt.network_id)
             ref = f"{attempt.network_id}:{attempt.tx_hash}"
-            await post(session, posting.rent(ref, native.id, back), moment)
-        fees, rents = shares(end.fee_units, len(sweeps)), shares(back, len(sweeps))
+            # An account that was opened may have taken more than the closed one gave back.
+            entry = (
+                posting.rent(ref, native.id, back)
+                if back > 0
+                else posting.network_fee(f"{ref}:rent", native.id, -back)
+            )
+            await post(session, entry, moment)
+        cost, rent_units = end.fee_units + max(0, -back), max(0, back)
+        fees, rents = shares(cost, len(sweeps)), shares(rent_units, len(sweeps))
         for sweep, fee, rent in zip(sweeps, fees, rents, strict=True):
             sweep.cost_units += fee
             sweep.returned_units += rent
@@ -84,7 +92,12 @@ class SweepKeeper(Keeper):
             await _note_top_up(session, attempt, moment)
 
     async def adopted(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
-        """Take back the deposit that this transaction was held for while it was forgotten."""
+        """Take back the deposit that this transaction was held for while it was forgotten.
+
+        What it brought to where a sweep reaches stays one: nothing else counts that money.
+        """
+        if stays(attempt.intent):
+            return
         query = (
             update(Deposit)
             .where(

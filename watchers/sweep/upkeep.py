@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.money import to_units
-from gateway.models import AddressPool, Currency
+from gateway.models import AddressDrift, AddressPool, Currency
 from gateway.settings import NetworkSettings
 from watchers import crash, store
 from watchers.chain import Chain, asset_key, asset_of
@@ -33,6 +33,14 @@ from watchers.sweep.worth import Worth
 log = structlog.get_logger()
 LOW_FEES, HIGH_FEES = 2, 10
 """Marks of the gas wallet in fee ceilings, where the operator names none."""
+DIFFERS = (
+    "the node says the gas wallet {gas} holds {told}, our own rows say {ours}: nothing is sent there "
+    "while they differ; where the node is right: watchers reconcile {network} --resume {asset}"
+)
+
+
+class Differs(Refused):
+    """Node and rows tell different balances of the gas wallet: only a person may bear that."""
 
 
 @dataclass(slots=True)
@@ -47,6 +55,8 @@ class Upkeep:
     database: Database
     position: Position
     fee_is_alone: bool
+    differs: str | None = field(default=None, init=False)
+    """Why the gas wallet is not filled until a person has looked."""
     _told: dict[str, str] = field(default_factory=dict, init=False)
 
     async def round(self) -> None:
@@ -59,6 +69,7 @@ class Upkeep:
         if self.chain.lanes is None and "gas" in wallets:
             works = [("refill", self._refill), ("resource", self._resources)]
         works.append(("cold", self._cold))
+        differs = None
         for purpose, work in works:
             async with self.database.unit_of_work(CROSS_TENANT) as session:
                 busy = await rows.under_way(session, self.name, purpose)
@@ -67,13 +78,15 @@ class Upkeep:
                     await work(wallets)
                 self._told.pop(purpose, None)
             except (Refused, SlotTaken, Incomplete, NodeUnavailable) as trouble:
+                differs = str(trouble) if isinstance(trouble, Differs) else differs
                 self._tell(purpose, str(trouble))
+        self.differs = differs
 
     async def _refill(self, wallets: dict[str, str]) -> None:
         """Send the gas wallet what it lacks, where tokens are listed that need it.
 
-        It lacks nothing that our own rows find there: a node that calls it empty gets nothing
-        more from the hot wallet.
+        It lacks nothing that our own rows find there, but for what an operator bears as missing:
+        a node that calls it empty gets nothing more from the hot wallet.
         """
         if len(self.currencies) == 1:
             return
@@ -86,12 +99,11 @@ class Upkeep:
         told = await self.chain.reader.balance(gas, NATIVE)
         if told >= low:
             return
-        ours = (await self._expected(gas, NATIVE)).least
+        found = (await self._expected(gas, NATIVE)).least
+        ours = found - await self._missing(gas, worth.native)
         if ours >= low:
-            raise Refused(
-                f"the node says the gas wallet {gas} holds {told}, our own rows say {ours}: "
-                "nothing is sent there while they differ"
-            )
+            said = {"gas": gas, "told": told, "ours": ours}
+            raise Differs(DIFFERS.format(network=self.name, asset=worth.native.id, **said))
         units = shortage(max(told, ours), low, high)
         await self._pay("refill", worth.native, wallets["hot"], gas, units)
 
@@ -119,6 +131,12 @@ class Upkeep:
             taken = await promises.of_wallet(session, self.name, address, self._fee_ceiling)
             waiting = await promises.approved(session, self.name, currency.id)
         return expected.least - taken[asset] - waiting
+
+    async def _missing(self, address: str, currency: Currency) -> int:
+        """Return what an operator bears as gone from an address, though our rows find it there."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            drift = await session.get(AddressDrift, (currency.id, address))
+        return 0 if drift is None else max(0, -drift.acknowledged_units)
 
     async def _expected(self, address: str, asset: str) -> Expectation:
         """Return what our own rows find at an address."""

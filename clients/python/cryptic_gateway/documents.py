@@ -5,7 +5,7 @@ Words such as `status` are text: a newer gateway may have one more.
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, Required, TypedDict, TypeVar
 
 import msgspec
 
@@ -203,9 +203,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewInvoice(TypedDict, total=False):
-    """Fields of a new invoice beside its currency; without an amount it takes whatever comes."""
+    """Fields of a new invoice beside its currency; with `amount=None` it takes whatever comes."""
 
-    amount: Amount | None
+    amount: Required[Amount | None]
     payment_methods: list[str]
     activate: list[str]
     order_id: str

@@ -2,6 +2,7 @@
 
 import ipaddress
 import platform
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 VERSION = "0.1.0"
 IN_FLIGHT = "idempotency_key_in_flight"
+_KEY = re.compile(r"[ -~]{1,255}")
 _SAFE = frozenset({"GET", "POST"})
 """Reading changes nothing, and every POST carries an idempotency key."""
 
@@ -104,8 +106,16 @@ def _is_local(host: str) -> bool:
 
 
 def key_for(method: str, given: str | None) -> str | None:
-    """Return the idempotency key of a request: the caller's, or a new one for a POST."""
-    return given or (str(uuid.uuid4()) if method == "POST" else None)
+    """Return the idempotency key of a request: the caller's, or a new one for a POST.
+
+    One that is no key, such as an empty text, is a `ValueError`: a new one in its place would do
+    twice what was to be done once.
+    """
+    if given is None:
+        return str(uuid.uuid4()) if method == "POST" else None
+    if not _KEY.fullmatch(given):
+        raise ValueError("an idempotency key is 1 to 255 printable ASCII characters")
+    return given
 
 
 def encoded(body: Mapping[str, Any] | None) -> bytes:
@@ -114,9 +124,12 @@ def encoded(body: Mapping[str, Any] | None) -> bytes:
 
 
 def decoded(content: bytes, kind: type[T]) -> T:
-    """Read an answer; fields that this version does not know are passed over."""
+    """Read an answer; fields that this version does not know are passed over.
+
+    One without a body (204) is null.
+    """
     try:
-        return msgspec.json.decode(content, type=kind)
+        return msgspec.json.decode(content or b"null", type=kind)
     except msgspec.DecodeError as fault:
         raise Unintelligible(f"the answer is not a {kind!r}: {fault}") from fault
 

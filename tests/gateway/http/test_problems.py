@@ -117,6 +117,21 @@ async def test_parameters_are_checked(api: TestApi) -> None:
     assert_problem(answer, 422, "invalid_parameter", "/ending_before")
 
 
+async def test_a_parameter_that_no_route_reads_is_refused(api: TestApi) -> None:
+    """A misspelled filter would let every invoice through; the right one is read."""
+    _, key = await api.merchant_and_key()
+    for query in ("orderId=7", "order_id=7&sort=x", "created%5Bgt%5D=2026-01-01T00:00:00Z"):
+        odd = {"orderId": "/orderId", "order_id": "/sort"}.get(
+            query.partition("=")[0], "/created[gt]"
+        )
+        for path in ("/v1/invoices", "/v1/invoices/export"):
+            answer = await api.call("GET", f"{path}?{query}", key)
+            assert_problem(answer, 422, "invalid", odd)
+    known = "limit=5&order_id=7&q=a&created%5Bgte%5D=2026-01-01T00:00:00Z&expand%5B%5D=deposits"
+    assert (await api.call("GET", f"/v1/invoices?{known}", key)).status_code == 200
+    assert (await api.call("GET", "/v1/invoices?orderId=7")).status_code == 401
+
+
 async def test_what_is_not_a_route_is_not_found(api: TestApi) -> None:
     """Unknown paths are 404, unknown methods 405 with `Allow`, key or no key."""
     assert_problem(await api.call("GET", "/v1/nothing"), 404, "not_found")

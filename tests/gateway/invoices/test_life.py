@@ -193,7 +193,7 @@ async def test_an_altered_pool_row_is_never_given_out(shop: Shop) -> None:
         "UPDATE address_pool SET address = :thief WHERE network_id = 'ethereum' AND index = 0",
         thief="0x" + "66" * 20,
     )
-    body = {"amount": "1", "currency": "USD", "payment_methods": ["ETH-ETHEREUM"]}
+    body = {"amount": "10", "currency": "USD", "payment_methods": ["ETH-ETHEREUM"]}
     answer = await shop.call("POST", "/v1/invoices", key, json=body)
     assert (answer.status_code, answer.json()["code"]) == (503, "address_unverified")
     assert await shop.rows("SELECT 1 FROM invoice") == []

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.shop import Shop
+from tests.gateway.shop import ALL_TEST_METHODS, Shop
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +70,25 @@ TOO_FINE = [
     ("USDC", "0.0000001"),
     ("ETH", "0." + "0" * 18 + "1"),
 ]
+
+
+async def test_nobody_is_asked_for_dust(shop: Shop) -> None:
+    """Who pays 0.01 USD in ether pays less than is ever credited: the method is not offered."""
+    _, key = await shop.merchant_and_key()
+    for named in (["ETH-ETHEREUM"], ["ETH-ETHEREUM", "USDT-TRON"]):
+        body = {"amount": "2.49", "currency": "USD", "payment_methods": named}
+        answer = await shop.call("POST", "/v1/invoices", key, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "amount_too_small")
+        assert "0.001000000000000000 ETH" in answer.json()["detail"]
+        assert answer.json()["errors"][0]["pointer"] == "/amount"
+    made = await shop.invoice(key, amount="2.49")
+    offered = [option["payment_method"] for option in made["payment_options"]]
+    assert offered == [each for each in ALL_TEST_METHODS if each != "ETH-ETHEREUM"]
+    least = await shop.invoice(key, amount="2.50", payment_methods=["ETH-ETHEREUM"])
+    option = least["payment_options"][0]
+    await shop.pay(option["address"], "ETH-ETHEREUM", int(option["amount_atomic"]), final=True)
+    assert (await shop.call("GET", f"/v1/invoices/{least['id']}", key)).json()["final"] is True
+    await shop.invoice(key, amount=None, payment_methods=["ETH-ETHEREUM"])
 
 
 async def test_no_more_decimals_than_the_currency_has(shop: Shop) -> None:

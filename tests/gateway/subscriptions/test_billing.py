@@ -52,6 +52,31 @@ async def test_a_member_is_billed_paid_reminded_and_renewed(club: Club) -> None:
     assert {row.actor for row in rows} == {f"auto:{mine}"}
 
 
+async def test_every_period_can_be_read(club: Club) -> None:
+    """By pages, newest first: a day's package has a hundred of them before the spring."""
+    mine = await club.subscribe(await club.package(period="day"), reminder_days=0)
+    for _ in range(3):
+        await club.bill()
+        await club.pay(mine)
+        await club.bill()
+        club.shop.clock.at += timedelta(days=1)
+    every = [each["start"] for each in await club.periods(mine)]
+    assert len(every) == 3
+    path = f"/subscriptions/{mine}/periods?limit=2"
+    first = await club.get(path)
+    second = await club.get(f"{path}&starting_after={first['next_cursor']}")
+    assert [each["start"] for each in first["data"] + second["data"]] == every
+    assert (first["has_more"], second["has_more"]) == (True, False)
+    back = await club.get(f"{path}&ending_before={second['data'][0]['start']}")
+    assert [each["start"] for each in back["data"]] == every[:2]
+    for odd in (
+        "starting_after=2026",
+        "ending_before=sub_1",
+        "starting_after=2026-01-01T00:00",
+    ):
+        assert (await club.get(f"{path}&{odd}"))["errors"][0]["code"] == "invalid_parameter"
+
+
 async def test_who_does_not_pay_has_a_grace_and_then_it_is_over(club: Club) -> None:
     """Past due but still a member; after the grace ended, and free to subscribe anew."""
     package = await club.package(period="week")

@@ -88,6 +88,12 @@ async def letters(club: Club) -> list[str]:
     return [kind for room, _, kind in kinds if room == "subscription"]
 
 
+async def subjects(club: Club) -> list[str]:
+    """Return what the letters to the customer say, oldest first."""
+    rows = await club.shop.rows("SELECT kind, subject FROM notification ORDER BY id")
+    return [row.subject for row in rows if row.kind.startswith("subscription.")]
+
+
 async def test_a_bill_that_comes_late_puts_nobody_out(club: Club) -> None:
     """Between two periods, and while nobody can be asked to pay; not for longer than the grace."""
     mine = await club.subscribe(await club.package(), reminder_days=0, grace_days=2)
@@ -129,6 +135,36 @@ async def test_one_letter_at_a_time(club: Club) -> None:
     await club.bill(days=3)
     assert (await club.standing(mine))[0] == "past_due"
     assert await letters(club) == before
+
+
+async def test_a_letter_asks_for_what_the_bill_asks_for(club: Club) -> None:
+    """With the tax that lies on the price; who has paid a part, or all, is not told otherwise."""
+    tax = {"label": "VAT", "rate_percent": "19", "inclusive": False}
+    live = await club.shop.live_key(club.key)
+    answer = await club.shop.call("PATCH", "/v1/settings", live, json={"tax": tax})
+    assert answer.status_code == 200, answer.text
+    mine = await club.subscribe(await club.package(period="week", trial_days=5))
+    await club.bill(days=3)
+    [period] = await club.periods(mine)
+    [option] = (await club.get(f"/invoices/{period['invoice_id']}"))["payment_options"]
+    half = int(option["amount_atomic"]) // 2
+    await club.shop.pay(option["address"], "ETH-ETHEREUM", half, tx="0x1", final=True)
+    await club.bill(days=3)
+    assert await subjects(club) == [
+        "Gold: 29.75 USD is due.",
+        "Gold: 29.75 USD has been paid in part only.",
+    ]
+    await club.pay(mine)
+    await club.bill()
+    await club.bill(days=5)
+    [option] = (await club.get(f"/invoices/{(await club.periods(mine))[0]['invoice_id']}"))[
+        "payment_options"
+    ]
+    units = int(option["amount_atomic"])
+    await club.shop.pay(option["address"], "ETH-ETHEREUM", units, tx="0x2")
+    await club.bill(days=3)
+    assert (await club.standing(mine))[0] == "past_due"
+    assert (await subjects(club))[2:] == ["Gold: 29.75 USD is due."]
 
 
 async def test_an_end_that_was_wished_for_is_taken_back(club: Club) -> None:

@@ -112,3 +112,14 @@ async def test_more_endpoints_than_there_may_be_stop_no_event(shop: Shop) -> Non
     invoice = await shop.invoice(key)
     told = "SELECT id FROM webhook_delivery WHERE subject = :id"
     assert len(await shop.rows(told, id=invoice["id"])) == len(CROCKFORD)
+
+
+async def test_nobody_waits_for_an_event_that_there_is_not(shop: Shop) -> None:
+    """A misspelled name is refused, in the list and in the feed; it would be empty for ever."""
+    _, key = await shop.merchant_and_key()
+    for order in ("newest", "oldest"):
+        odd = {"type": "invoice.payed", "order": order}
+        answer = await shop.call("GET", "/v1/events", key, params=odd)
+        assert answer.status_code == 422, answer.text
+        [fault] = answer.json()["errors"]
+        assert (fault["pointer"], fault["code"]) == ("/type", "unknown_event")

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from sqlalchemy import select
 
-from gateway.db import CROSS_TENANT, Database
+from gateway.db import CROSS_TENANT, Database, send
 from gateway.models import Event
+from gateway.postgres.url import Role
 from gateway.webhooks.feed import place_events
 from gateway.webhooks.outbox import emit
 from tests.conftest import FreshDatabase
@@ -26,6 +27,42 @@ async def place(worker: Database) -> None:
     """Give places once, as gw_worker."""
     async with worker.unit_of_work(CROSS_TENANT) as session:
         await place_events(session)
+
+
+_GROWN = """
+INSERT INTO event (id, merchant_id, type, subject, sequence, livemode, api_version, data, at)
+SELECT 'evt_' || n, 'mer_1', 'ping', 'old_' || n, 1, false, '1', '{}', now() FROM generate_series(1, 2000) n
+"""
+_LOOKED = """
+SELECT pg_stat_get_xact_numscans(CAST('event' AS regclass)),
+    pg_stat_get_xact_numscans(CAST('event_merchant' AS regclass)),
+    pg_stat_get_xact_numscans(CAST('event_subject_sequence_key' AS regclass))
+"""
+
+
+@pytest.mark.parametrize("role", ["api", "worker"])
+@pytest.mark.parametrize("counted", [True, False])
+async def test_an_event_is_numbered_from_one_row_of_one_index(
+    database: FreshDatabase, role: Role, *, counted: bool
+) -> None:
+    """Whatever the planner believes: that the table is as small as it was, or nothing."""
+    teller = Database(database.url(role), pool_size=1)
+    async with world(database) as w:
+        await w.execute("ALTER TABLE event SET (autovacuum_enabled = off)")
+        if counted:
+            await w.execute("ANALYZE event")
+        await w.execute(_GROWN)
+        async with teller.unit_of_work(MERCHANT) as session:
+            for _ in range(2):
+                await emit(
+                    session, w.clock(), type_="ping", merchant_id=MERCHANT, livemode=False,
+                    subject="old_7", data={},
+                )  # fmt: skip
+            assert await send(session, _LOOKED, {}) == [(0, 0, 2)]
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            numbers = select(Event.sequence).where(Event.subject == "old_7")
+            assert sorted(await session.scalars(numbers)) == [1, 2, 3]
+    await teller.aclose()
 
 
 async def test_an_older_number_that_commits_late_comes_later(database: FreshDatabase) -> None:

@@ -27,6 +27,16 @@ INSERT INTO webhook_delivery (id, merchant_id, endpoint_id, event_id, subject, s
                               next_attempt_at, created_at)
 SELECT 'whd_' || id, 'mer_1', 'whe_1', id, subject, 1, now(), now() FROM e
 """
+_ASLEEP = """
+WITH e AS (
+    INSERT INTO webhook_endpoint (id, merchant_id, url, api_version, livemode, created_at)
+    SELECT 'whe_asleep_' || n, 'mer_1', 'http://127.0.0.1:1/', '1', false, now()
+    FROM generate_series(1, 60) n RETURNING id)
+INSERT INTO webhook_delivery (id, merchant_id, endpoint_id, event_id, subject, sequence, status,
+                              attempts, next_attempt_at, created_at)
+SELECT 'whd_' || id, 'mer_1', id, 'evt_1', 'inv_1', 1, 'retrying', 1, now() + interval '1 hour', now()
+FROM e
+"""
 
 
 async def test_a_backlog_costs_a_lease_nothing(database: FreshDatabase) -> None:
@@ -90,6 +100,22 @@ async def test_a_lease_leaves_room_for_other_merchants(database: FreshDatabase) 
             )
             assert len(leased) == 5 - taken
             assert [each.id for each in leased] == sorted(each.id for each in leased)
+    await worker.aclose()
+
+
+async def test_those_whose_retries_are_far_take_no_part(database: FreshDatabase) -> None:
+    """What is wanted is shared by endpoints where something is due: one alone fills its room."""
+    worker = Database(database.url("worker"), pool_size=1)
+    async with world(database) as w:
+        await w.endpoint("http://127.0.0.1:1/")
+        await w.execute(_BACKLOG)
+        await w.execute(_ASLEEP)
+        moment = w.clock()
+        shares = Shares(each=2, rooms={"whe_1": 16}, per_merchant=99, merchant_rooms={})
+        leased = await leases.lease(
+            worker, moment, until=moment.at + timedelta(seconds=9), wanted=64, shares=shares
+        )
+        assert [each.endpoint_id for each in leased] == ["whe_1"] * 16
     await worker.aclose()
 
 
@@ -170,7 +196,7 @@ async def test_a_batch_keeps_every_result_apart(database: FreshDatabase) -> None
 
 
 async def _attempted(w: Any) -> bool:
-    return all(row.attempts for row in await w.deliveries())
+    return all(row.status != "scheduled" for row in await w.deliveries())
 
 
 async def test_a_success_forgives_what_was_used_up_before(database: FreshDatabase) -> None:

@@ -91,6 +91,27 @@ async def test_a_slow_one_goes_on_without_its_slot(monkeypatch: pytest.MonkeyPat
     assert sky.peak == 1
 
 
+async def test_each_request_has_the_whole_patience_for_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One watch serves a slot: what came before the present request does not count."""
+    now, gave_up = 100.0, list[float]()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(slots, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(loop, "time", lambda: now)
+    watch = slots._Watch(lambda: gave_up.append(now))
+    watch.begin()
+    now = 100.009
+    watch.begin()
+    now = 100.018
+    watch._look()
+    assert not gave_up
+    now = 100.019
+    watch._look()
+    assert (gave_up, watch.gave_up) == ([100.019], True)
+    watch.end()
+
+
 async def test_merchants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes behind somebody's many does not wait for all of them."""
     monkeypatch.setattr(slots, "PATIENCE_SECONDS", 60.0)

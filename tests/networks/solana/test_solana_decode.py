@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.message import MessageV0
@@ -37,13 +38,14 @@ from tests.networks.solana.documents import (
     sol,
     tx_hash,
 )
-from watchers.network import NATIVE, BlockRef, Outcome, Transfer
+from watchers.network import NATIVE, BlockRef, Incomplete, Outcome, Transfer
 from watchers.networks.solana.accounts import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAM,
     associated_token_account,
 )
 
+FAULT = {"InstructionError": [1, {"Custom": 1}]}
 WSOL = "So11111111111111111111111111111111111111112"
 
 
@@ -74,15 +76,25 @@ def test_every_recipient_of_one_transaction_is_its_own_transfer() -> None:
 
 
 def test_case_55_a_failed_transaction_pays_nobody() -> None:
-    """It lists the pool and a huge transfer; only its fee happened."""
-    failed = Tx(
-        {**sol(10**9), **FEE_ONLY},
-        [ata(POOL, 0, 10**12)],
-        err={"InstructionError": [1, {"Custom": 1}]},
-    )
+    """Only its fee happened, whatever else the answer lists."""
+    failed = Tx({**FEE_ONLY, POOL: (7, 7)}, [ata(POOL, 3, 3)], err=FAULT)
     whole = decoded(block(failed))
     assert whole.transfers == ()
     assert whole.outcomes == {tx_hash(1): Outcome(success=False, payer_spent_units=5_000)}
+    huge = Tx({**sol(10**9), **FEE_ONLY}, [ata(POOL, 0, 10**12)], err=FAULT)
+    assert decoded(block(huge)).transfers == ()
+
+
+@pytest.mark.parametrize(
+    "lie", [Tx(sol(10**9), err=FAULT), Tx(FEE_ONLY, [ata(POOL, 0, 10**12)], err=FAULT)]
+)
+def test_a_transaction_called_failed_that_moved_money_is_not_believed_to_have_failed(
+    lie: Tx,
+) -> None:
+    """A payment of ours that was taken for failed would be paid again."""
+    whole = decoded(block(lie))
+    with pytest.raises(Incomplete, match="said to have failed, yet it moved money"):
+        whole.outcomes[tx_hash(1)]
 
 
 def test_case_56_a_durable_nonce_payment_is_a_normal_payment() -> None:
@@ -176,11 +188,28 @@ def test_case_62_only_what_reached_the_canonical_account_counts() -> None:
     assert strays(both) == [("account", POOL, 777)]
 
 
-def test_case_62_tokens_moved_between_own_accounts_are_no_payment() -> None:
-    """An account made over before and emptied into the canonical one: the owner gained nothing."""
+def test_case_62_tokens_moved_between_own_accounts_count_where_a_sweep_reaches_them() -> None:
+    """They were in no book; out of the canonical account, or between two others, nothing arrives."""
+    aside, again = Held(address(40), POOL, 777, 0), Held(address(41), POOL, 0, 777)
+    assert arrivals(Tx(FEE_ONLY, [aside, ata(POOL, 0, 777)])) == [(MINT, POOL, 777)]
+    assert arrivals(Tx(FEE_ONLY, [aside, ata(POOL, 0, 780)])) == [(MINT, POOL, 780)]
+    assert strays(Tx(FEE_ONLY, [aside, ata(POOL, 0, 780)])) == []
+    assert arrivals(Tx(FEE_ONLY, [aside, again])) == []
+    assert strays(Tx(FEE_ONLY, [aside, again])) == []
+    assert arrivals(Tx(FEE_ONLY, [again, ata(POOL, 777, 0)])) == []
+    unlisted = Tx(FEE_ONLY, [Held(address(40), POOL, 777, 0, mint=FOREIGN_MINT)])
+    assert (
+        arrivals(replace(unlisted, held=[*unlisted.held, ata(POOL, 0, 777, mint=FOREIGN_MINT)]))
+        == []
+    )
+
+
+def test_case_62_such_a_move_says_whose_tokens_they_were_and_renames_no_gain() -> None:
+    """Its place is behind those of all that gained; a payment from outside has no sender."""
     aside = Held(address(40), POOL, 777, 0)
-    assert arrivals(Tx(FEE_ONLY, [aside, ata(POOL, 0, 777)])) == []
-    assert arrivals(Tx(FEE_ONLY, [aside, ata(POOL, 0, 780)])) == [(MINT, POOL, 3)]
+    found = decoded(block(Tx(FEE_ONLY, [aside, ata(POOL, 0, 777), ata(OTHER, 0, 5)]))).transfers
+    told = [(t.ordinal, t.sender, t.recipient, t.units) for t in found if t.kind == "token"]
+    assert told == [(0, "", OTHER, 5), (1, POOL, POOL, 777)]
 
 
 def test_unlisted_tokens_are_strays() -> None:

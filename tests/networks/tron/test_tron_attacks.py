@@ -64,8 +64,13 @@ def test_case_41_block_and_info_that_disagree_are_not_believed(
 
 @pytest.mark.parametrize("contract_ret", ["FAILED", "REVERT", "UNKNOWN", ""])
 def test_case_42_a_trx_transfer_without_success_pays_nobody(contract_ret: str) -> None:
-    """Only `contractRet` SUCCESS counts, absent is not success."""
-    seen = decode(block(trx_transfer("a", 7, contract_ret)), [info("a")])
+    """Only `contractRet` SUCCESS counts, absent is not success; nor failure, unless both say so."""
+    payment = trx_transfer("a", 7, contract_ret)
+    seen = decode(block(payment), [info("a")])
+    assert seen.transfers == ()
+    with pytest.raises(Incomplete, match="info does not"):
+        seen.outcomes[tx_id("a")]
+    seen = decode(block(payment), [info("a", result="FAILED")])
     assert seen.transfers == ()
     assert not seen.outcomes[tx_id("a")].success
 

@@ -10,13 +10,23 @@ import msgspec
 import pytest
 
 from devnet import tron as emulator
-from devnet.tron import TronChain
-from devnet.tron.blocks import transaction_root
+from devnet.tron import TronChain, address
+from devnet.tron.blocks import WITNESS_KEY, transaction_root
+from tests.networks.tron.scripted_node import scripted
 from watchers.network import Incomplete
 from watchers.networks.tron.address import canonical
 from watchers.networks.tron.reader import TronReader
-from watchers.networks.tron.root import EMPTY_ROOT, Listed, committed, transactions_root
+from watchers.networks.tron.root import (
+    EMPTY_ROOT,
+    Listed,
+    SignedHeader,
+    committed,
+    hashed_header,
+    transactions_root,
+)
+from watchers.networks.tron.transaction import signer_of
 from watchers.rpc import Endpoints
+from watchers.seals import Untold
 
 FIXTURES = Path(__file__).resolve().parents[4] / "shared/fixtures/tron"
 RECORDED = FIXTURES / "peatio/23079502.getblockbynum.json"
@@ -105,13 +115,76 @@ def test_a_recorded_block_of_mainnet_is_what_its_id_says(lie: Edit) -> None:
     """Header and transaction hash to the id that the chain knows, and nothing else does."""
     block = json.loads(RECORDED.read_text())
     [sent] = block["transactions"]
-    assert committed(json.dumps(block).encode()) == (sent["txID"],)
+    assert committed(json.dumps(block).encode()) == {sent["txID"]: True}
     header = block["block_header"]["raw_data"]
     header["witness_address"] = canonical(header["witness_address"])
-    assert committed(json.dumps(block).encode()) == (sent["txID"],)
+    assert committed(json.dumps(block).encode()) == {sent["txID"]: True}
     lie(block)
     with pytest.raises(Incomplete):
         committed(json.dumps(block).encode())
+
+
+@recorded
+def test_a_witness_signs_with_the_key_of_the_address_in_its_header() -> None:
+    """The header's hash, which the block's id is made of, is what its maker signed."""
+    header = hashed_header(RECORDED.read_bytes())
+    signature = bytes.fromhex(header.witness_signature)
+    assert signer_of(header.raw_data.digest(), signature) == header.raw_data.witness()
+
+
+@recorded
+@pytest.mark.anyio
+async def test_a_signature_of_somebody_else_is_not_the_witness_s() -> None:
+    """It stands beside what is hashed: a node may show any, or none."""
+    block = json.loads(RECORDED.read_text())
+    of_the_payer = block["transactions"][0]["signature"][0]
+    own = block["block_header"]["witness_signature"]
+    for signature in (own, of_the_payer, "", "zz", "00" * 65):
+        header = {**block["block_header"], "witness_signature": signature}
+        answer = {"blockID": block["blockID"], "block_header": header}
+        async with scripted(getblock=answer) as node:
+            reader = TronReader(Endpoints([node.url]), "00" * 32)
+            seal = await reader.seal(header["raw_data"]["number"])
+            await reader.aclose()
+        assert (seal.ref.hash, seal.signed) == (block["blockID"], signature == own)
+
+
+@recorded
+def test_what_cannot_be_hashed_is_told_from_a_lie() -> None:
+    """Enough other nodes may bear it out; nobody bears out a lie."""
+    block = json.loads(RECORDED.read_text())
+    block["transactions"][0]["ret"][0]["orderId"] = "00"
+    with pytest.raises(Untold):
+        committed(json.dumps(block).encode())
+    del block["transactions"]
+    with pytest.raises(Incomplete) as lie:
+        committed(json.dumps(block).encode())
+    assert not isinstance(lie.value, Untold)
+
+
+@recorded
+@pytest.mark.parametrize(
+    ("ret", "ended"),
+    [
+        ([], None),
+        ([{"contractRet": "DEFAULT"}], None),
+        ([{"contractRet": "SUCCESS", "fee": 1}], True),
+        ([{"contractRet": "REVERT"}], False),
+        ([{"ret": "FAILED", "contractRet": "OUT_OF_ENERGY"}], False),
+    ],
+)
+def test_how_a_transaction_ended_is_hashed_with_it(ret: Any, ended: bool | None) -> None:
+    """The result is part of the leaf: another one makes another root, and another block."""
+    block = json.loads(RECORDED.read_text())
+    [sent] = block["transactions"]
+    honest = committed(json.dumps(block).encode())
+    sent["ret"] = ret
+    leaf = msgspec.convert(sent, Listed).serialized()
+    header = block["block_header"]["raw_data"]
+    header["txTrieRoot"] = transactions_root([leaf]).hex()
+    block["blockID"] = msgspec.convert(header, SignedHeader).block_id()
+    assert committed(json.dumps(block).encode()) == {sent["txID"]: ended}
+    assert honest == {sent["txID"]: True}
 
 
 @recorded
@@ -144,10 +217,15 @@ async def test_no_transaction_can_be_left_out_of_a_block(chain: TronChain) -> No
     listed = block["transactions"]
     assert {each["txID"] for each in listed} == sent
     reader = TronReader(Endpoints([chain.url]), chain.identity)
-    ref, names = await reader.committed(height)
+    sealed, seal = await reader.sealed(height), await reader.seal(height)
     await reader.aclose()
-    assert ref.hash == block["blockID"]
-    assert set(names) == sent
+    assert sealed.seal == seal
+    assert (seal.ref.hash, seal.ref.height) == (block["blockID"], height)
+    assert (seal.witness, seal.signed) == (
+        address.base58_text(address.of_key(WITNESS_KEY)),
+        True,
+    )
+    assert sealed.ends == dict.fromkeys([each["txID"] for each in listed], True)
     cut = [listed[:at] + listed[at + 1 :] for at in range(len(listed))]
     for wrong in (*cut, listed[::-1], [*listed, listed[-1]], []):
         with pytest.raises(Incomplete, match="root"):

@@ -31,6 +31,8 @@ _ACCOUNT_TYPE_HOLDING = 2
 
 _INITIALIZED = 1
 _FROZEN = 2
+_SOME = b"\x01\x00\x00\x00"
+"""How the programs write that an optional key follows."""
 _MEMO_TRANSFER = 8
 """Token-2022's extension of accounts: whether transfers to it need a memo."""
 
@@ -92,7 +94,8 @@ def nonce_state(data: bytes) -> NonceState | None:
 class TokenHolding:
     """What a token account holds. `frozen` accounts neither send nor receive.
 
-    `wants_memo` accounts (Token-2022) take no transfer without a memo, and ours have none.
+    `wants_memo` accounts (Token-2022) take no transfer without a memo, and ours have none. `closer`
+    is who alone may close it where that is not its owner.
     """
 
     mint: str
@@ -100,6 +103,7 @@ class TokenHolding:
     units: int
     frozen: bool
     wants_memo: bool = False
+    closer: str | None = None
 
 
 def token_holding(data: bytes) -> TokenHolding | None:
@@ -115,6 +119,7 @@ def token_holding(data: bytes) -> TokenHolding | None:
         _key(data, 32),
         units,
         frozen=state == _FROZEN,
+        closer=_key(data, 133) if data[129:133] == _SOME else None,
         wants_memo=_extension(data, _MEMO_TRANSFER)[:1] == b"\x01",
     )
 

@@ -8,8 +8,9 @@ and `full`, in every encoding.
 Rules. A transaction counts when its `meta` exists and `err` is null. SOL: each account whose
 lamports rose. Tokens: each (owner, mint) pair that gained over all of its token accounts, of a
 listed mint. Block rewards are no payment. Two readings differ in what of a pair's gain counts:
-`decode`, the engine's, takes only what arrived where a sweep reaches, in the owner's canonical
-account under the pinned program, and leaves the rest to `strays` (kind `account`);
+`decode`, the engine's, takes what arrived where a sweep reaches, in the owner's canonical
+account under the pinned program, also from another account of his, and leaves the rest to `strays`
+(kind `account`);
 `decode_wholly` takes all of it, as the chain's own arithmetic does.
 
 Solana gives no root over a block's transactions: that none is missing rests on the node. What
@@ -101,6 +102,8 @@ class _Listing:
     ) -> None:
         self._mints = mints
         self._ownerless = ownerless
+        # The chain's own arithmetic knows no accounts: what an owner moves to himself is nothing.
+        self._moved = mints if ownerless is None else ()
         self._texts = [mint.encode() for mint in mints]
         self._counted = counted
 
@@ -113,14 +116,14 @@ class _Listing:
         """Return what counts of every gain, and what is left of it."""
         payments: list[Transfer] = []
         strays: list[Transfer] = []
-        for gain in gains(transaction, ownerless=self._ownerless):
+        for gain in gains(transaction, ownerless=self._ownerless, moved=self._moved):
             if gain.mint not in self._mints:
                 strays.append(gain.transfer("token", gain.units))
                 continue
             units = self._counted(gain)
             if units:
                 payments.append(gain.transfer("token", units))
-            if rest := gain.units - units:
+            if (rest := gain.units - units) > 0:
                 strays.append(gain.transfer("account", rest))
         return payments, strays
 

@@ -22,8 +22,9 @@ class Gain(msgspec.Struct, frozen=True, gc=False):
     """One (owner, mint) pair that gained `units` in total.
 
     `ordinal` is its rank among all pairs that gained in the transaction, listed or not, so that
-    listing a token later renames nothing. `before` and `after` are every token balance of the
-    transaction.
+    listing a token later renames nothing. Behind those stand all that did not gain: where an owner
+    moved tokens between accounts of his, `units` are 0. `before` and `after` are every token
+    balance of the transaction.
     """
 
     transaction: Landed
@@ -35,15 +36,20 @@ class Gain(msgspec.Struct, frozen=True, gc=False):
     after: Sequence[TokenBalance]
 
     def transfer(self, kind: str, units: int) -> Transfer:
-        """Return `units` of this gain as a transfer of one kind."""
+        """Return `units` of this gain as a transfer of one kind.
+
+        Who sent them is not on record, but that some of more than he gained were the owner's own.
+        """
+        sender = self.owner if units > self.units else ""
         return Transfer(
-            self.transaction.tx_hash, kind, self.ordinal, self.mint, "", self.owner, units
+            self.transaction.tx_hash, kind, self.ordinal, self.mint, sender, self.owner, units
         )
 
     def within_reach(self, program: str) -> int:
-        """Return how much of it arrived where a sweep looks: in the owner's canonical account.
+        """Return how much arrived where a sweep looks: in the owner's canonical account.
 
-        The account's address commits to owner, mint and the `program` pinned for the mint, so an
+        That is what custody counts, so it may be more than the owner gained: what he had in
+        another account was in no book, and is once it is here. The account's address commits to owner, mint and the `program` pinned for the mint, so an
         account made over by SetAuthority or one of another program is never it. 0 where any
         account names another program (blocks from before 2022 name none): the mint is then not
         the one that was listed.
@@ -58,11 +64,18 @@ class Gain(msgspec.Struct, frozen=True, gc=False):
                     return 0
                 if self.transaction.key(held.accountIndex) == account:
                     arrived += sign * int(held.uiTokenAmount.amount)
-        return max(0, min(self.units, arrived))
+        return max(0, arrived)
 
 
-def gains(transaction: Landed, *, ownerless: Collection[str] | None = None) -> Iterator[Gain]:
+def gains(
+    transaction: Landed,
+    *,
+    ownerless: Collection[str] | None = None,
+    moved: Collection[str] = (),
+) -> Iterator[Gain]:
     """Yield every pair that gained, in the order of their ordinals.
+
+    Of the mints in `moved` also those pairs that did not, and of which an account has more.
 
     Raises `Incomplete` where a balance belongs to no account of the transaction or is no number,
     or has no owner. With `ownerless` a transaction may name no owner at all, as those in blocks
@@ -79,6 +92,21 @@ def gains(transaction: Landed, *, ownerless: Collection[str] | None = None) -> I
     risen = sorted([pair for pair, units in totals.items() if units > 0])
     for ordinal, pair in enumerate(risen):
         yield Gain(transaction, ordinal, *pair, totals[pair], before, after)
+    if not moved:
+        return
+    had = {held.accountIndex: int(held.uiTokenAmount.amount) for held in before}
+    within = {
+        (held.owner, held.mint)
+        for held in after
+        if held.mint in moved
+        and int(held.uiTokenAmount.amount) > had.get(held.accountIndex, 0)
+        and totals[held.owner, held.mint] <= 0
+    }
+    if within:
+        others = sorted([pair for pair, units in totals.items() if units <= 0])
+        for ordinal, pair in enumerate(others, len(risen)):
+            if pair in within:
+                yield Gain(transaction, ordinal, *pair, 0, before, after)
 
 
 def _refuse_gained(

@@ -1,7 +1,8 @@
 """Pure: read a signed sweep back and compare it with its intent, instruction by instruction.
 
 The bytes hold AdvanceNonceAccount, the compute unit limit and price, then for each source its
-transfer and, where accounts are closed, CloseAccount. Nothing else, and in that order.
+transfer and, where accounts are closed, CloseAccount. Nothing else, and in that order. Where a
+source names another account than its canonical one, CreateIdempotent of that one comes first.
 """
 
 import struct
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from keystore.api import SolanaSweepIntent, SweepSource
 from watchers.network import NATIVE
 from watchers.networks.solana.accounts import (
+    ASSOCIATED_TOKEN_PROGRAM,
     COMPUTE_BUDGET_PROGRAM,
     NONCE_LANES_MAX,
     RECENT_BLOCKHASHES_SYSVAR,
@@ -21,7 +23,7 @@ from watchers.networks.solana.accounts import (
 from watchers.networks.solana.payment import SignedPayment, Step, taken_apart
 
 BYTES_MAX = 1_232
-CLOSE_ACCOUNT = b"\x09"
+CLOSE_ACCOUNT, CREATE_IDEMPOTENT = b"\x09", b"\x01"
 _KEY = _SIGNATURE_HALF = 32
 
 
@@ -70,6 +72,13 @@ def _token_steps(
     program, mint = intent.token_program, intent.asset
     theirs = associated_token_account(source.address, mint, program)
     ours = associated_token_account(hot, mint, program)
+    if source.account:
+        theirs, ours = source.account, theirs
+        readers = (source.address, mint, SYSTEM_PROGRAM, program)
+        yield (
+            "sources",
+            Step(ASSOCIATED_TOKEN_PROGRAM, (hot, ours, *readers), CREATE_IDEMPOTENT),
+        )
     data = struct.pack("<BQB", 12, int(source.units), intent.decimals)
     yield "sources", Step(program, (theirs, mint, ours, source.address), data)
     if intent.close:

@@ -106,7 +106,8 @@ class Outcomes(Mapping[str, Outcome]):
     """How every transaction of a block ended, read when the first is asked for.
 
     Only blocks that may hold a transaction of ours are asked. Raises `Incomplete` where the
-    answer is torn.
+    answer is torn, or contradicts itself: a transaction that failed costs its payer the fee and
+    changes nothing else. A payout taken for failed would be paid again.
     """
 
     slot: int
@@ -119,6 +120,10 @@ class Outcomes(Mapping[str, Outcome]):
             before, after = _lamports(meta)
         except TROUBLE as trouble:
             raise torn(self.slot, tx_hash, trouble) from trouble
+        if meta.err is not None and (before[1:] != after[1:] or meta.moved_tokens()):
+            raise torn(
+                self.slot, tx_hash, Incomplete("said to have failed, yet it moved money")
+            )
         spent, fee = before[0] - after[0], meta.fee
         told = None if fee is None or spent >= fee else fee
         return Outcome(meta.err is None, max(0, spent), max(0, -spent), told)

@@ -2,7 +2,8 @@
 
 Nothing needs lamports but the hot wallet. SOL leaves to the last lamport (an account may hold
 none, but not a little); of a token everything leaves and the emptied account is closed, whose
-rent comes to the hot wallet and is worth hundreds of fees.
+rent comes to the hot wallet and is worth hundreds of fees. What lies beside the canonical account
+is first brought into that, where our own scan sees it arrive.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,14 @@ from watchers.networks.solana.accounts import (
     nonce_state,
     token_holding,
 )
+from watchers.networks.solana.beside import largest
 from watchers.networks.solana.gathered import fits
-from watchers.networks.solana.wire import AccountDocument, accounts, recent_prices
+from watchers.networks.solana.wire import (
+    AccountDocument,
+    accounts,
+    recent_prices,
+    token_accounts,
+)
 from watchers.rpc import Endpoints, JsonRpc
 from watchers.sweep.hands import Job, Source, Step
 
@@ -72,10 +79,9 @@ class SolanaSweeps:
             raise ValueError("slot.nonce_account: a Solana sweep takes a nonce account")
         program = "" if job.asset == NATIVE else self.tokens[job.asset]
         value = await self._nonce(slot.nonce_account, job.hot)
-        close = await self._looked_at(job, program)
-        limit = fees.UNITS_NATIVE if job.asset == NATIVE else fees.UNITS_TOKEN
-        limit *= len(job.sources)
+        sources, close = await self._from(job, program)
         price = await self._price(job)
+        limit = _limit(job)
         fee = fees.lamports(limit, price) + fees.SIGNATURE_LAMPORTS * len(job.sources)
         if fee > job.cost_max:
             raise Refused(f"the network takes {fee} lamports, a sweep may cost {job.cost_max}")
@@ -85,10 +91,7 @@ class SolanaSweeps:
             asset=job.asset,
             decimals=0 if job.asset == NATIVE else job.decimals,
             token_program=program,
-            sources=[
-                SweepSource(index=each.index, address=each.address, units=str(each.units))
-                for each in job.sources
-            ],
+            sources=sources,
             close=close,
             nonce_account=slot.nonce_account,
             nonce_value=value,
@@ -96,6 +99,27 @@ class SolanaSweeps:
             compute_unit_price_micro_lamports=price,
         )
         return dict(msgspec.to_builtins(intent))
+
+    async def _from(self, job: Job, program: str) -> tuple[list[SweepSource], bool]:
+        """Return what leaves which account, and whether emptied token accounts are closed."""
+        if job.beside:
+            return await self._beside(job.source, job.asset, program)
+        close = await self._looked_at(job, program)
+        sources = [
+            SweepSource(index=each.index, address=each.address, units=str(each.units))
+            for each in job.sources
+        ]
+        return sources, close
+
+    async def _beside(
+        self, source: Source, mint: str, program: str
+    ) -> tuple[list[SweepSource], bool]:
+        found = await token_accounts(self.rpc, source.address, mint, COMMITMENT)
+        account, units, close = largest(found, source.address, mint, program)
+        moved = SweepSource(
+            index=source.index, address=source.address, units=str(units), account=account
+        )
+        return [moved], close
 
     async def _nonce(self, account: str, hot: str) -> str:
         (found,) = await accounts(self.rpc, [account], COMMITMENT)
@@ -143,6 +167,14 @@ def hands(name: str, settings: NetworkSettings, endpoints: Endpoints) -> SolanaS
         if asset.contract is not None
     }
     return SolanaSweeps(JsonRpc(endpoints), name, tokens)
+
+
+def _limit(job: Job) -> int:
+    """Return the compute units that the transfers of a job may use."""
+    if job.beside:
+        return fees.UNITS_TOKEN_AND_ACCOUNT + fees.UNITS_TOKEN
+    each = fees.UNITS_NATIVE if job.asset == NATIVE else fees.UNITS_TOKEN
+    return each * len(job.sources)
 
 
 def _require_coins(sources: Sequence[Source], found: Sequence[AccountDocument | None]) -> None:

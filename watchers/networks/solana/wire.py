@@ -92,3 +92,20 @@ async def accounts(
     if len(answer.value) != len(addresses):
         raise NodeUnavailable(f"{len(answer.value)} of {len(addresses)} accounts answered")
     return answer.value
+
+
+class HeldAccount(msgspec.Struct, gc=False):
+    """One token account with its address."""
+
+    pubkey: str
+    account: AccountDocument
+
+
+async def token_accounts(
+    rpc: JsonRpc, owner: str, mint: str, commitment: str
+) -> list[HeldAccount]:
+    """Return every account of a mint that this owner has, the canonical one among them."""
+    config = {"encoding": "base64", "commitment": commitment}
+    params = [owner, {"mint": mint}, config]
+    answer = await ask(rpc, "getTokenAccountsByOwner", params, Valued[list[HeldAccount]])
+    return answer.value

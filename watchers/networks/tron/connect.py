@@ -39,7 +39,8 @@ def connect(
         lag_heights=LAG_HEIGHTS,
     )
     writer = TronWriter(endpoints, name, _unix_milliseconds)
-    return Chain(reader, writer, endpoints, witnesses=reader.witnesses)
+    seals = TronReader(endpoints, settings.identity)
+    return Chain(reader, writer, endpoints, seals=seals, witnesses=reader.witnesses)
 
 
 def _unix_milliseconds() -> int:

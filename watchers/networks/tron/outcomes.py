@@ -16,7 +16,11 @@ _RET = msgspec.json.Decoder(tuple[Ret, ...])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes(Mapping[str, Outcome]):
-    """How every transaction ended, by id; made when it is asked, which few blocks are."""
+    """How every transaction ended, by id; made when it is asked, which few blocks are.
+
+    Raises `Incomplete` for one that the block alone calls failed. It pays nobody; but taken for
+    failed it would be paid again, were it a payout.
+    """
 
     transactions: Sequence[Sent]
     infos: Sequence[Info]
@@ -27,8 +31,11 @@ class Outcomes(Mapping[str, Outcome]):
         if not self._places:
             self._places.update((info.id, place) for place, info in enumerate(self.infos))
         place = self._places[tx_hash]
-        payer = _payer(self.transactions[place])
-        return Outcome(tx_hash not in self.failed, self.infos[place].fee, payer=payer)
+        info, payer = self.infos[place], _payer(self.transactions[place])
+        failed = tx_hash in self.failed
+        if failed and not (info.result or info.receipt.result):
+            raise Incomplete(f"{tx_hash}: block says that it failed, info does not")
+        return Outcome(not failed, info.fee, payer=payer)
 
     def __iter__(self) -> Iterator[str]:
         return (info.id for info in self.infos)

@@ -14,8 +14,10 @@ from watchers.network import (
 )
 from watchers.networks.tron.decode import decode_block, decode_header, token_spellings
 from watchers.networks.tron.node import TronNode
-from watchers.networks.tron.root import committed
+from watchers.networks.tron.root import committed, hashed_header
+from watchers.networks.tron.transaction import decode_envelope, signer_of
 from watchers.rpc import Endpoints
+from watchers.seals import Seal, Sealed, Terms, Untold
 
 
 @dataclass(slots=True)
@@ -67,13 +69,34 @@ class TronReader:
             raise
         return seen if seen.internal else replace(seen, internal=self.internal())
 
-    async def committed(self, height: int) -> tuple[BlockRef, frozenset[str]]:
-        """Return the block and all of its transactions, as its own id commits to them.
+    def terms(self, raw: bytes) -> Terms:
+        """Read from signed bytes when they can land; `ValueError` for what is none."""
+        said = decode_envelope(raw)
+        reference = said.ref_block_bytes + said.ref_block_hash
+        return Terms(said.tx_hash, reference.hex(), said.expiration_ms)
 
-        `Incomplete` where the node's list is another one, or cannot be computed from JSON.
-        """
+    async def seal(self, height: int) -> Seal:
+        """Return the header at a height, hashed; after a useless answer ask another node next."""
+        query = {"id_or_num": str(height), "detail": False}
+        body = await self._node.fetch("/wallet/getblock", query)
+        try:
+            return _seal(height, body)
+        except (Incomplete, NodeUnavailable):
+            self.endpoints.rotate()
+            raise
+
+    async def sealed(self, height: int) -> Sealed:
+        """Return all transactions of the block at a height, as its own id commits to them."""
         body = await self._node.fetch("/wallet/getblockbynum", {"num": height})
-        return decode_header(height, body), frozenset(committed(body))
+        try:
+            seal = _seal(height, body)
+            try:
+                return Sealed(seal, committed(body))
+            except Untold:
+                return Sealed(seal, None)
+        except (Incomplete, NodeUnavailable):
+            self.endpoints.rotate()
+            raise
 
     async def ref_at(self, height: int) -> BlockRef:
         """Return the identity of the block now standing at `height`."""
@@ -88,3 +111,14 @@ class TronReader:
     async def aclose(self) -> None:
         """Close the connections."""
         await self.endpoints.aclose()
+
+
+def _seal(height: int, body: bytes) -> Seal:
+    """Hash the header; a signature that is none, or another one's, says nothing about it."""
+    ref, header = decode_header(height, body), hashed_header(body)
+    witness = header.raw_data.witness()
+    try:
+        signer = signer_of(header.raw_data.digest(), bytes.fromhex(header.witness_signature))
+    except ValueError:
+        signer = ""
+    return Seal(ref, witness, signer == witness)

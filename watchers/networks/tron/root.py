@@ -16,11 +16,13 @@ import msgspec
 
 from watchers.network import Incomplete
 from watchers.networks.tron.address import canonical, from_base58
+from watchers.seals import Untold
 
 HEIGHT_BYTES = 8
 EMPTY_ROOT = bytes(32)
 NODE_BYTES = 64
 VARINT, LENGTH_DELIMITED = 0, 2
+SUCCESS = "SUCCESS"
 CODES = ("SUCESS", "FAILED")
 """Of a result's `ret`, as the protocol spells it."""
 CONTRACT_RESULTS = (
@@ -55,25 +57,35 @@ class SignedHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 0
     state_root: str = msgspec.field(default="", name="accountStateRoot")
 
-    def block_id(self) -> str:
-        """Return the id of the block that has this header; `ValueError` for what is no hex."""
-        witness = self.witness_address and from_base58(canonical(self.witness_address))
+    def digest(self) -> bytes:
+        """Return what the witness signs; `ValueError` for what is no hex."""
+        witness = from_base58(self.witness()) if self.witness_address else b""
         fields: tuple[tuple[int, int | bytes], ...] = (
             (1, self.timestamp),
             (2, bytes.fromhex(self.root)),
             (3, bytes.fromhex(self.parent_hash)),
             (7, self.number),
             (8, self.witness_id),
-            (9, witness or b""),
+            (9, witness),
             (10, self.version),
             (11, bytes.fromhex(self.state_root)),
         )
-        digest = sha256(b"".join(_field(*each) for each in fields if each[1])).digest()
-        return (self.number.to_bytes(HEIGHT_BYTES, "big") + digest[HEIGHT_BYTES:]).hex()
+        return sha256(b"".join(_field(*each) for each in fields if each[1])).digest()
+
+    def block_id(self) -> str:
+        """Return the id of the block that has this header; `ValueError` for what is no hex."""
+        return (self.number.to_bytes(HEIGHT_BYTES, "big") + self.digest()[HEIGHT_BYTES:]).hex()
+
+    def witness(self) -> str:
+        """Return who made the block, in base58; empty where it names nobody."""
+        return canonical(self.witness_address) if self.witness_address else ""
 
 
-class _Header(msgspec.Struct, frozen=True):
+class BlockHeader(msgspec.Struct, frozen=True):
+    """A header with the signature that stands beside it, in hex."""
+
     raw_data: SignedHeader = SignedHeader()
+    witness_signature: str = ""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,32 +112,63 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
         return whole
 
 
-class _Block(msgspec.Struct, frozen=True):
+class _Headed(msgspec.Struct, frozen=True):
     block_id: str = msgspec.field(default="", name="blockID")
-    block_header: _Header = _Header()
-    transactions: tuple[Listed, ...] = ()
+    block_header: BlockHeader = BlockHeader()
+    transactions: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-def committed(body: bytes) -> tuple[str, ...]:
-    """Return the ids of all transactions of the block whose id the body states, in their order.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_INCALCULABLE = (*_UNREADABLE, ValueError, TypeError, AttributeError, OverflowError)
 
-    Raises `Incomplete` where that id does not commit to this list, or JSON does not show whether
-    it does.
+
+def hashed_header(body: bytes) -> BlockHeader:
+    """Return the header whose hash is the id that the body states.
+
+    Raises `Incomplete` where it is another one's, `Untold` where it cannot be computed.
     """
+    return _hashed(body).block_header
+
+
+def committed(body: bytes) -> dict[str, bool | None]:
+    """Return how every transaction of the block ended whose id the body states, in their order.
+
+    None stands for a result that the block does not say. Raises `Incomplete` where the id does
+    not commit to this list, `Untold` where JSON does not show whether it does.
+    """
+    block = _hashed(body)
+    number, stated = block.block_header.raw_data.number, block.block_header.raw_data.root
     try:
-        block = msgspec.json.decode(body, type=_Block)
+        listed = msgspec.json.decode(block.transactions, type=tuple[Listed, ...])
+        root = transactions_root([each.serialized() for each in listed])
+        names = [sha256(bytes.fromhex(each.raw_data_hex)).hexdigest() for each in listed]
+        ends = [_succeeded(each) for each in listed]
+    except _INCALCULABLE as trouble:
+        raise Untold(f"block {number}: its root cannot be computed: {trouble}") from trouble
+    if root.hex() != stated:
+        raise Incomplete(f"block {number}: its root is not that of its transactions")
+    for name, each in zip(names, listed, strict=True):
+        if name != each.tx_id:
+            raise Incomplete(f"{each.tx_id} is not the hash of its bytes")
+    return dict(zip(names, ends, strict=True))
+
+
+def _hashed(body: bytes) -> _Headed:
+    try:
+        block = msgspec.json.decode(body, type=_Headed)
         header = block.block_header.raw_data
-        if header.block_id() != block.block_id:
-            raise Incomplete(f"block {header.number}: its id is not the hash of its header")
-        root = transactions_root([each.serialized() for each in block.transactions])
-        if root.hex() != header.root:
-            raise Incomplete(f"block {header.number}: its root is not that of its transactions")
-        for each in block.transactions:
-            if sha256(bytes.fromhex(each.raw_data_hex)).hexdigest() != each.tx_id:
-                raise Incomplete(f"{each.tx_id} is not the hash of its bytes")
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as trouble:
-        raise Incomplete(f"the block's root cannot be computed: {trouble}") from trouble
-    return tuple(each.tx_id for each in block.transactions)
+        found = header.block_id()
+    except _INCALCULABLE as trouble:
+        raise Untold(f"a block's id cannot be computed: {trouble}") from trouble
+    if found != block.block_id:
+        raise Incomplete(f"block {header.number}: its id is not the hash of its header")
+    return block
+
+
+def _succeeded(transaction: Listed) -> bool | None:
+    """Tell what the block says of its end: the first result is the one that counts."""
+    said = transaction.ret[0].get("contractRet") if transaction.ret else None
+    return None if said in {None, CONTRACT_RESULTS[0]} else said == SUCCESS
 
 
 def transactions_root(serialized: Iterable[bytes]) -> bytes:

@@ -87,7 +87,7 @@ def decode_envelope(raw: bytes) -> Envelope:
     digest = sha256(raw_data).digest()
     return Envelope(
         tx_hash=digest.hex(),
-        signer=_signer(digest, present("transaction", parts, "signature")),
+        signer=signer_of(digest, present("transaction", parts, "signature")),
         contract=present("raw_data", fields, "contract"),
         ref_block_bytes=fields.get("ref_block_bytes", b""),
         ref_block_hash=fields.get("ref_block_hash", b""),
@@ -153,7 +153,8 @@ def _token(value: bytes) -> tuple[str, str, str, int]:
     return owner, contract, to_base58(PREFIX + recipient[12:]), int.from_bytes(units, "big")
 
 
-def _signer(digest: bytes, signature: bytes) -> str:
+def signer_of(digest: bytes, signature: bytes) -> str:
+    """Return who signed a digest; `ValueError` for what is no signature."""
     if len(signature) != SIGNATURE_BYTES or signature[64] not in RECOVERY_IDS:
         raise ValueError("signature: not 65 bytes with a recovery id")
     recoverable = signature[:64] + bytes([RECOVERY_IDS[signature[64]]])

@@ -34,7 +34,12 @@ from cryptic_gateway.documents import (
 
 
 def at(path: str, *ids: str) -> str:
-    """Return a path with ids in it, each as one segment whatever it holds."""
+    """Return a path with ids in it, each as one segment whatever it holds.
+
+    Raises `ValueError` for what no escape makes a segment of: nothing, `.` and `..` lead elsewhere.
+    """
+    if not all(each.strip(".") for each in ids):
+        raise ValueError("an id is neither empty nor made of dots")
     return path.format(*(quote(each, safe="") for each in ids))
 
 

@@ -1,0 +1,94 @@
+"""A withdrawal that had ended, and whose rewritten chain says now that it ended otherwise.
+
+What was paid after all is taken from whoever got the hold back, and what they no longer have is
+missing in suspense. What was not paid after all is given back. Each happens once: the journal is named
+like the withdrawal.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.domain import posting
+from gateway.domain.errors import Conflict
+from gateway.domain.moment import Moment
+from gateway.domain.posting import CUSTODY, REVENUE, SUSPENSE, Credit, JournalEntry, Posting
+from gateway.ledger.service import post
+from gateway.models import ReopenedOrder, Wallet, Withdrawal
+from gateway.withdrawals.moves import tell, tell_payer
+from gateway.withdrawals.repository import held_units
+
+ENDED = ("completed", "failed")
+"""How a withdrawal ends whose transaction was signed."""
+NOT_PAID = "its chain was rewritten, and what had paid it is not on the new one"
+
+
+async def rebook(
+    session: AsyncSession, withdrawal: Withdrawal, moment: Moment, *, paid: bool
+) -> bool:
+    """Book how it ended on the new chain; tell whether that is otherwise than before.
+
+    Raises `Conflict` where it was not reopened, or turned once already.
+    """
+    if await session.get(ReopenedOrder, withdrawal.id) is None:
+        raise Conflict(f"{withdrawal.id} is {withdrawal.status} already")
+    if paid == (withdrawal.status == "completed"):
+        return False
+    entry = await (_paid(session, withdrawal) if paid else _unpaid(session, withdrawal))
+    if not await post(session, entry, moment):
+        raise Conflict(f"{withdrawal.id} was booked anew before")
+    withdrawal.status = "completed" if paid else "failed"
+    withdrawal.failure_reason = None if paid else NOT_PAID
+    withdrawal.completed_at = moment.at if paid else None
+    withdrawal.blocked_reason, withdrawal.updated_at = None, moment.at
+    await session.flush()
+    await tell_payer(session, withdrawal, moment)
+    await tell(session, withdrawal, f"withdrawal.{withdrawal.status}", moment)
+    return True
+
+
+async def _paid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry:
+    """Take what was given back; a merchant answers for its customer."""
+    held, account = await held_units(session, withdrawal.id), _account(withdrawal)
+    surety = None
+    if withdrawal.customer_id is not None and withdrawal.merchant_id is not None:
+        there = await _left(session, withdrawal.merchant_id, withdrawal.currency_id)
+        surety = withdrawal.merchant_id, there
+    credit = Credit(
+        account,
+        withdrawal.currency_id,
+        held,
+        await _left(session, account, withdrawal.currency_id),
+        ((CUSTODY, withdrawal.units), (REVENUE, held - withdrawal.units)),
+        surety,
+    )
+    return posting.reversal(withdrawal.id, withdrawal.merchant_id, credit)
+
+
+async def _unpaid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry:
+    """Give back amount and fee; a fee that was shared meanwhile is missing in suspense."""
+    held, currency_id = await held_units(session, withdrawal.id), withdrawal.currency_id
+    fee = held - withdrawal.units
+    kept = min(fee, await _left(session, REVENUE, currency_id))
+    moves = [
+        (_account(withdrawal), held),
+        (REVENUE, -kept),
+        (SUSPENSE, kept - fee),
+        (CUSTODY, -withdrawal.units),
+    ]
+    postings = tuple(
+        Posting(account, currency_id, "ADJUSTMENT", confirmed=units)
+        for account, units in moves
+        if units
+    )
+    return JournalEntry("reversal", withdrawal.id, withdrawal.merchant_id, postings)
+
+
+def _account(withdrawal: Withdrawal) -> str:
+    return withdrawal.customer_id or withdrawal.merchant_id or SUSPENSE
+
+
+async def _left(session: AsyncSession, account: str, currency_id: str) -> int:
+    query = select(Wallet.confirmed).where(
+        Wallet.account == account, Wallet.currency_id == currency_id
+    )
+    return max(await session.scalar(query) or 0, 0)
