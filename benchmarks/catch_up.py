@@ -41,9 +41,9 @@ from gateway.postgres.url import EMBEDDED_DATABASE, role_url
 from gateway.settings import NetworkSettings, Settings
 from keystore.api import pool_message
 from watchers import garbage, store
-from watchers.__main__ import IDLE_SECONDS
 from watchers.addresses import AddressBook
 from watchers.clock import now
+from watchers.commands.carried import IDLE_SECONDS
 from watchers.families import connect
 from watchers.network import ChainReader
 from watchers.providers.capabilities import TRACES, leaving_out

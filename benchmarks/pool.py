@@ -118,7 +118,7 @@ def _alone(url: URL, network: str) -> Loaded:
 
 
 def _process(url: URL, network: str) -> Loaded:
-    import watchers.__main__  # noqa: PLC0415 - what a watcher loads
+    import watchers.commands.run  # noqa: PLC0415 - what a watcher loads
     import watchers.networks.solana.connect  # noqa: F401, PLC0415 - the largest family
 
     return asyncio.run(_measure(url, network))

@@ -1,7 +1,6 @@
 """Where webhooks are measured: a database, the worker and a receiver, each a process of its own."""
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import secrets
@@ -18,9 +17,8 @@ from typing import TypeAlias, cast
 import uvloop
 from sqlalchemy import text
 
-from gateway import logs, worker
+from gateway import garbage, logs, worker
 from gateway.commands.init import create_secrets
-from gateway.commands.worker import COLLECT_AFTER
 from gateway.db import CROSS_TENANT, Database, notify
 from gateway.postgres.cluster import running
 from gateway.postgres.migrate import migrate
@@ -101,8 +99,7 @@ def _work(settings: Settings) -> None:
     async def run() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        gc.freeze()
-        gc.set_threshold(COLLECT_AFTER)
+        garbage.settle()
         await worker.run(settings, stop)
 
     with Path(os.devnull).open("w") as null:

@@ -1,13 +1,22 @@
 """`gateway COMMAND --config FILE`: the one place where a refusal becomes a line and an exit code."""
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 
+from gateway.loading import loaded
 from gateway.settings import SettingsError
 
-COMMANDS = ("admin", "api", "audit", "database", "init", "migrate", "worker")
+COMMANDS = {
+    "admin": "keys and catalogue, from the machine itself",
+    "api": "serve the HTTP API",
+    "audit": "check the audit log",
+    "database": "run the embedded PostgreSQL server",
+    "init": "create missing secrets in the data directory",
+    "migrate": "bring the database to this version",
+    "worker": "send webhooks, expire invoices, record prices",
+}
+"""What each is for; how it is used is said by `gateway.commands.NAME`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,12 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """Import only the command that was asked for: the others' libraries cost memory."""
+    """Load only the command that was asked for: the others' libraries cost time and memory."""
     parser = argparse.ArgumentParser(prog="gateway", description="Crypto payment gateway.")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    chosen = [name for name in COMMANDS if words[:1] == [name]] or COMMANDS
-    for name in chosen:
-        importlib.import_module(f"gateway.commands.{name}").add(subparsers)
+    for name, purpose in COMMANDS.items():
+        command = subparsers.add_parser(name, help=purpose, description=purpose)
+        if words[:1] == [name]:
+            loaded(f"gateway.commands.{name}").add(command)
     return parser
 
 

@@ -1,7 +1,8 @@
 """One row or one page of a list, newest first. Ids sort by time, so an id is the cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from sqlalchemy import Select, tuple_
@@ -9,9 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.domain.errors import NotFound
+from gateway.domain.moment import ulid
 
 Row = TypeVar("Row")
 Rows = TypeVarTuple("Rows")
+_FIRST, _LAST = bytes(10), b"\xff" * 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,25 @@ async def newest_first(
     query = query.order_by(cursor.asc() if page.backwards else cursor.desc())
     found = (await session.scalars(query.limit(page.limit + 1))).all()
     return cut(found, page.limit, backwards=page.backwards)
+
+
+def made_between(
+    query: Select[Row],
+    id_: InstrumentedAttribute[str],
+    at: InstrumentedAttribute[datetime],
+    wanted: Mapping[str, Any],
+    prefix: str,
+) -> Select[Row]:
+    """Narrow rows to those made from `created_from` on and before `created_before`, where wanted.
+
+    Ids begin with the time, so that the index of a list finds where they are.
+    """
+    since, before = wanted.get("created_from"), wanted.get("created_before")
+    if since is not None:
+        query = query.where(at >= since, id_ >= f"{prefix}_{ulid(max(since, _EPOCH), _FIRST)}")
+    if before is not None:
+        query = query.where(at < before, id_ <= f"{prefix}_{ulid(max(before, _EPOCH), _LAST)}")
+    return query
 
 
 def windowed(

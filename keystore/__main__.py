@@ -187,6 +187,8 @@ def _add_custody(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     merge.add_argument(
         "--gaps", action="store_true", help="go on though numbers are in no FILE"
     )
+    most = "so many in a row at most, if you know that more are lost than it takes for true"
+    merge.add_argument("--gap-max", type=int, metavar="N", help=most)
     merge.add_argument(
         "--journal-lost", action="store_true", help="begin a new journal where there is none"
     )

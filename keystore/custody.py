@@ -162,7 +162,14 @@ def _merge(chosen: settings.Settings, asked: argparse.Namespace) -> None:
         with alone(chosen.socket):
             found = exported.read(asked.files, Prover(keyring, facts, rulebook))
             write = merging.begin if asked.journal_lost else merging.merge
-            outcome = write(chosen.journal, vault_id, found, utc_now, gaps=asked.gaps)
+            outcome = write(
+                chosen.journal,
+                vault_id,
+                found,
+                utc_now,
+                gaps=asked.gaps,
+                gap_max=merging.GAP_MAX if asked.gap_max is None else asked.gap_max,
+            )
     finally:
         keyring.wipe()
     _tell_merged(outcome, gaps=asked.gaps)

@@ -28,6 +28,8 @@ from keystore.spending import read_intent
 MISSING_SHOWN = 10
 ROWS_APART_MAX = 1_000
 """Pool rows of an export lie closer (`watchers export`): one alone far ahead was never issued."""
+GAP_MAX = 10_000
+"""So many numbers in a row may be lost; one further ahead was made up, unless a person says more."""
 
 
 @dataclass(slots=True)
@@ -55,12 +57,18 @@ class Outcome:
 
 
 def merge(
-    path: Path, vault_id: str, found: Found, clock: Callable[[], datetime], *, gaps: bool
+    path: Path,
+    vault_id: str,
+    found: Found,
+    clock: Callable[[], datetime],
+    *,
+    gaps: bool,
+    gap_max: int = GAP_MAX,
 ) -> Outcome:
     """Append what the journal lacks; write nothing where the outcome says it must not be.
 
-    With `gaps` numbers may be missing: what they stood for the journal will not know. The caller
-    holds the keystore's lock. Raises `Unfit` for a journal that is none.
+    With `gaps` numbers may be missing, `gap_max` in a row: what they stood for the journal will not
+    know, and the next one goes on from the highest. The caller holds the keystore's lock. Raises `Unfit` for a journal that is none.
     """
     outcome = Outcome(faults=list(found.faults))
     with _written(path, vault_id, clock) as (db, chain):
@@ -68,7 +76,7 @@ def merge(
         before = {network: entries.newest_number(db, network) for network in touched}
         for place, each in found.signed:
             try:
-                new = _take_in(db, chain, each, clock())
+                new = _take_in(db, chain, each, clock(), gap_max)
             except Refused as refusal:
                 outcome.faults.append(f"{place}: {refusal.code}: {refusal}")
                 continue
@@ -87,7 +95,13 @@ def merge(
 
 
 def begin(
-    path: Path, vault_id: str, found: Found, clock: Callable[[], datetime], *, gaps: bool
+    path: Path,
+    vault_id: str,
+    found: Found,
+    clock: Callable[[], datetime],
+    *,
+    gaps: bool,
+    gap_max: int = GAP_MAX,
 ) -> Outcome:
     """Merge into a new journal in the place of one that is lost; it gets its name when it is whole.
 
@@ -99,7 +113,7 @@ def begin(
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         fresh = Path(folder) / path.name
         Journal.create(fresh, vault_id)
-        outcome = merge(fresh, vault_id, found, clock, gaps=gaps)
+        outcome = merge(fresh, vault_id, found, clock, gaps=gaps, gap_max=gap_max)
         if not outcome.must_not(gaps=gaps):
             disk.create(path, _in_one(fresh, vault_id, clock))
     return outcome
@@ -133,7 +147,9 @@ def _written(
         raise Unfit(f"journal: {path}: {fault}; nothing was added") from fault
 
 
-def _take_in(db: sqlite3.Connection, chain: Chain, each: Proved, at: datetime) -> bool:
+def _take_in(
+    db: sqlite3.Connection, chain: Chain, each: Proved, at: datetime, gap_max: int
+) -> bool:
     """Append a transaction; False where it is there. Raise `Refused` where it cannot be true."""
     order, network = each.intent.withdrawal_id, each.intent.network
     taken = entries.signed_for(db, order)
@@ -150,7 +166,9 @@ def _take_in(db: sqlite3.Connection, chain: Chain, each: Proved, at: datetime) -
     once.require_free(each.slot, entries.holder(db, each.slot), order, taken)
     if not taken and each.kind == "cancel":
         raise Refused("nothing_to_cancel", f"{order}: what this takes back is not there")
-    number = each.answer.number or entries.newest_number(db, network) + 1
+    newest = entries.newest_number(db, network)
+    number = each.answer.number or newest + 1
+    _require_near(number, newest, gap_max)
     _require_unused(db, network, number)
     chain.append(
         Row(
@@ -192,6 +210,15 @@ def _require_number(known: int, each: Proved) -> None:
         raise Refused(
             "number_taken",
             f"{each.intent.withdrawal_id}: number {known} in the journal, not {each.answer.number}",
+        )
+
+
+def _require_near(number: int, newest: int, gap_max: int) -> None:
+    if (gap := number - newest - 1) > gap_max:
+        raise Refused(
+            "bad_range",
+            f"number: {number} is here, and none of the {gap} below it; more than {gap_max} in a "
+            "row are not taken for lost (--gap-max)",
         )
 
 

@@ -4,11 +4,12 @@ One embedded PostgreSQL serves the whole session, started by the code that serve
 migrated `gateway` database is the template; each test that asks for `database` gets a clone.
 """
 
+import gc
 import itertools
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,20 @@ ROOM_BYTES = 2**31
 
 # The cluster dies with the session: nothing of it needs to reach a disk.
 _HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without looking for garbage: all that is loaded lasts as long as the session.
+
+    What tests leave behind later is found as ever; only what was there before them is left out.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +139,19 @@ def cloned(server: TestServer) -> Iterator[FreshDatabase]:
     """Clone the template; drop the clone afterwards, open connections or not."""
     name = f"test_{next(_numbers)}"
     admin = server.admin
-    ensure_database(admin, name, template=EMBEDDED_DATABASE)
+    copied(admin, name)
     yield FreshDatabase(_settings_of(server.settings, name))
     drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
     admin.exec_driver_sql(drop.as_string())
+
+
+def copied(admin: Connection, name: str, template: str = EMBEDDED_DATABASE) -> None:
+    """Make a database that is like the template, in half of the time that writing ahead takes."""
+    copy = sql.SQL("CREATE DATABASE {} OWNER gw_owner TEMPLATE {} STRATEGY FILE_COPY")
+    admin.exec_driver_sql(
+        copy.format(sql.Identifier(name), sql.Identifier(template)).as_string()
+    )
+    ensure_database(admin, name)
 
 
 def _settings_of(server: Settings, name: str) -> Settings:

@@ -88,6 +88,7 @@ class Parts:
             gains={label: partial(gained, node) for label, node in states.items()},
             locate=locator(self.network.family).locate,
             seals=self.chain.seals,
+            verify=self.chain.writer.verify,
             lone_word=self.network.trusts_one,
         )
 

@@ -1,6 +1,5 @@
 """One server process: `python -m benchmarks.invoice_creation.serve ours|peer FILE PORT`."""
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -10,9 +9,9 @@ import uvicorn
 
 from benchmarks.invoice_creation import fastapi_orm
 from benchmarks.invoice_creation.shop import read_settings
-from gateway import logs
+from gateway import garbage, logs
 from gateway.app import create_api
-from gateway.commands.api import COLLECT_AFTER, IDLE_SECONDS
+from gateway.commands.api import IDLE_SECONDS
 from gateway.db import Database
 from gateway.postgres.url import role_url
 
@@ -38,8 +37,7 @@ def _serve(which: str, file: Path, port: int, nowhere: TextIO) -> None:
     else:
         app = fastapi_orm.create_app(settings)
     # From here on as `gateway api` does, for the peer too.
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    garbage.settle()
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -103,10 +103,10 @@ class KeyController(Controller):
 
     @post("/{key_id:str}/roll", guards=[requires("settings:write", step_up=True)])
     async def roll(
-        self, call: Call, pepper: str, key_id: str, data: RollKey
+        self, call: Call, pepper: str, key_id: str, data: RollKey | None = None
     ) -> Response[KeyDocument]:
         """Give a key a new secret, shown only here; the old one ends after the overlap."""
-        overlap = timedelta(seconds=data.overlap_seconds)
+        overlap = timedelta(seconds=(data or RollKey()).overlap_seconds)
 
         async def work(session: AsyncSession) -> KeyDocument:
             return await roll_key(

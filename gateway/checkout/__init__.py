@@ -1,1 +1,1 @@
-"""What the payer sees: one page per invoice, public, plain HTML, no script."""
+"""What the payer sees: one page per invoice, public, plain HTML, and one script that it can do without."""

@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.addresses.service import AddressUnverified, alarm
 from gateway.checkout.branding import COLOR_PATH, color_sheet, image_sources
 from gateway.checkout.documents import status_document
+from gateway.checkout.following import script_policy
 from gateway.checkout.frame import problem_page
-from gateway.checkout.page import checkout_page
+from gateway.checkout.page import checkout_page, follows
 from gateway.checkout.service import opened, payer_of, standing_of
 from gateway.checkout.visitors import Visitors
 from gateway.db import Database
@@ -83,7 +84,8 @@ class Visit:
         notice = None if refusal is None else _notice(refusal)
         page = checkout_page(checkout, css=css_link(), wanted=wanted, notice=notice)
         status = HTTPStatus.OK if refusal is None else refusal.status
-        return page_response(page, status, images=image_sources(checkout.brand))
+        images = image_sources(checkout.brand)
+        return page_response(page, status, images=images, scripted=follows(checkout))
 
 
 async def provide_visit(
@@ -115,8 +117,10 @@ def refused_page(_: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
         HTTPStatus.CONFLICT: "This is not possible any more",
         HTTPStatus.TOO_MANY_REQUESTS: "Too many at once: please wait a little",
     }.get(HTTPStatus(refusal.status), "This page cannot be shown now")
+    nowhere = isinstance(refusal, NotFound)
+    detail = "please check the link, or ask the shop for it" if nowhere else refusal.detail
     page = page_response(
-        problem_page(title, f"{refusal.detail}.".capitalize(), css=css_link()), refusal.status
+        problem_page(title, f"{detail}.".capitalize(), css=css_link()), refusal.status
     )
     if isinstance(refusal, TooMany):
         page.headers["Retry-After"] = str(refusal.retry_after_seconds)
@@ -220,9 +224,16 @@ def _notice(refusal: Refusal) -> str:
     return f"{refusal.detail.capitalize()}."
 
 
-def page_response(page: str, status: int, *, images: str = "") -> Response[str]:
-    """Send a page with what browsers must keep to; `images` are further sources of pictures."""
+def page_response(
+    page: str, status: int, *, images: str = "", scripted: bool = False
+) -> Response[str]:
+    """Send a page with what browsers must keep to; `images` are further sources of pictures.
+
+    A page that follows its invoice may run the one script that does it.
+    """
     policy = HEADERS[POLICY].replace("img-src 'self' data:", f"img-src 'self' data:{images}")
+    if scripted:
+        policy = f"{policy}; {script_policy()}"
     headers = {**HEADERS, POLICY: policy}
     return Response(page, status_code=status, media_type=MediaType.HTML, headers=headers)
 

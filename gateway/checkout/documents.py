@@ -21,6 +21,8 @@ class StatusDocument(msgspec.Struct, kw_only=True):
     currency: str
     amount_paid: str
     amount_due: str | None
+    amounts_due: dict[str, str | None]
+    """By payment method, in its coin; None: any amount. New rates move nothing else."""
     expires_at: datetime
 
 
@@ -37,5 +39,6 @@ def status_document(invoice: InvoiceDocument, now: datetime) -> StatusDocument:
         currency=invoice.currency,
         amount_paid=invoice.amount_paid,
         amount_due=invoice.amount_due,
+        amounts_due={o.payment_method: o.amount_due for o in invoice.payment_options},
         expires_at=invoice.expires_at,
     )

@@ -1,11 +1,12 @@
 """The page of an invoice, from what is known of it. Pure: same checkout, same bytes.
 
-While something is going to happen the page asks for itself again every five seconds.
+While something is going to happen the page follows its invoice and stays where it is.
 """
 
 from collections.abc import Sequence
 
 from gateway.checkout.branding import Brand, color_link, logo, support
+from gateway.checkout.following import Following
 from gateway.checkout.frame import frame
 from gateway.checkout.html import Child, Html, tag
 from gateway.checkout.paying import sum_of, way_to_pay
@@ -26,7 +27,6 @@ from gateway.invoices.documents import InvoiceDocument
 
 DONE: frozenset[State] = frozenset({"seen", "paid", "over", "late"})
 """The payer has done his part."""
-REFRESH_SECONDS = 5
 
 
 def checkout_page(
@@ -38,7 +38,7 @@ def checkout_page(
     state = state_of(invoice, checkout.now)
     option = current_option(invoice.payment_options, wanted)
     here = f"/i/{invoice.id}" + (f"?method={option.payment_method}" if option else "")
-    refresh = f"{REFRESH_SECONDS}; url={here}" if state in MOVING else None
+    following = Following(here, f"/i/{invoice.id}/status") if follows(checkout) else None
     return frame(
         f"{TITLES[state]} - {merchant}",
         (
@@ -46,15 +46,20 @@ def checkout_page(
             _header(invoice, merchant, checkout.brand),
             tag("p", notice, class_="notice", role="alert") if notice else None,
             _status(state, invoice, merchant, chosen=option is not None),
-            way_to_pay(checkout, option) if state in OPEN else sum_of(invoice),
+            way_to_pay(checkout, option) if state in OPEN else _closed(invoice),
             _payments(checkout.payments),
             _links(state, invoice, merchant),
             support(checkout.brand),
         ),
         css=css,
-        refresh=refresh,
         color=color_link(checkout.brand),
+        following=following,
     )
+
+
+def follows(checkout: Checkout) -> bool:
+    """Tell whether the page brings itself up to date: something is going to happen soon."""
+    return state_of(checkout.invoice, checkout.now) in MOVING
 
 
 def _header(invoice: InvoiceDocument, merchant: str, brand: Brand) -> Html:
@@ -78,6 +83,12 @@ def _status(state: State, invoice: InvoiceDocument, merchant: str, *, chosen: bo
         role="status",
         aria_live="polite",
     )
+
+
+def _closed(invoice: InvoiceDocument) -> Child:
+    """Return what it was about: who asks the shop has to name it."""
+    number = tag("span", invoice.id, class_="long")
+    return sum_of(invoice), tag("dl", tag("dt", "Invoice"), tag("dd", number))
 
 
 def _payments(payments: Sequence[Sighting]) -> Html | None:
@@ -104,7 +115,7 @@ def _payment(payment: Sighting) -> Html:
     return tag(
         "li",
         tag("span", f"{trimmed(payment.amount)} {payment.method}", class_="name"),
-        tag("span", progress, class_="progress"),
+        tag("span", progress, class_="progress", data_counting=None if payment.final else ""),
         tag("span", payment.tx_hash, class_="long"),
     )
 
@@ -118,4 +129,4 @@ def _links(state: State, invoice: InvoiceDocument, merchant: str) -> Html | None
         links.append(tag("a", "Receipt", href=f"/i/{invoice.id}/receipt"))
     if not links:
         return None
-    return tag("p", [link for each in links for link in (each, " ")][:-1], class_="center")
+    return tag("p", [link for each in links for link in (each, " · ")][:-1], class_="center")

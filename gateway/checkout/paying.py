@@ -24,10 +24,10 @@ def sum_of(invoice: InvoiceDocument) -> Html:
     )
 
 
-def _amount(number: str, unit: str) -> Html:
+def _amount(number: str, unit: str, *, name: str | None = None) -> Html:
     return tag(
         "p",
-        tag("span", number, class_="number"),
+        tag("span", number, class_="number", id=name),
         " ",
         tag("span", unit, class_="unit"),
         class_="amount",
@@ -46,9 +46,10 @@ def way_to_pay(checkout: Checkout, option: PaymentOptionDocument | None) -> Chil
     return (
         tag(
             "section",
-            _amount(trimmed(option.amount_due or ANY), option.currency),
+            _amount(trimmed(option.amount_due or ANY), option.currency, name="amount"),
             tag("p", "on ", tag("strong", option.network_name), class_="network"),
             _equals(checkout.invoice),
+            _copy("Amount") if option.amount_due else None,
             _qr(qr_text_of(option, checkout.brand.tron_qr)),
             _address(option),
             _wallets(option),
@@ -92,7 +93,21 @@ def _address(option: PaymentOptionDocument) -> Html:
     return tag(
         "div",
         tag("p", "Address", class_="label"),
-        tag("p", tag("b", first), middle, tag("b", last), class_="address"),
+        tag("p", tag("b", first), middle, tag("b", last), class_="address", id="address"),
+        _copy("Address"),
+    )
+
+
+def _copy(name: str) -> Html:
+    """Return the button that copies what is shown; it is hidden where no script shows it."""
+    return tag(
+        "button",
+        f"Copy {name.lower()}",
+        type="button",
+        class_="copy",
+        hidden="",
+        data_copies=name.lower(),
+        data_name=name,
     )
 
 
@@ -118,11 +133,10 @@ def _wallets(option: PaymentOptionDocument) -> Html | None:
 
 def _facts(checkout: Checkout, option: PaymentOptionDocument | None) -> Html:
     invoice, now = checkout.invoice, checkout.now
+    left = invoice.expires_at - now
+    counted = tag("span", duration(left), data_seconds=str(int(left.total_seconds())))
     facts: list[tuple[str, Child]] = [
-        (
-            "Pay before",
-            f"{clock(invoice.expires_at, now)}, in {duration(invoice.expires_at - now)}",
-        ),
+        ("Pay before", (f"{clock(invoice.expires_at, now)}, in ", counted)),
     ]
     if option is not None and option.currency != invoice.currency:
         rate = f"1 {option.currency} = {option.rate} {invoice.currency}, held until then"

@@ -29,7 +29,6 @@ def receipt_page(checkout: Checkout, *, css: str) -> Html:
             _section("Paid back", [_refund(each) for each in returned]),
         ),
         css=css,
-        refresh=None,
     )
 
 

@@ -59,14 +59,9 @@ def explanation(state: State, invoice: InvoiceDocument, merchant: str, *, chosen
     due = f"{invoice.amount_due} {invoice.currency}"
     over = f"{invoice.amount_overpaid} {invoice.currency}"
     some = invoice.exception == "paid_partial"
+    came = some or invoice.exception == "paid_late"
     return {
-        "waiting": (
-            "Send as much as you like. This page follows by itself."
-            if invoice.amount is None
-            else "Send the exact amount in one payment. This page follows by itself."
-        )
-        if chosen
-        else "Choose how you want to pay; the price holds until the time is over.",
+        "waiting": _what_to_do(any_amount=invoice.amount is None, chosen=chosen),
         "partial": f"{paid} has arrived, {due} is still due. Send the rest before time is over.",
         "seen": "The network is confirming it. You can close this page.",
         "paid": f"{merchant} has received your payment. Thank you.",
@@ -75,9 +70,18 @@ def explanation(state: State, invoice: InvoiceDocument, merchant: str, *, chosen
         "expired": (f"{paid} arrived in time, {due} did not. " if some else "")
         + f"Do not send anything any more. If you have just paid, nothing is lost: "
         f"{merchant} will see it. Ask there, or for a new invoice.",
-        "canceled": f"{merchant} has called this invoice off. Do not send anything any more.",
+        "canceled": f"{merchant} has called this invoice off. Do not send anything any more."
+        + (f" {paid} has arrived: ask {merchant} for it." if came else ""),
         "invalid": f"Please ask {merchant} what happened to your payment.",
     }[state]
+
+
+def _what_to_do(*, any_amount: bool, chosen: bool) -> str:
+    if chosen:
+        what = "as much as you like" if any_amount else "the exact amount in one payment"
+        return f"Send {what}. This page follows by itself."
+    holds = "" if any_amount else "; the price holds until the time is over"
+    return f"Choose how you want to pay{holds}."
 
 
 def method_name(option: PaymentOptionDocument) -> str:

@@ -18,7 +18,6 @@ from gateway.accounts.service import KeyRequest, create_key
 from gateway.audit.service import record
 from gateway.catalog.sync import sync_catalog
 from gateway.commands import (
-    Subparsers,
     configured,
     declare,
     export_pool,
@@ -36,10 +35,8 @@ from gateway.merchants.repository import merchant_of
 from gateway.settings import SettingsError
 
 
-def add(subparsers: Subparsers) -> None:
-    """Declare the command and what it can do."""
-    purpose = "keys and catalogue, from the machine itself"
-    parser = subparsers.add_parser("admin", help=purpose, description=purpose)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare what it can do."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     operator = declare(
         actions,

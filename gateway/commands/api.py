@@ -5,7 +5,6 @@ Exit code 0 after SIGTERM or SIGINT, when the requests in flight are answered.
 
 import argparse
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ import structlog
 import uvicorn
 import uvloop
 
+from gateway import garbage
 from gateway.app import create_api
-from gateway.commands import Subparsers, configured, declare
+from gateway.commands import configured, takes
 from gateway.db import Database
 from gateway.postgres.head import require_database
 from gateway.postgres.url import role_url
@@ -27,9 +27,6 @@ GRACE_SECONDS = 20
 """How long answers in flight may take after SIGTERM."""
 BACKLOG = 2048
 IDLE_SECONDS = 1.0
-COLLECT_AFTER = 20_000
-"""So many new objects until the youngest are looked through for garbage; Python's own 700 is often
-within one list."""
 
 
 class _Server(uvicorn.Server):
@@ -41,9 +38,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def add(subparsers: Subparsers) -> None:
-    """Declare the command."""
-    declare(subparsers, "api", "serve the HTTP API", run)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    takes(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,8 +89,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    garbage.settle()
     host, port = listener.getsockname()[:2]
     log.info("listening", host=host, port=port)
     stop = asyncio.Event()

@@ -8,14 +8,12 @@ import argparse
 import sys
 
 from gateway.audit.chain import verify
-from gateway.commands import Subparsers, configured, declare
+from gateway.commands import configured, declare
 from gateway.commands.owner import as_owner
 
 
-def add(subparsers: Subparsers) -> None:
-    """Declare the command."""
-    purpose = "check the audit log"
-    parser = subparsers.add_parser("audit", help=purpose, description=purpose)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare what it can do."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     checking = declare(actions, "verify", "compute the chain of hashes again", run)
     checking.add_argument(

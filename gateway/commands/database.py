@@ -8,16 +8,16 @@ import signal
 
 import structlog
 
-from gateway.commands import Subparsers, configured, declare
+from gateway.commands import configured, takes
 from gateway.postgres import Unusable
 from gateway.postgres.cluster import Cluster, Server, owned
 from gateway.postgres.url import is_embedded
 from gateway.settings import Settings
 
 
-def add(subparsers: Subparsers) -> None:
-    """Declare the command."""
-    declare(subparsers, "database", "run the embedded PostgreSQL server", run)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    takes(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway.commands import Subparsers, configured, declare
+from gateway.commands import configured, takes
 from gateway.postgres.url import is_embedded
 from gateway.settings import Settings
 
@@ -23,9 +23,9 @@ _KEYS = (
 )
 
 
-def add(subparsers: Subparsers) -> None:
-    """Declare the command."""
-    declare(subparsers, "init", "create missing secrets in the data directory", run)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    takes(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:

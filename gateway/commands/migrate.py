@@ -9,16 +9,16 @@ import argparse
 import structlog
 
 from gateway.catalog.sync import sync_catalog
-from gateway.commands import Subparsers, configured, declare
+from gateway.commands import configured, takes
 from gateway.commands.owner import as_owner
 from gateway.postgres.migrate import migrate
 from gateway.postgres.roles import prepare_server
 from gateway.postgres.url import is_embedded
 
 
-def add(subparsers: Subparsers) -> None:
-    """Declare the command."""
-    parser = declare(subparsers, "migrate", "bring the database to this version", run)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    takes(parser, run)
     parser.add_argument("--to", metavar="REVISION", help="go back to a revision or `base`")
 
 

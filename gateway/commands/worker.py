@@ -5,23 +5,19 @@ Exit code 0 after SIGTERM or SIGINT, when the requests in flight have ended.
 
 import argparse
 import asyncio
-import gc
 import signal
 
 import uvloop
 
-from gateway import worker
-from gateway.commands import Subparsers, configured, declare
+from gateway import garbage, worker
+from gateway.commands import configured, takes
 from gateway.postgres.head import require_database
 from gateway.settings import Settings
 
-COLLECT_AFTER = 20_000
-"""As for the API: deliveries under way are far more new objects than Python's own 700."""
 
-
-def add(subparsers: Subparsers) -> None:
-    """Declare the command."""
-    declare(subparsers, "worker", "send webhooks, expire invoices, record prices", run)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    takes(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,6 +33,5 @@ async def _until_told(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    garbage.settle()
     await worker.run(settings, stop)

@@ -19,6 +19,7 @@ from gateway.customers.transfers import Transfer
 from gateway.db import Database
 from gateway.http.auth import requires
 from gateway.http.call import Call
+from gateway.http.idempotency import KEY_REQUIRED
 from gateway.http.paging import Page, page_of, whole
 from gateway.ledger.documents import (
     BalanceDocument,
@@ -87,7 +88,11 @@ class CustomerMoneyController(Controller):
             found = await entry_page(session, holder, page, livemode=row.livemode)
         return page_of(found, page, entry_document, lambda entry: entry.id)
 
-    @post("/transfers", guards=[requires("transfers:create", step_up=True)])
+    @post(
+        "/transfers",
+        guards=[requires("transfers:create", step_up=True)],
+        opt=KEY_REQUIRED,
+    )
     async def transfer(
         self, call: Call, customer_id: str, data: CreateTransfer
     ) -> Response[TransferDocument]:
@@ -97,7 +102,7 @@ class CustomerMoneyController(Controller):
         async def work(session: AsyncSession) -> TransferDocument:
             return await transfers.transfer(counter_of(call, session), customer_id, wanted)
 
-        return await call.once(work, required=True)
+        return await call.once(work)
 
     @get("/transfers", guards=[requires("customers:read")])
     async def transfers(

@@ -1,5 +1,7 @@
 """Deposits over HTTP: what has arrived, read only, and why it was credited or not."""
 
+from typing import Any
+
 from litestar import Controller, get
 
 from gateway.catalog.repository import scanned_heights
@@ -8,6 +10,7 @@ from gateway.deposits.documents import DepositDocument, deposit_document
 from gateway.deposits.explanation import ExplanationDocument, explanation_document
 from gateway.deposits.repository import deposit_of, deposit_page, require_network
 from gateway.deposits.schemas import (
+    Address,
     Id,
     NetworkParameter,
     Status,
@@ -17,24 +20,32 @@ from gateway.deposits.schemas import (
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
+from gateway.http.parts import CreatedBefore, CreatedFrom, in_utc
 from gateway.paging import PageRequest
 from gateway.questions.service import Questions
 
 
 async def provide_filter(
+    *,
     invoice_id: Id = None,
     customer_id: Id = None,
     status: Status | None = None,
     tx_hash: TxHash = None,
     payment_method: Id = None,
-) -> dict[str, str]:
-    """Read the filters of a list; a hash may be written in any way."""
+    address: Address = None,
+    created_from: CreatedFrom = None,
+    created_before: CreatedBefore = None,
+) -> dict[str, Any]:
+    """Read the filters of a list; a hash and an address may be written in any way."""
     given = {
         "invoice_id": invoice_id,
         "customer_id": customer_id,
         "status": status,
         "tx_hash": tx_hash,
         "payment_method": payment_method,
+        "address": address,
+        "created_from": in_utc(created_from),
+        "created_before": in_utc(created_before),
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -71,7 +82,7 @@ class DepositController(Controller):
 
     @get("/", guards=[requires("deposits:read")])
     async def index(
-        self, call: Call, page: PageRequest, wanted: dict[str, str]
+        self, call: Call, page: PageRequest, wanted: dict[str, Any]
     ) -> Page[DepositDocument]:
         """List deposits, newest first."""
         actor = call.actor

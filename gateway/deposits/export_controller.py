@@ -1,6 +1,7 @@
 """All deposits of a merchant as one file."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from litestar import Controller, get
 from litestar.response import Stream
@@ -10,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.catalog.repository import scanned_heights
 from gateway.deposits.controller import provide_filter
 from gateway.deposits.documents import DepositDocument, deposit_document
-from gateway.deposits.repository import currencies_of, deposits_found
+from gateway.deposits.repository import currencies_of
+from gateway.deposits.search import deposits_found
 from gateway.exports.streaming import OPENAPI, Export, Exports, Format
 from gateway.http.auth import requires
 from gateway.http.call import Call
@@ -27,7 +29,7 @@ class DepositExportController(Controller):
 
     @get("/", guards=[requires("deposits:read")], opt=OPENAPI)
     async def export(
-        self, call: Call, exports: Exports, wanted: dict[str, str], format_: Format = "csv"
+        self, call: Call, exports: Exports, wanted: dict[str, Any], format_: Format = "csv"
     ) -> Stream:
         """Send every deposit that the filters let pass, newest first, as one file."""
         actor = call.actor

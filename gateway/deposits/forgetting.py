@@ -12,9 +12,9 @@ from gateway.deposits.attribution import ref_of
 from gateway.deposits.reversal import CREDITED, reverse
 from gateway.deposits.service import INTERNAL
 from gateway.domain import posting
+from gateway.ledger.repository import left_of
 from gateway.ledger.service import post
 from gateway.models import Deposit, Resolution, Withdrawal
-from gateway.referrals.reversal import left_of
 from gateway.withdrawals.moves import move
 from gateway.withdrawals.recall import UNSIGNED, WHY
 

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.catalog.repository import suspended_currencies
+from gateway.deposits.search import deposits_found, of_merchant
 from gateway.domain.errors import Invalid
-from gateway.domain.hashes import spellings
 from gateway.domain.moment import ulid
 from gateway.models import (
     Currency,
@@ -23,21 +24,12 @@ from gateway.models import (
 )
 from gateway.paging import PageRequest, Slice, newest_first, sole
 
-FILTERS = {
-    "invoice_id": Deposit.invoice_id,
-    "customer_id": Deposit.customer_id,
-    "status": Deposit.status,
-    "tx_hash": Deposit.tx_hash,
-    "payment_method": Deposit.currency_id,
-}
-"""What a merchant's list can be narrowed to."""
-
 
 async def deposit_of(
     session: AsyncSession, merchant_id: str, deposit_id: str, *, livemode: bool
 ) -> tuple[Deposit, Currency]:
     """Return the merchant's deposit; raise `NotFound` where this caller has no such thing."""
-    query = _of_merchant(merchant_id, livemode=livemode).where(Deposit.id == deposit_id)
+    query = of_merchant(merchant_id, livemode=livemode).where(Deposit.id == deposit_id)
     row = await sole(session, query, "deposit", deposit_id)
     return row, await session.get_one(Currency, row.currency_id)
 
@@ -55,7 +47,7 @@ async def deposit_page(
     session: AsyncSession,
     merchant_id: str,
     page: PageRequest,
-    wanted: Mapping[str, str],
+    wanted: Mapping[str, Any],
     *,
     livemode: bool,
 ) -> tuple[Slice[Deposit], dict[str, Currency]]:
@@ -65,19 +57,6 @@ async def deposit_page(
     return found, await currencies_of(session, found.rows)
 
 
-def deposits_found(
-    merchant_id: str, wanted: Mapping[str, str], *, livemode: bool
-) -> Select[Deposit]:
-    """Return the statement that selects the merchant's deposits of this kind."""
-    query = _of_merchant(merchant_id, livemode=livemode)
-    for name, value in wanted.items():
-        column = FILTERS[name]
-        query = query.where(
-            column.in_(spellings(value)) if name == "tx_hash" else column == value
-        )
-    return query
-
-
 async def currencies_of(
     session: AsyncSession, deposits: Sequence[Deposit]
 ) -> dict[str, Currency]:
@@ -85,15 +64,6 @@ async def currencies_of(
     ids = {row.currency_id for row in deposits}
     rows = await session.scalars(select(Currency).where(Currency.id.in_(ids)))
     return {row.id: row for row in rows}
-
-
-def _of_merchant(merchant_id: str, *, livemode: bool) -> Select[Deposit]:
-    """Select the deposits of a merchant on networks of the mode."""
-    return (
-        select(Deposit)
-        .join(Network, Network.id == Deposit.network_id)
-        .where(Deposit.merchant_id == merchant_id, Network.test != livemode)
-    )
 
 
 async def accepted(session: AsyncSession, invoice_ids: Collection[str]) -> set[tuple[str, str]]:

@@ -13,10 +13,10 @@ from gateway.domain import posting
 from gateway.domain.errors import Conflict, NotFound
 from gateway.invoices import repository as invoices
 from gateway.invoices.standing import NO_HEADS
-from gateway.ledger.repository import Holder
+from gateway.ledger.repository import Holder, left_of
 from gateway.ledger.service import post
 from gateway.models import Deposit
-from gateway.referrals.reversal import left_of, reverse_shares, take_off
+from gateway.referrals.reversal import reverse_shares, take_off
 from gateway.withdrawals.recall import recall
 
 REVERSED = "reversed"

@@ -118,7 +118,7 @@ async def supersede_strays(
     Of `arrivals` the tokens among the `news`. While it was not listed, what moved inside a
     contract had another kind and place: its recipient, asset and amount name it. What an address
     moved to itself lay beside its canonical account (Solana): so many of its strays, oldest
-    first, are that deposit now.
+    first, are those deposits now.
     """
     fresh = {(each.tx_hash, each.kind, each.ordinal) for each in news if each.kind in TOKENS}
     rows = [
@@ -134,15 +134,14 @@ async def supersede_strays(
     if rows:
         values = {"network": arrivals[0].network_id, "rows": as_json(rows)}
         await send_later(session, _SUPERSEDE, values)
-    for each in arrivals if fresh else ():
-        if each.sender == each.address and (each.tx_hash, each.kind, each.ordinal) in fresh:
-            values = {
-                "network": each.network_id,
-                "address": each.address,
-                "asset": each.currency.contract,
-                "units": str(each.units),
-            }
-            await send_later(session, _GATHER, values)
+    home = [
+        {"address": each.address, "asset": each.currency.contract, "units": str(each.units)}
+        for each in (arrivals if fresh else ())
+        if each.sender == each.address and (each.tx_hash, each.kind, each.ordinal) in fresh
+    ]
+    if home:
+        values = {"network": arrivals[0].network_id, "rows": as_json(home)}
+        await send_later(session, _GATHER, values)
 
 
 # Rows are one value: the driver takes twenty arrays apart more slowly than the database reads JSON.
@@ -182,8 +181,12 @@ WHERE stray.network_id = %(network)s AND stray.tx_hash = now.tx_hash AND (
 _GATHER = """
 UPDATE stray SET status = 'counted' WHERE id IN (
     SELECT id FROM (
-        SELECT id, sum(units) OVER (ORDER BY block_height, id) AS through FROM stray
-        WHERE network_id = %(network)s AND address = %(address)s AND asset = %(asset)s
-            AND kind = 'account' AND status IN ('pending', 'confirmed')
-    ) AS beside WHERE through <= %(units)s::numeric)
+        SELECT id, home.units AS came, sum(stray.units)
+            OVER (PARTITION BY address, asset ORDER BY block_height, id) AS through
+        FROM stray JOIN (
+            SELECT address, asset, sum(units) AS units FROM jsonb_to_recordset(%(rows)s)
+                AS one (address text, asset text, units numeric) GROUP BY address, asset
+        ) AS home USING (address, asset)
+        WHERE network_id = %(network)s AND kind = 'account' AND status IN ('pending', 'confirmed')
+    ) AS beside WHERE through <= came)
 """

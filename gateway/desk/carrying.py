@@ -4,20 +4,19 @@ Every step may be repeated: rows are locked, statuses are looked at again, journ
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.audit.service import record
 from gateway.deposits.announcements import tell
 from gateway.deposits.attribution import ref_of
 from gateway.deposits.fees import charge
 from gateway.deposits.service import Desk, judge
+from gateway.desk.ending import NOT_OPEN, end, locked, note
 from gateway.desk.ours import is_ours
+from gateway.desk.turning import follow_turned
 from gateway.domain import posting
-from gateway.domain.actor import Actor
 from gateway.invoices import repository as invoices
 from gateway.invoices.standing import NO_HEADS
 from gateway.ledger.service import post
@@ -25,7 +24,6 @@ from gateway.models import Deposit, Network, Resolution, Withdrawal
 
 AT_ONCE = 20
 ENDED = {"completed": "done", "failed": "failed", "rejected": "failed", "canceled": "failed"}
-NOT_OPEN = "the deposit is no longer unattributed"
 NOT_SIGNED = "the keystore did not sign the row of its address: put that right first"
 
 
@@ -35,15 +33,16 @@ async def carry_out(desk: Desk, network: str, public_key: str) -> bool:
     `public_key` is the keystore's: what lies at an address that it did not sign may be anybody's,
     and is paid to nobody.
     """
+    turned = await follow_turned(desk, network)
     approved = await _open(desk.session, network, "approved")
     for resolution in approved:
         if await is_ours(desk.session, resolution.deposit_id, public_key):
             await _begun(desk, resolution)
         else:
-            await _end(desk, resolution, "failed", NOT_SIGNED)
+            await end(desk, resolution, "failed", NOT_SIGNED)
     paying = await _open(desk.session, network, "paying")
     ended = [await _follow(desk, resolution) for resolution in paying]
-    return bool(approved) or any(ended)
+    return turned or bool(approved) or any(ended)
 
 
 async def _begun(desk: Desk, resolution: Resolution) -> None:
@@ -57,7 +56,7 @@ async def _begun(desk: Desk, resolution: Resolution) -> None:
     except IntegrityError as refusal:
         words = str(refusal.orig).splitlines()[0]
         refused = await session.get_one(Resolution, resolution_id, populate_existing=True)
-        await _end(desk, refused, "failed", f"the ledger refuses it: {words}"[:300])
+        await end(desk, refused, "failed", f"the ledger refuses it: {words}"[:300])
 
 
 async def _open(session: AsyncSession, network: str, status: str) -> Sequence[Resolution]:
@@ -72,17 +71,11 @@ async def _open(session: AsyncSession, network: str, status: str) -> Sequence[Re
     return (await session.scalars(query)).all()
 
 
-async def _locked(session: AsyncSession, deposit_id: str) -> Deposit:
-    return await session.get_one(
-        Deposit, deposit_id, with_for_update=True, populate_existing=True
-    )
-
-
 async def _assign(desk: Desk, resolution: Resolution) -> None:
     """Give the deposit to the merchant: its row, the ledger, the invoice, the event."""
-    deposit = await _locked(desk.session, resolution.deposit_id)
+    deposit = await locked(desk.session, resolution.deposit_id)
     if deposit.purpose != "unattributed" or deposit.status != "confirmed":
-        await _end(desk, resolution, "failed", NOT_OPEN)
+        await end(desk, resolution, "failed", NOT_OPEN)
         return
     if resolution.merchant_id is None:
         raise ValueError(f"resolution {resolution.id} assigns to nobody")
@@ -117,16 +110,16 @@ async def _assign(desk: Desk, resolution: Resolution) -> None:
         "invoice_id": deposit.invoice_id,
         "journal": ref,
     }
-    await _note(desk, resolution, "deposit.assigned", before, after)
-    await _end(desk, resolution, "done", None)
+    await note(desk, resolution, "deposit.assigned", before, after)
+    await end(desk, resolution, "done", None)
 
 
 async def _pay(desk: Desk, resolution: Resolution) -> None:
     """Begin the refund: a withdrawal of nobody, its amount held in suspense."""
     session, moment = desk.session, desk.moment
-    deposit = await _locked(session, resolution.deposit_id)
+    deposit = await locked(session, resolution.deposit_id)
     if deposit.purpose != "unattributed" or deposit.status != "confirmed":
-        await _end(desk, resolution, "failed", NOT_OPEN)
+        await end(desk, resolution, "failed", NOT_OPEN)
         return
     withdrawal = await _withdrawal(desk, resolution, deposit)
     session.add(withdrawal)
@@ -138,7 +131,7 @@ async def _pay(desk: Desk, resolution: Resolution) -> None:
     resolution.status, resolution.withdrawal_id = "paying", withdrawal.id
     await session.flush()
     after = {"purpose": "refund", "withdrawal_id": withdrawal.id}
-    await _note(desk, resolution, "deposit.refund_begun", before, after)
+    await note(desk, resolution, "deposit.refund_begun", before, after)
 
 
 async def _withdrawal(desk: Desk, resolution: Resolution, deposit: Deposit) -> Withdrawal:
@@ -171,7 +164,7 @@ async def _follow(desk: Desk, resolution: Resolution) -> bool:
     status = ENDED.get(withdrawal.status)
     if status is None:
         return False
-    deposit = await _locked(desk.session, resolution.deposit_id)
+    deposit = await locked(desk.session, resolution.deposit_id)
     before = {"purpose": deposit.purpose, "withdrawal": None}
     if status == "failed":
         deposit.purpose = "unattributed"
@@ -181,36 +174,6 @@ async def _follow(desk: Desk, resolution: Resolution) -> bool:
         "withdrawal": withdrawal.status,
         "tx_hash": withdrawal.tx_hash,
     }
-    await _note(desk, resolution, f"deposit.refund_{status}", before, after)
-    await _end(desk, resolution, status, withdrawal.failure_reason)
+    await note(desk, resolution, f"deposit.refund_{status}", before, after)
+    await end(desk, resolution, status, withdrawal.failure_reason)
     return True
-
-
-async def _end(desk: Desk, resolution: Resolution, status: str, why: str | None) -> None:
-    resolution.status, resolution.failure_reason = status, why
-    resolution.ended_at = desk.moment.at
-    await desk.session.flush()
-
-
-async def _note(
-    desk: Desk,
-    resolution: Resolution,
-    action: str,
-    before: dict[str, Any],
-    after: dict[str, Any],
-) -> None:
-    """Record what happened to the deposit, in the name of whoever approved it."""
-    decider = Actor(resolution.decided_by or "", None, frozenset(), livemode=False)
-    await record(
-        desk.session,
-        decider,
-        desk.moment,
-        action=action,
-        subject=resolution.deposit_id,
-        before=before,
-        after={
-            **after,
-            "resolution_id": resolution.id,
-            "requested_by": resolution.requested_by,
-        },
-    )

@@ -139,7 +139,15 @@ def _after_the_end(now: Standing, facts: Facts) -> Standing:
         over = now.exception == "none" and facts.exceed(facts.payments)
         after = _settled(facts, "paid_over" if over else now.exception)
         return Standing(after.status, after.exception, final=now.final or after.final)
-    return Standing(now.status, now.exception, final=now.final or facts.monitoring_over)
+    exception = _after_cancel(facts) if now.status == "canceled" else now.exception
+    return Standing(now.status, exception, final=now.final or facts.monitoring_over)
+
+
+def _after_cancel(facts: Facts) -> str:
+    """Return what came to an invoice that was called off: all of it, for good, or a part."""
+    if facts.cover([p for p in facts.payments if p.final]):
+        return "paid_late"
+    return "paid_partial" if facts.payments else "none"
 
 
 MARKS = ("settled", "invalid")
@@ -161,7 +169,10 @@ def events(before: Standing, after: Standing) -> list[str]:
         late = after.exception == "paid_late"
         names.append("invoice.paid_late" if late else "invoice.settled")
     if before.exception != after.exception:
-        if after.exception == "paid_partial" and after.status == "pending":
+        called_off = not moved and after.status == "canceled"
+        if called_off and after.exception == "paid_late":
+            names.append("invoice.paid_late")
+        if after.exception == "paid_partial" and (called_off or after.status == "pending"):
             names.append("invoice.partially_paid")
         if after.exception == "paid_over":
             names.append("invoice.overpaid")

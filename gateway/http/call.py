@@ -22,6 +22,7 @@ from gateway.http.idempotency import (
     claimed,
     fingerprint,
     keep,
+    needs_key,
 )
 from gateway.http.wiring import parts_of
 from gateway.settings import Settings
@@ -42,6 +43,7 @@ class Call:
     body: bytes
     idempotency_key: str | None
     settings: Settings
+    key_required: bool = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -58,7 +60,6 @@ class Call:
         *,
         ahead: Callable[[AsyncSession], Awaitable[None]] | None = None,
         status: int = 201,
-        required: bool = False,
         own: bool = False,
         lifetime: timedelta = A_DAY,
     ) -> Response[T]:
@@ -69,7 +70,7 @@ class Call:
         What `ahead` sends later saves `work` a round trip: it goes with the key, and is undone
         where there is an answer already.
         """
-        key = checked_key(self.idempotency_key, required=required)
+        key = checked_key(self.idempotency_key, required=self.key_required)
         async with self.transaction() as session:
             if ahead is not None:
                 await ahead(session)
@@ -127,4 +128,5 @@ async def provide_call(request: Request[Any, Any, Any]) -> Call:
         body=body if takes_one else b"",
         idempotency_key=request.headers.get("Idempotency-Key"),
         settings=parts.settings,
+        key_required=needs_key(request.route_handler.opt),
     )

@@ -4,6 +4,7 @@ Ours and Litestar's exceptions end here; what nobody foresaw is logged with the 
 told as a 500 without detail.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -42,6 +43,7 @@ _DETAILS = {
     500: "this is our fault; the request id finds it in our logs",
 }
 _NO_SUCH_YEAR = "year 10000 is out of range"
+_MISSING = re.compile("Missing required query parameter '([^']+)'")
 _RETRY_AFTER_SECONDS = {409: "1", 503: "5"}
 
 
@@ -130,6 +132,9 @@ def _parameters(request: Request[Any, Any, Any], fault: ValidationException) -> 
         for message in messages
         for name in [_written(request, str(message.get("key", "")))]
     ]
+    if missing := _MISSING.match(fault.detail):
+        name = missing[1]
+        faults.append(FieldFault(f"/{name}", "missing", f"{name}: the parameter is required"))
     return _response(
         request, Invalid("a parameter cannot be accepted", code="invalid", faults=faults)
     )

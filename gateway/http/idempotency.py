@@ -7,9 +7,10 @@ answer is sealed, because some answers carry a secret that is shown once.
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -95,6 +96,15 @@ class Seal:
         """Return the body; a row that was altered or moved raises `InvalidTag` or `ValueError`."""
         raw = base64.b64decode(text_)
         return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], place.encode())
+
+
+KEY_REQUIRED: Mapping[str, Any] = {"key_required": True}
+"""`opt` of a route that moves money: without an `Idempotency-Key` it does nothing."""
+
+
+def needs_key(opt: Mapping[str, Any]) -> bool:
+    """Tell whether a route does nothing without a key, from its `opt`."""
+    return opt.get("key_required") is True
 
 
 def checked_key(header: str | None, *, required: bool) -> str | None:

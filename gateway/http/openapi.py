@@ -16,7 +16,7 @@ from litestar.routes import HTTPRoute
 
 from gateway.http.auth import requires
 from gateway.http.errors import PROBLEM_JSON, Problem
-from gateway.http.idempotency import KEY_LENGTH_MAX
+from gateway.http.idempotency import KEY_LENGTH_MAX, needs_key
 
 _REFERENCE = "#/components/schemas/{name}"
 _CHANGES = {"post", "patch", "put", "delete"}
@@ -36,7 +36,6 @@ _MEANINGS = {
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "required": False,
     "description": "The same key with the same body changes things once and answers the same.",
     "schema": {
         "type": "string",
@@ -94,7 +93,8 @@ def completed(document: dict[str, Any], app: Litestar) -> dict[str, Any]:
             if _is_shared(handler):
                 operation["x-live-key"] = True
             if method == "post":
-                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+                header = {**_IDEMPOTENCY_KEY, "required": needs_key(handler.opt)}
+                operation.setdefault("parameters", []).append(header)
     document["components"] = {
         "schemas": components,
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},

@@ -24,8 +24,8 @@ class Page(msgspec.Struct, Generic[Item], kw_only=True):
 
 async def provide_page(
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
-    starting_after: Annotated[str | None, Parameter(max_length=64)] = None,
-    ending_before: Annotated[str | None, Parameter(max_length=64)] = None,
+    starting_after: Annotated[str | None, Parameter(min_length=1, max_length=64)] = None,
+    ending_before: Annotated[str | None, Parameter(min_length=1, max_length=64)] = None,
 ) -> PageRequest:
     """Read the three parameters of a page; two directions at once are refused."""
     if starting_after is not None and ending_before is not None:

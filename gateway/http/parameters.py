@@ -1,6 +1,7 @@
 """Which query parameters a route knows: a filter that it does not know would let everything through.
 
-Who asks for `?orderId=7` and gets every invoice takes the first for the one that was meant.
+Who asks for `?orderId=7` and gets every invoice takes the first for the one that was meant. Who
+gives one twice would be answered for one of them only.
 """
 
 from functools import lru_cache
@@ -14,27 +15,32 @@ from gateway.domain.errors import FieldFault, Invalid
 
 
 def require_known(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Refuse a query with a parameter that this route does not read."""
+    """Refuse a query with a parameter that this route does not read, or would read one of."""
     scope: Any = connection.scope
     if not scope["query_string"]:
         return
     known = _known(connection.app)[scope["path_template"], scope["method"]]
+    given = connection.query_params
     faults = [
-        FieldFault(f"/{name}", "invalid_parameter", f"{name}: this route does not know it")
-        for name in dict.fromkeys(connection.query_params)
-        if name not in known
+        FieldFault(
+            f"/{name}",
+            "invalid_parameter",
+            f"{name}: {'give it once' if name in known else 'this route does not know it'}",
+        )
+        for name, values in given.dict().items()
+        if name not in known or (len(values) > 1 and not known[name])
     ]
     if faults:
         raise Invalid("a parameter cannot be accepted", code="invalid", faults=faults)
 
 
 @lru_cache(maxsize=1)
-def _known(app: Litestar) -> dict[tuple[str, str], frozenset[str]]:
-    """Return the parameters' names as callers write them, by path and method."""
+def _known(app: Litestar) -> dict[tuple[str, str], dict[str, bool]]:
+    """Return, by path and method, the parameters as callers write them and whether each is a list."""
     return {
-        (route.path_format, method): frozenset(
-            each.field_alias for each in model.expected_query_params
-        )
+        (route.path_format, method): {
+            each.field_alias: each.is_sequence for each in model.expected_query_params
+        }
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for method, (_, model) in route.route_handler_map.items()

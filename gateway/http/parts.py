@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
+from litestar.params import Parameter
 from msgspec import UNSET
 
 Amount = Annotated[str, msgspec.Meta(max_length=80)]
@@ -20,6 +21,11 @@ Email = Annotated[
     ),
 ]
 """An address as far as its form tells: one `@`, no space, no control character."""
+
+
+CreatedFrom = Annotated[datetime | None, Parameter(query="created[gte]")]
+CreatedBefore = Annotated[datetime | None, Parameter(query="created[lt]")]
+"""Query parameters: the times between which something was made; `in_utc` reads them."""
 
 
 def given(data: msgspec.Struct) -> dict[str, Any]:

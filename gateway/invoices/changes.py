@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.catalog.published import published
-from gateway.domain.errors import Conflict, Unavailable
+from gateway.domain.errors import Conflict, Invalid, Unavailable
 from gateway.domain.invoice import BASIS_POINTS, Standing, marked
 from gateway.domain.money import plain, units_due
 from gateway.invoices.activation import choose
 from gateway.invoices.documents import STANDING, InvoiceDocument, Option
-from gateway.invoices.offers import pricing_of
+from gateway.invoices.offers import TOO_SMALL, is_dust, pricing_of, too_small
 from gateway.invoices.repository import deposits_of, invoice_of, options_of
 from gateway.invoices.service import Desk, shown
 from gateway.invoices.standing import emit_invoice, move
@@ -35,6 +35,14 @@ class Stale:
         """Tell whether the price has moved so far."""
         before = Fraction(option.row.rate)
         return abs(Fraction(rate.value) - before) * BASIS_POINTS >= before * self.basis_points
+
+
+class Fresh(NamedTuple):
+    """A rate of now for an option, and what would pay the whole invoice by it; None is open."""
+
+    option: Option
+    rate: Rate
+    units: int | None
 
 
 async def choose_method(desk: Desk, invoice_id: str, payment_method: str) -> InvoiceDocument:
@@ -132,8 +140,9 @@ async def refresh_rates(desk: Desk, invoice_id: str) -> InvoiceDocument:
 async def refresh_stale(desk: Desk, invoice_id: str, stale: Stale) -> Invoice:
     """Lock old rates of a pending invoice anew, but of methods in which something was paid.
 
-    The database keeps what held before. Raises `Conflict` once the invoice is no longer open,
-    `Unavailable` where a method has no fresh price.
+    What would ask for dust keeps the rate it has, as creation leaves it out. The database keeps
+    what held before. Raises `Conflict` once the invoice is no longer open, `Unavailable` where a
+    method has no fresh price, `Invalid` where all that is left to lock anew would ask for dust.
     """
     session, moment = desk.session, desk.moment
     invoice = await _locked(desk, invoice_id)
@@ -145,21 +154,36 @@ async def refresh_stale(desk: Desk, invoice_id: str, stale: Stale) -> Invoice:
     unpaid = [o for o in options if o.currency.id not in paid and stale.is_meant(o)]
     rates = await _fresh_rates(desk, invoice, unpaid)
     moved = [
-        option for option in unpaid if stale.has_moved(option, rates[option.currency.code])
+        Fresh(option, rate, _units(invoice, option, rate))
+        for option in unpaid
+        if stale.has_moved(option, rate := rates[option.currency.code])
     ]
     if moved:
-        await _lock_anew(desk, invoice, moved, rates)
+        await _lock_anew(desk, invoice, _worth_paying(moved))
     return invoice
 
 
-async def _lock_anew(
-    desk: Desk, invoice: Invoice, options: Sequence[Option], rates: Mapping[str, Rate]
-) -> None:
+def _units(invoice: Invoice, option: Option, rate: Rate) -> int | None:
+    if invoice.amount is None:
+        return None
+    return units_due(invoice.amount, rate.value, option.currency.decimals)
+
+
+def _worth_paying(moved: Sequence[Fresh]) -> list[Fresh]:
+    """Return those that ask for more than dust; refuse where there is none."""
+    found = [each for each in moved if not is_dust(each.units, each.option.currency)]
+    if not found:
+        coins = [each.option.currency for each in moved]
+        raise Invalid(too_small(coins), code=TOO_SMALL)
+    return found
+
+
+async def _lock_anew(desk: Desk, invoice: Invoice, locks: Sequence[Fresh]) -> None:
+    options = [each.option for each in locks]
     before = {option.currency.id: plain(option.row.rate) for option in options}
-    for option in options:
-        rate, row = rates[option.currency.code], option.row
-        if invoice.amount is not None:
-            row.amount_units = units_due(invoice.amount, rate.value, option.currency.decimals)
+    for option, rate, units in locks:
+        row = option.row
+        row.amount_units = units
         row.rate, row.rate_source, row.rate_at = rate.value, rate.source, desk.moment.at
     await desk.session.flush()
     after = {option.currency.id: plain(option.row.rate) for option in options}

@@ -73,7 +73,7 @@ async def offers_for(
     refused: dict[str, str] = {}
     for method in chosen:
         offer = _offer(pricing, method, amount)
-        if isinstance(offer, Offer) and asked.by_chain and _is_dust(offer):
+        if isinstance(offer, Offer) and asked.by_chain and is_dust(offer.units, offer.currency):
             refused[method.currency.id] = TOO_SMALL
         elif isinstance(offer, Offer):
             found.append(offer)
@@ -170,8 +170,9 @@ def _named(
     return [known[name] for name in sorted(set(names))]
 
 
-def _is_dust(offer: Offer) -> bool:
-    return offer.units is not None and offer.units < offer.currency.minimum_deposit_units
+def is_dust(units: int | None, coin: Currency) -> bool:
+    """Tell whether who pays so many base units pays too little to be credited; None is open."""
+    return units is not None and units < coin.minimum_deposit_units
 
 
 def _refuse_dust(
@@ -180,11 +181,16 @@ def _refuse_dust(
     """Refuse an amount that a method which was named, or every one there is, takes for dust."""
     small = [m.currency for m in chosen if refused.get(m.currency.id) == TOO_SMALL]
     if small and (named or len(small) == len(chosen)):
-        least = ", ".join(
-            f"{coin.id} takes {to_text(coin.minimum_deposit_units, coin.decimals)} {coin.code}"
-            for coin in small
-        )
-        raise Invalid.field("/amount", TOO_SMALL, f"the amount is too small: {least} at least")
+        raise Invalid.field("/amount", TOO_SMALL, too_small(small))
+
+
+def too_small(coins: Sequence[Currency]) -> str:
+    """Say what these coins take at least."""
+    least = ", ".join(
+        f"{coin.id} takes {to_text(coin.minimum_deposit_units, coin.decimals)} {coin.code}"
+        for coin in coins
+    )
+    return f"the amount is too small: {least} at least"
 
 
 def _refuse_all(refused: Mapping[str, str]) -> NoReturn:

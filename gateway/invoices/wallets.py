@@ -59,10 +59,11 @@ class _Known(NamedTuple):
 def payment_uri(request: Request) -> str | None:
     """Return the request link: EIP-681 on Ethereum, Solana Pay on Solana, none on Tron.
 
-    Tron has no URI standard; a bare address is what its wallets scan.
+    Tron has no URI standard; a bare address is what its wallets scan. Where nothing is due there
+    is none.
     """
     currency, network, address, units, coins = request
-    if address is None or network.family == "tron":
+    if address is None or units == 0 or network.family == "tron":
         return None
     if network.family == "solana":
         wanted = {"amount": coins, "spl-token": currency.contract}
@@ -77,8 +78,11 @@ def payment_uri(request: Request) -> str | None:
 def qr_text(request: Request, uri: str | None) -> str | None:
     """Return what the QR carries: the full request only where a naive wallet still pays us.
 
-    An ERC-20 request has the token contract where a naive wallet looks for the recipient.
+    An ERC-20 request has the token contract where a naive wallet looks for the recipient. Where
+    nothing is due there is none.
     """
+    if request.units == 0:
+        return None
     erc20 = request.network.family == "ethereum" and request.currency.contract is not None
     return request.address if uri is None or erc20 else uri
 

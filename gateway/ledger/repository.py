@@ -69,6 +69,15 @@ async def balances_of(
     ]
 
 
+async def left_of(session: AsyncSession, account: str, currency_id: str) -> int:
+    """Return an account's confirmed balance in base units under its row lock; 0 without a wallet.
+
+    Nobody posts to it until the transaction ends. Who asks for several does so in the order in which
+    `post` locks them: by their names, custody last.
+    """
+    return int(await session.scalar(select(func.left_of(account, currency_id))) or 0)
+
+
 async def entry_page(
     session: AsyncSession, holder: Holder, page: PageRequest, *, livemode: bool
 ) -> Slice[Entry]:

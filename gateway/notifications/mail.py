@@ -12,9 +12,6 @@ from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
 from ipaddress import ip_address
 
-from apprise import Apprise
-from apprise.plugins.email import NotifyEmail
-
 from gateway.domain.moment import Moment
 from gateway.notifications.delivery import ACCEPTED, Letter, Outcome
 from gateway.notifications.outbox import is_mail_address
@@ -41,6 +38,10 @@ def relay_of(settings: NotificationSettings, password: str | None) -> Relay | No
     """Read `notifications.url`; None where no server is configured."""
     if not settings.url:
         return None
+    # Some 170 modules that a worker without a mail server never needs.
+    from apprise import Apprise  # noqa: PLC0415
+    from apprise.plugins.email import NotifyEmail  # noqa: PLC0415
+
     plugin = Apprise.instantiate(settings.url, suppress_exceptions=True)
     if not isinstance(plugin, NotifyEmail):
         raise SettingsError("notifications.url: it is not mailto://... or mailtos://...")

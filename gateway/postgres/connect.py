@@ -40,9 +40,17 @@ def unreachable(settings: Settings, role: Role, fault: OperationalError) -> Unus
     reason = str(fault.orig).strip().splitlines()[0].removeprefix("connection is bad: ")
     hint = " (is `gateway database` running?)" if is_embedded(settings) else ""
     if "authentication failed" in reason or "does not exist" in reason:
-        # The server is there and does not know us: its users come with the schema.
-        hint = " (run `gateway migrate`)"
+        hint = f" ({_way_in(settings, role)})"
     return Unusable(
         f"database.url: cannot connect to {place(settings)} "
         f"as {user_name(settings, role)}: {reason}{hint}"
     )
+
+
+def _way_in(settings: Settings, role: Role) -> str:
+    """Say what to do where the server is there and does not know us: its users come with the schema."""
+    if role == "admin":
+        return "look at database.admin_user and database.admin_password_file"
+    if is_embedded(settings) or settings.database.admin_password_file is not None:
+        return "run `gateway migrate`"
+    return "run `gateway migrate` with database.admin_password_file"

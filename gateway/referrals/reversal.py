@@ -21,7 +21,6 @@ from gateway.models import (
     Deposit,
     Invoice,
     ReferralSchedule,
-    Wallet,
 )
 from gateway.referrals.sharing import tell
 from gateway.withdrawals.recall import recall
@@ -161,11 +160,3 @@ async def _take_back(session: AsyncSession, row: Commission, moment: Moment) -> 
         parts = ((row.payer, units),)
         credit = posting.Credit(row.account, row.currency_id, units, left, parts)
         await post(session, posting.reversal(row.id, row.merchant_id, credit), moment)
-
-
-async def left_of(session: AsyncSession, account: str, currency_id: str) -> int:
-    """Return an account's confirmed balance under its row lock."""
-    query = select(Wallet.confirmed).where(
-        Wallet.account == account, Wallet.currency_id == currency_id
-    )
-    return await session.scalar(query.with_for_update()) or 0

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.domain.errors import Refusal
 from gateway.http.auth import requires
 from gateway.http.call import Call
-from gateway.http.idempotency import A_MONTH
+from gateway.http.idempotency import A_MONTH, KEY_REQUIRED
 from gateway.questions.service import Questions
 from gateway.refunds.schemas import CreateRefund
 from gateway.refunds.service import Refund, drawn, request_refund
@@ -21,7 +21,11 @@ class RefundController(Controller):
 
     path = "/invoices/{invoice_id:str}/refunds"
 
-    @post("/", guards=[requires("withdrawals:create", step_up=True)])
+    @post(
+        "/",
+        guards=[requires("withdrawals:create", step_up=True)],
+        opt=KEY_REQUIRED,
+    )
     async def create(
         self, call: Call, questions: Questions, invoice_id: str, data: CreateRefund
     ) -> Response[WithdrawalDocument]:
@@ -41,7 +45,7 @@ class RefundController(Controller):
             gate = Gate(session, call.actor, call.moment)
             return await request_refund(gate, invoice_id, wanted, finding)
 
-        return await call.once(work, required=True, lifetime=A_MONTH)
+        return await call.once(work, lifetime=A_MONTH)
 
 
 async def _finding(

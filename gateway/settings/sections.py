@@ -71,7 +71,7 @@ class NotificationSettings(_Section, frozen=True):
     """`[notifications]`: messages to people."""
 
     url: str = ""
-    """The mail server as Apprise writes it: `mailtos://user@host:465?from=...`; empty: none."""
+    """The mail server as Apprise writes it: `mailtos://user@host:465?mode=ssl&from=...`; empty: none."""
     password_file: Path | None = None
     per_recipient_hour: int = 20
     """Messages that one recipient gets in an hour; the others wait. Secret ones have their own."""

@@ -51,6 +51,7 @@ async def bill_round(database: Database, settings: Settings, moment: Moment) -> 
 async def _advance(desk: Desk, account: Account) -> None:
     row, at = account.row, desk.moment.at
     for _ in range(STEPS_MAX):
+        await _say_called_off(desk, account)
         standing = standing_of(account, at)
         due = step(at, standing)
         if due == "wait":
@@ -75,6 +76,14 @@ async def _advance(desk: Desk, account: Account) -> None:
     row.updated_at = at
 
 
+async def _say_called_off(desk: Desk, account: Account) -> None:
+    """Say once that nobody can pay the open period any more: else it would end in silence."""
+    why = account.called_off
+    if why is not None and account.row.reason is None:
+        account.row.reason = f"{why}: resume bills it anew"
+        await _told(desk, account.row, "changed", account.period)
+
+
 def standing_of(account: Account, at: datetime) -> Standing:
     """Return what decides; a charge out of the balance is tried when it is due, not before."""
     row, period = account.row, account.period
@@ -97,7 +106,7 @@ async def _carry_out(desk: Desk, account: Account, due: Step) -> None:
     row, period, at = account.row, account.period, desk.moment.at
     if due == "paid" and period is not None:
         first = row.paid_until is None
-        period.status, row.status = "paid", "active"
+        period.status, row.status, row.reason = "paid", "active", None
         row.paid_until = row.next_start = period.period_end
         row.periods += 1
         await _told(desk, row, "activated" if first else "renewed", period)
@@ -108,9 +117,12 @@ async def _carry_out(desk: Desk, account: Account, due: Step) -> None:
             await _write(desk, account, "subscription.past_due", period)
     elif due == "end" and period is not None:
         period.status = "unpaid"
+        late = f"its invoice {period.invoice_id} was not paid in time"
+        row.reason = account.called_off or late
         row.status, row.ended_at, row.look_at = "ended", at, None
         await _told(desk, row, "ended", period)
     elif due == "cancel":
+        row.reason = "its customer was deleted" if account.customer.deleted_at else None
         row.status, row.ended_at, row.look_at = "canceled", at, None
         await _told(desk, row, "canceled", None)
 
@@ -207,6 +219,8 @@ async def _told(
 async def _write(desk: Desk, account: Account, kind: str, period: SubscriptionPeriod) -> None:
     if account.customer.deleted_at is not None:
         return
+    if account.called_off is not None:
+        return  # nobody can pay that
     package = await desk.session.get_one(Package, period.package_id)
     invoice = await desk.session.get_one(Invoice, period.invoice_id)
     await write(

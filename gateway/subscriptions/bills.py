@@ -5,12 +5,27 @@ from gateway.domain.errors import Refusal
 from gateway.invoices.changes import Stale, refresh_stale
 from gateway.invoices.repository import options_of
 from gateway.invoices.service import Desk
-from gateway.models import NetworkHealth
-from gateway.subscriptions.repository import Account
+from gateway.models import Invoice, NetworkHealth, Subscription
+from gateway.subscriptions.repository import Account, called_off, open_period
 
 MOVED_BASIS_POINTS = 100
 """A bill may wait for months: its rates follow a price that has moved by so much."""
 UNDECIDED = ("pending", "processing", "settled")
+
+
+async def take_back(desk: Desk, row: Subscription) -> bool:
+    """Void the open period where its bill was called off, so that it is billed anew; tell whether."""
+    period = await open_period(desk.session, row.id)
+    if period is None or period.invoice_id is None:
+        return False
+    invoice = await desk.session.get_one(
+        Invoice, period.invoice_id, with_for_update=True, populate_existing=True
+    )
+    if called_off(invoice) is None:
+        return False
+    period.status, row.reason = "void", None
+    await desk.session.flush()
+    return True
 
 
 async def may_be_paid_yet(desk: Desk, account: Account) -> bool:

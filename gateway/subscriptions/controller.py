@@ -143,7 +143,7 @@ class SubscriptionController(Controller):
     async def resume(
         self, call: Call, settings: Settings, subscription_id: str
     ) -> Response[SubscriptionDocument]:
-        """Go on billing, after a pause or instead of an end at the period's end."""
+        """Go on billing: after a pause, instead of an end, or where a bill was called off."""
         return await _act(call, settings, lambda desk: service.resume(desk, subscription_id))
 
     @post(

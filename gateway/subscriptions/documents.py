@@ -32,7 +32,7 @@ class SubscriptionDocument(msgspec.Struct, kw_only=True):
     """A customer's subscription; `membership` says whether it may use the package now.
 
     `next_period_start` begins the first period that is not paid; `reason` says why it is not
-    billed although it is due.
+    billed although it is due, why nobody can pay its bill, or why the subscription has ended.
     """
 
     id: str

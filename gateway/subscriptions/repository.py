@@ -56,9 +56,25 @@ class Account:
         )
 
     @property
+    def called_off(self) -> str | None:
+        """Say why nobody can pay the open period's invoice any more; None where somebody can."""
+        return called_off(self.invoice)
+
+    @property
     def arriving(self) -> bool:
         """Tell whether a payment of the open period has been seen and is not final."""
         return self.invoice is not None and self.invoice.status in ("processing", "settled")
+
+
+def called_off(invoice: Invoice | None) -> str | None:
+    """Say which word of the merchant's ended a bill; None where none did."""
+    if invoice is None:
+        return None
+    if invoice.status == "canceled":
+        return f"its invoice {invoice.id} was canceled"
+    if (invoice.status, invoice.exception) == ("invalid", "marked"):
+        return f"its invoice {invoice.id} was marked invalid"
+    return None
 
 
 async def package_of(
@@ -166,7 +182,10 @@ async def had_before(session: AsyncSession, customer_id: str, package_id: str) -
 
 
 async def due(session: AsyncSession, at: datetime) -> list[tuple[str, str]]:
-    """Return subscriptions and their merchants that time or a payment has something for."""
+    """Return subscriptions and their merchants that time, a payment or a word has something for.
+
+    A bill that was called off is something to say, once.
+    """
     by_time = (
         select(Subscription.id, Subscription.merchant_id)
         .where(Subscription.look_at <= at)
@@ -176,10 +195,18 @@ async def due(session: AsyncSession, at: datetime) -> list[tuple[str, str]]:
     settled = and_(
         Invoice.status == "settled", or_(Invoice.final, Invoice.exception == "marked")
     )
+    untold = and_(
+        Subscription.reason.is_(None),
+        or_(
+            Invoice.status == "canceled",
+            and_(Invoice.status == "invalid", Invoice.exception == "marked"),
+        ),
+    )
     by_payment = (
         select(SubscriptionPeriod.subscription_id, SubscriptionPeriod.merchant_id)
         .join(Invoice, Invoice.id == SubscriptionPeriod.invoice_id)
-        .where(SubscriptionPeriod.status == "open", settled)
+        .join(Subscription, Subscription.id == SubscriptionPeriod.subscription_id)
+        .where(SubscriptionPeriod.status == "open", or_(settled, untold))
         .limit(AT_ONCE)
     )
     found = await session.execute(

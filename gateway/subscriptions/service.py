@@ -16,6 +16,7 @@ from gateway.invoices.offers import AMOUNT_END
 from gateway.invoices.service import Desk
 from gateway.models import Invoice, Package, Subscription
 from gateway.subscriptions import repository
+from gateway.subscriptions.bills import take_back
 from gateway.subscriptions.documents import (
     PackageDocument,
     SubscriptionDocument,
@@ -137,10 +138,11 @@ async def pause(desk: Desk, subscription_id: str) -> SubscriptionDocument:
 async def resume(desk: Desk, subscription_id: str) -> SubscriptionDocument:
     """Go on: where the next period was, or from now where that is past.
 
-    Neither a pause nor an end that was wished for stands any more.
+    Neither a pause nor an end that was wished for stands any more, nor a bill that was called off.
     """
     row, at = await _live(desk, subscription_id), desk.moment.at
-    if row.paused_at is None and not row.cancel_at_period_end:
+    anew = await take_back(desk, row)
+    if row.paused_at is None and not row.cancel_at_period_end and not anew:
         return subscription_document(row, at)
     row.paused_at, row.cancel_at_period_end, row.look_at = None, False, at
     if row.next_start < at:
@@ -198,7 +200,7 @@ async def _call_off(desk: Desk, row: Subscription) -> None:
             raise Conflict("a payment of this period is under way", code="payment_under_way")
         if invoice.status == "pending":
             await cancel_invoice(desk, invoice.id)
-    period.status = "void"
+    period.status, row.reason = "void", None
     await desk.session.flush()
 
 

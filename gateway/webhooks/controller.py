@@ -118,12 +118,12 @@ class WebhookEndpointController(Controller):
         settings: Settings,
         endpoint_secrets: EndpointSecrets,
         endpoint_id: str,
-        data: RotateSecret,
+        data: RotateSecret | None = None,
     ) -> Response[EndpointDocument]:
         """Begin a new secret, shown only here; both sign until the overlap is over."""
 
         async def work(session: AsyncSession) -> EndpointDocument:
-            overlap = timedelta(hours=data.overlap_hours)
+            overlap = timedelta(hours=(data or RotateSecret()).overlap_hours)
             desk = _desk(call, session, settings)
             return await replays.rotate_secret(desk, endpoint_id, overlap, endpoint_secrets)
 

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.http.auth import requires
 from gateway.http.call import Call
-from gateway.http.idempotency import A_MONTH
+from gateway.http.idempotency import A_MONTH, KEY_REQUIRED
 from gateway.questions.service import Questions
 from gateway.withdrawals import service
 from gateway.withdrawals.batch_documents import (
@@ -23,7 +23,11 @@ from gateway.withdrawals.service import Gate
 class WithdrawalBatchController(Controller):
     """Payouts that are asked for and decided about together."""
 
-    @post("/withdrawals/batch", guards=[requires("withdrawals:create", step_up=True)])
+    @post(
+        "/withdrawals/batch",
+        guards=[requires("withdrawals:create", step_up=True)],
+        opt=KEY_REQUIRED,
+    )
     async def create(
         self, call: Call, questions: Questions, data: CreateBatch
     ) -> Response[BatchDocument]:
@@ -34,7 +38,7 @@ class WithdrawalBatchController(Controller):
         async def work(session: AsyncSession) -> BatchDocument:
             return await request_batch(_gate(call, session), payouts, found)
 
-        return await call.once(work, required=True, lifetime=A_MONTH)
+        return await call.once(work, lifetime=A_MONTH)
 
     @get("/withdrawal_batches/{batch_id:str}", guards=[requires("withdrawals:read")])
     async def show(self, call: Call, batch_id: str) -> BatchSummaryDocument:

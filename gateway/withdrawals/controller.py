@@ -1,13 +1,16 @@
 """Withdrawals over HTTP, for the merchant's keys."""
 
+from typing import Any
+
 from litestar import Controller, Response, get, post
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import Unavailable
 from gateway.http.auth import requires
 from gateway.http.call import Call
-from gateway.http.idempotency import A_MONTH
+from gateway.http.idempotency import A_MONTH, KEY_REQUIRED
 from gateway.http.paging import Page, page_of
+from gateway.http.parts import CreatedBefore, CreatedFrom, in_utc
 from gateway.paging import PageRequest
 from gateway.questions.service import SILENT, Questions
 from gateway.withdrawals import service
@@ -26,6 +29,7 @@ from gateway.withdrawals.schemas import (
     ReferenceParameter,
     RejectWithdrawal,
     Status,
+    TxHashParameter,
 )
 from gateway.withdrawals.service import Gate
 
@@ -38,7 +42,10 @@ async def provide_filter(
     batch_id: IdParameter = None,
     invoice_id: IdParameter = None,
     customer_id: IdParameter = None,
-) -> dict[str, str]:
+    tx_hash: TxHashParameter = None,
+    created_from: CreatedFrom = None,
+    created_before: CreatedBefore = None,
+) -> dict[str, Any]:
     """Read the filters of a list."""
     given = {
         "status": status,
@@ -47,6 +54,9 @@ async def provide_filter(
         "batch_id": batch_id,
         "invoice_id": invoice_id,
         "customer_id": customer_id,
+        "tx_hash": tx_hash,
+        "created_from": in_utc(created_from),
+        "created_before": in_utc(created_before),
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -57,7 +67,11 @@ class WithdrawalController(Controller):
     path = "/withdrawals"
     dependencies = {"wanted": provide_filter}  # noqa: RUF012 - Litestar reads it from the class
 
-    @post("/", guards=[requires("withdrawals:create", step_up=True)])
+    @post(
+        "/",
+        guards=[requires("withdrawals:create", step_up=True)],
+        opt=KEY_REQUIRED,
+    )
     async def create(
         self, call: Call, questions: Questions, data: CreateWithdrawal
     ) -> Response[WithdrawalDocument]:
@@ -68,7 +82,7 @@ class WithdrawalController(Controller):
         async def work(session: AsyncSession) -> WithdrawalDocument:
             return await request_withdrawal(_gate(call, session), payout, finding)
 
-        return await call.once(work, required=True, lifetime=A_MONTH)
+        return await call.once(work, lifetime=A_MONTH)
 
     @post("/estimate", guards=[requires("withdrawals:read")], status_code=200)
     async def estimate(
@@ -84,6 +98,8 @@ class WithdrawalController(Controller):
                 payment_method=data.payment_method,
                 amount=data.amount,
                 destination=data.destination,
+                customer_id=data.customer_id,
+                reference=data.reference,
             )
         finding = None
         if drawn.prospect is not None:
@@ -95,7 +111,7 @@ class WithdrawalController(Controller):
 
     @get("/", guards=[requires("withdrawals:read")])
     async def index(
-        self, call: Call, page: PageRequest, wanted: dict[str, str]
+        self, call: Call, page: PageRequest, wanted: dict[str, Any]
     ) -> Page[WithdrawalDocument]:
         """List withdrawals, newest first."""
         actor = call.actor

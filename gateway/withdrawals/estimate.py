@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.address_book.payable import payable
 from gateway.address_book.service import require_listed
+from gateway.customers.repository import require_customer
 from gateway.domain.actor import Actor
 from gateway.domain.addresses import display, folded
 from gateway.domain.errors import Invalid
@@ -28,8 +29,8 @@ from gateway.withdrawals.estimate_documents import (
     NetworkFeeDocument,
     PolicyDocument,
 )
-from gateway.withdrawals.repository import native_currency
-from gateway.withdrawals.request import method_of
+from gateway.withdrawals.repository import is_referenced, native_currency
+from gateway.withdrawals.request import method_of, referenced
 
 QUOTE_MAX_AGE = timedelta(minutes=5)
 NATIVE = "native"
@@ -48,6 +49,7 @@ class Sketch:
     native: Currency
     units: int
     available: int
+    customer_id: str | None
     destination: str | None
     prospect: Prospect | None
     fault: Invalid | None
@@ -63,10 +65,16 @@ async def sketch(
     payment_method: str,
     amount: str,
     destination: str | None,
+    customer_id: str | None,
+    reference: str | None,
 ) -> Sketch:
-    """Read what our rows say; `Invalid` for a method or an amount that cannot be."""
+    """Read what our rows say; refuse as the request would, but for the destination and the balance.
+
+    With a customer it is that customer's balance that there is.
+    """
     currency, network = await method_of(session, actor, payment_method)
     wanted = units("/amount", amount, currency.decimals)
+    await _require_askable(session, actor, customer_id, reference)
     prospect, fault = None, None
     if destination is not None:
         try:
@@ -76,7 +84,7 @@ async def sketch(
         except Invalid as refused:
             fault = refused
     balance = select(Wallet.confirmed).where(
-        Wallet.account == actor.tenant, Wallet.currency_id == currency.id
+        Wallet.account == (customer_id or actor.tenant), Wallet.currency_id == currency.id
     )
     quote = await session.get(FeeQuote, currency.id)
     fresh = quote is not None and quote.published_at > moment.at - QUOTE_MAX_AGE
@@ -86,12 +94,25 @@ async def sketch(
         native=await native_currency(session, network.id),
         units=wanted,
         available=await session.scalar(balance) or 0,
+        customer_id=customer_id,
         destination=destination,
         prospect=prospect,
         fault=fault,
         quote=quote if fresh else None,
         policy=await session.get(PolicySnapshot, network.id),
     )
+
+
+async def _require_askable(
+    session: AsyncSession, actor: Actor, customer_id: str | None, reference: str | None
+) -> None:
+    """Refuse a customer that is nobody's here, and a reference that is used."""
+    if customer_id is not None:
+        await require_customer(session, actor, customer_id)
+    if reference is not None and await is_referenced(
+        session, actor.tenant, reference, livemode=actor.livemode
+    ):
+        raise referenced()
 
 
 def estimate_document(drawn: Sketch, finding: Finding | None, actor: Actor) -> EstimateDocument:
@@ -102,6 +123,7 @@ def estimate_document(drawn: Sketch, finding: Finding | None, actor: Actor) -> E
         object="withdrawal_estimate",
         livemode=actor.livemode,
         payment_method=currency.id,
+        customer_id=drawn.customer_id,
         amount=to_text(drawn.units, currency.decimals),
         amount_atomic=str(drawn.units),
         fee_charged=to_text(currency.withdrawal_fee_units, currency.decimals),

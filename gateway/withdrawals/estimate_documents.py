@@ -50,12 +50,14 @@ class EstimateDocument(msgspec.Struct, kw_only=True):
     """What a payout would take: `total` is held, the destination receives exactly `amount`.
 
     `network_fee` is the operator's, null where no fresh quote is published. `creator_may_approve`
-    says whether the key that asks could also approve. Nothing of this binds anybody.
+    says whether the key that asks could also approve. `available` is the customer's where
+    `customer_id` says whose balance would pay. Nothing of this binds anybody.
     """
 
     object: str
     livemode: bool
     payment_method: str
+    customer_id: str | None
     amount: str
     amount_atomic: str
     fee_charged: str

@@ -1,10 +1,11 @@
 """All withdrawals of a merchant as one file."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from litestar import Controller, get
 from litestar.response import Stream
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.exports.streaming import OPENAPI, Export, Exports, Format
@@ -13,7 +14,7 @@ from gateway.http.call import Call
 from gateway.models import Withdrawal
 from gateway.withdrawals.controller import provide_filter
 from gateway.withdrawals.documents import WithdrawalDocument, withdrawal_document
-from gateway.withdrawals.repository import FILTERS, currencies_of
+from gateway.withdrawals.repository import currencies_of, withdrawals_found
 
 COLUMNS = tuple(
     name
@@ -30,17 +31,13 @@ class WithdrawalExportController(Controller):
 
     @get("/", guards=[requires("withdrawals:read")], opt=OPENAPI)
     async def export(
-        self, call: Call, exports: Exports, wanted: dict[str, str], format_: Format = "csv"
+        self, call: Call, exports: Exports, wanted: dict[str, Any], format_: Format = "csv"
     ) -> Stream:
         """Send every withdrawal that the filters let pass, newest first, as one file."""
         actor = call.actor
 
         async def found(_: AsyncSession) -> Select[Withdrawal]:
-            query = select(Withdrawal).where(
-                Withdrawal.merchant_id == actor.tenant,
-                Withdrawal.livemode == actor.livemode,
-                *(FILTERS[name] == value for name, value in wanted.items()),
-            )
+            query = withdrawals_found(actor.tenant, wanted, livemode=actor.livemode)
             return query.order_by(Withdrawal.id.desc())
 
         async def shape(

@@ -5,16 +5,17 @@ missing in suspense. What was not paid after all is given back. Each happens onc
 like the withdrawal.
 """
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain import posting
 from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
 from gateway.domain.posting import CUSTODY, REVENUE, SUSPENSE, Credit, JournalEntry, Posting
+from gateway.ledger.repository import left_of
 from gateway.ledger.service import post
-from gateway.models import ReopenedOrder, Wallet, Withdrawal
+from gateway.models import ReopenedOrder, Withdrawal
 from gateway.withdrawals.moves import tell, tell_payer
+from gateway.withdrawals.recall import recall_refunds
 from gateway.withdrawals.repository import held_units
 
 ENDED = ("completed", "failed")
@@ -27,12 +28,15 @@ async def rebook(
 ) -> bool:
     """Book how it ended on the new chain; tell whether that is otherwise than before.
 
-    Raises `Conflict` where it was not reopened, or turned once already.
+    Raises `Conflict` where it was not reopened, or turned once already; `recall.Busy` where its
+    invoice is being changed.
     """
     if await session.get(ReopenedOrder, withdrawal.id) is None:
         raise Conflict(f"{withdrawal.id} is {withdrawal.status} already")
     if paid == (withdrawal.status == "completed"):
         return False
+    if paid and withdrawal.invoice_id is not None:
+        await recall_refunds(session, withdrawal, moment)
     entry = await (_paid(session, withdrawal) if paid else _unpaid(session, withdrawal))
     if not await post(session, entry, moment):
         raise Conflict(f"{withdrawal.id} was booked anew before")
@@ -49,28 +53,24 @@ async def rebook(
 async def _paid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry:
     """Take what was given back; a merchant answers for its customer."""
     held, account = await held_units(session, withdrawal.id), _account(withdrawal)
+    left = await left_of(session, account, withdrawal.currency_id)
     surety = None
     if withdrawal.customer_id is not None and withdrawal.merchant_id is not None:
-        there = await _left(session, withdrawal.merchant_id, withdrawal.currency_id)
+        there = await left_of(session, withdrawal.merchant_id, withdrawal.currency_id)
         surety = withdrawal.merchant_id, there
-    credit = Credit(
-        account,
-        withdrawal.currency_id,
-        held,
-        await _left(session, account, withdrawal.currency_id),
-        ((CUSTODY, withdrawal.units), (REVENUE, held - withdrawal.units)),
-        surety,
-    )
+    parts = ((CUSTODY, withdrawal.units), (REVENUE, held - withdrawal.units))
+    credit = Credit(account, withdrawal.currency_id, held, left, parts, surety)
     return posting.reversal(withdrawal.id, withdrawal.merchant_id, credit)
 
 
 async def _unpaid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry:
     """Give back amount and fee; a fee that was shared meanwhile is missing in suspense."""
     held, currency_id = await held_units(session, withdrawal.id), withdrawal.currency_id
-    fee = held - withdrawal.units
-    kept = min(fee, await _left(session, REVENUE, currency_id))
+    fee, account = held - withdrawal.units, _account(withdrawal)
+    await left_of(session, account, currency_id)  # posting locks it before the revenue
+    kept = min(fee, max(await left_of(session, REVENUE, currency_id), 0)) if fee else 0
     moves = [
-        (_account(withdrawal), held),
+        (account, held),
         (REVENUE, -kept),
         (SUSPENSE, kept - fee),
         (CUSTODY, -withdrawal.units),
@@ -85,10 +85,3 @@ async def _unpaid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry
 
 def _account(withdrawal: Withdrawal) -> str:
     return withdrawal.customer_id or withdrawal.merchant_id or SUSPENSE
-
-
-async def _left(session: AsyncSession, account: str, currency_id: str) -> int:
-    query = select(Wallet.confirmed).where(
-        Wallet.account == account, Wallet.currency_id == currency_id
-    )
-    return max(await session.scalar(query) or 0, 0)

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.domain.hashes import spellings
 from gateway.models import BalanceHistory, Currency, Journal, Withdrawal
-from gateway.paging import PageRequest, Slice, newest_first, sole
+from gateway.paging import PageRequest, Slice, made_between, newest_first, sole
 
 FILTERS = {
     "status": Withdrawal.status,
@@ -18,7 +19,7 @@ FILTERS = {
     "invoice_id": Withdrawal.invoice_id,
     "customer_id": Withdrawal.customer_id,
 }
-"""What a merchant's list can be narrowed to."""
+"""What a merchant's list can be narrowed to, beside transaction and time."""
 
 
 async def add_unless_referenced(session: AsyncSession, values: Mapping[str, Any]) -> bool:
@@ -34,6 +35,18 @@ async def add_unless_referenced(session: AsyncSession, values: Mapping[str, Any]
         .returning(Withdrawal.id)
     )
     return await session.scalar(statement) is not None
+
+
+async def is_referenced(
+    session: AsyncSession, merchant_id: str, reference: str, *, livemode: bool
+) -> bool:
+    """Tell whether the merchant has used this reference in this mode."""
+    query = select(Withdrawal.id).where(
+        Withdrawal.merchant_id == merchant_id,
+        Withdrawal.livemode == livemode,
+        Withdrawal.reference == reference,
+    )
+    return await session.scalar(query) is not None
 
 
 async def withdrawal_of(
@@ -57,17 +70,29 @@ async def withdrawal_page(
     session: AsyncSession,
     merchant_id: str,
     page: PageRequest,
-    wanted: Mapping[str, str],
+    wanted: Mapping[str, Any],
     *,
     livemode: bool,
 ) -> Slice[Withdrawal]:
     """Return one page of the merchant's withdrawals."""
+    query = withdrawals_found(merchant_id, wanted, livemode=livemode)
+    return await newest_first(session, query, Withdrawal.id, page)
+
+
+def withdrawals_found(
+    merchant_id: str, wanted: Mapping[str, Any], *, livemode: bool
+) -> Select[Withdrawal]:
+    """Return the statement that selects the merchant's withdrawals of this kind."""
     query = select(Withdrawal).where(
         Withdrawal.merchant_id == merchant_id, Withdrawal.livemode == livemode
     )
-    for name, value in wanted.items():
-        query = query.where(FILTERS[name] == value)
-    return await newest_first(session, query, Withdrawal.id, page)
+    query = made_between(query, Withdrawal.id, Withdrawal.created_at, wanted, "wdr")
+    if "tx_hash" in wanted:
+        query = query.where(Withdrawal.tx_hash.in_(spellings(wanted["tx_hash"])))
+    for name, column in FILTERS.items():
+        if name in wanted:
+            query = query.where(column == wanted[name])
+    return query
 
 
 async def currencies_of(

@@ -66,7 +66,7 @@ async def request_withdrawal(
     await require_listed(session, actor, currency.network_id, prospect.destination, moment)
     values = _row(gate, payout, currency, prospect, origin)
     if not await add_unless_referenced(session, values):
-        raise Conflict("another withdrawal has this reference", code="reference_already_used")
+        raise referenced()
     held = prospect.units + currency.withdrawal_fee_units
     if held > UINT256_MAX:
         raise Invalid.field("/amount", "insufficient_balance", "nobody has so much")
@@ -115,6 +115,11 @@ async def method_of(
         "unknown_payment_method",
         f"{payment_method}: no payment method of this mode",
     )
+
+
+def referenced() -> Conflict:
+    """Return the refusal of a reference that is used."""
+    return Conflict("another withdrawal has this reference", code="reference_already_used")
 
 
 def _row(

@@ -24,6 +24,7 @@ Status = Literal[
 ]
 MethodParameter = Annotated[str | None, Parameter(max_length=64)]
 IdParameter = Annotated[str | None, Parameter(max_length=64)]
+TxHashParameter = Annotated[str | None, Parameter(max_length=128)]
 ReferenceParameter = Annotated[str | None, Parameter(max_length=200)]
 
 
@@ -49,11 +50,17 @@ class CreateBatch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class EstimateWithdrawal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A payout to think about; with `require_answer` an unknown destination is 503."""
+    """A payout to think about, as it would be asked for; with no destination it is only counted.
+
+    With `require_answer` an unknown destination is 503.
+    """
 
     payment_method: MethodId
     amount: Amount
     destination: Destination | None = None
+    reference: Reference | None = None
+    customer_id: CustomerId | None = None
+    metadata: Metadata = {}
     require_answer: bool = False
 
 

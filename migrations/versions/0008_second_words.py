@@ -13,7 +13,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-PARTS = ("1_reopen", "2_sequence", "3_room")
+PARTS = ("1_reopen", "2_sequence", "3_room", "4_turning")
 
 
 def upgrade() -> None:

@@ -12,10 +12,9 @@ from devnet.anvil import AnvilChain
 from devnet.contracts import cases
 from gateway.db import CROSS_TENANT, Database
 from gateway.models import Attempt, Deposit, Invoice
-from gateway.postgres.roles import ensure_database
 from gateway.postgres.url import role_url
 from tests.cases.shop import DUE_TOKENS, DUE_UNITS, ETH, USDT, Shop, again, shop
-from tests.conftest import FreshDatabase, TestServer
+from tests.conftest import FreshDatabase, TestServer, copied
 from watchers.store import LeaseLost
 
 pytestmark = pytest.mark.anyio
@@ -154,7 +153,7 @@ async def test_case_73_a_database_put_back_to_an_older_copy_reads_the_blocks_aga
         await s.owner.aclose()
         template = str(database.url("owner").database)
         name = f"{template}_backup"
-        ensure_database(database_server.admin, name, template=template)
+        copied(database_server.admin, name, template)
         await chain.pay(s.second, DUE_UNITS)
         await s.settle()
         restored = Database(role_url(database.settings, "watcher", database=name), pool_size=4)

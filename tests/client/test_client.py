@@ -337,6 +337,21 @@ def test_a_delivery_that_cannot_be_read_is_refused(signature: str, body: bytes) 
         Webhooks("whsec_" + "A" * 32).verified(headers, body)
 
 
+async def test_a_query_in_a_path_arrives(served: Served) -> None:
+    """As it stands, or as filters; both at once would lose one of them."""
+    async with AsyncClient(served.url, served.key) as gateway:
+        await gateway.invoices.create(amount="7.00", currency="USD", order_id="in a path")
+        await gateway.invoices.create(amount="7.00", currency="USD")
+        for path, filters in (
+            ("/invoices?order_id=in+a+path", None),
+            ("/invoices", {"order_id": "in a path"}),
+        ):
+            [found] = (await gateway.request("GET", path, filters=filters))["data"]
+            assert found["order_id"] == "in a path"
+        with pytest.raises(ValueError, match="not both"):
+            await gateway.request("GET", "/invoices?limit=1", filters={"q": "a"})
+
+
 @pytest.mark.parametrize("key", ["", "ord\u00e9r-1", "a\nb", "x" * 256])
 async def test_what_is_no_idempotency_key_is_not_replaced(key: str) -> None:
     """A payout under a key of nobody's choice would be paid again by the retry."""

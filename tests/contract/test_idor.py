@@ -68,6 +68,7 @@ CREATED_WITH: dict[str, dict[str, Any]] = {
         "amount": "0.01",
         "destination": ADDRESS,
     },
+    "POST /v1/withdrawals/estimate": {"payment_method": METHOD, "amount": "0.01"},
     "POST /v1/payout_rules": {
         "payment_method": METHOD,
         "threshold": "5",

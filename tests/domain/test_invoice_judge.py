@@ -94,6 +94,28 @@ def test_what_somebody_acted_on_stays(now: Standing, facts: Facts) -> None:
     assert judge(now, facts).status == now.status
 
 
+CANCELED = Standing("canceled", "none", final=False)
+
+
+@given(STANDINGS.filter(lambda s: s.status == "canceled"), FACTS)
+def test_a_canceled_invoice_says_what_came_to_it(now: Standing, facts: Facts) -> None:
+    """It stays called off; all of it, once it is final, was paid late, and anything less in part."""
+    final = [p for p in facts.payments if p.final]
+    whole = covers(final, facts.tolerance_basis_points)
+    said = "paid_late" if whole else "paid_partial" if facts.payments else "none"
+    after = judge(now, facts)
+    assert (after.status, after.exception) == ("canceled", said)
+
+
+def test_what_comes_to_a_canceled_invoice_is_heard() -> None:
+    """A part and the whole of it, each once; calling it off is its own event alone."""
+    part, late = (replace(CANCELED, exception=each) for each in ("paid_partial", "paid_late"))
+    assert events(CANCELED, part) == ["invoice.partially_paid"]
+    assert events(part, late) == ["invoice.paid_late"]
+    assert events(late, part) == ["invoice.partially_paid"], "its block went away"
+    assert events(replace(PENDING, exception="paid_partial"), part) == ["invoice.canceled"]
+
+
 @given(st.sampled_from(["none", "paid_over", "paid_late"]), FACTS)
 def test_settled_by_confirmations_falls_with_its_block(exception: str, facts: Facts) -> None:
     """The merchant took the risk: it turns invalid, loudly, and comes back with the payment."""

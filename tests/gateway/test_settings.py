@@ -7,6 +7,7 @@ import pytest
 from gateway.__main__ import main
 from gateway.settings import NetworkSettings, Settings, SettingsError, load
 from gateway.settings.networks import Family
+from tests.network_names import REFUSED, TAKEN
 
 NETWORK = """
 [networks.ethereum]
@@ -110,6 +111,23 @@ def test_a_fault_stops_a_command_with_one_line_that_names_the_key(
     assert len(lines) == 1
     assert lines[0].startswith("gateway: ")
     assert key in lines[0]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_name_that_the_keystore_takes_is_taken(tmp_path: Path, name: str) -> None:
+    """The same list stands before both houses."""
+    text = NETWORK.replace("networks.ethereum", f'networks."{name}"')
+    assert list(loaded(tmp_path, text).networks) == [name]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_name_that_the_keystore_refuses_is_refused(tmp_path: Path, name: str) -> None:
+    """Before anything runs, and with the rule."""
+    text = NETWORK.replace("networks.ethereum", f'networks."{name}"')
+    with pytest.raises(SettingsError) as refused:
+        loaded(tmp_path, text)
+    rule = "a name is up to 32 of a-z, 0-9 and _, a letter first"
+    assert str(refused.value) == f"networks.{name}: {rule}"
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ async def bytes_exchanged(m: Machine, kind: str) -> None:
     paid = await m.approved(kind, first)
     await m.paid_once(paid, kind, first)
     id_ = await m.approved(kind, second)
-    await _signed(m, id_)
+    await only_signed(m, id_)
     [signed] = await m.attempts(id_)
     [other] = [each for each in await m.attempts(paid) if each.state == "succeeded"]
     edit = "UPDATE attempt SET raw = :raw WHERE order_id = :id"
@@ -158,7 +158,7 @@ async def exchanged(m: Machine, kind: str) -> None:
     for _ in range(2):
         destinations.append(await m.w.chain.fresh_address())
         ids.append(await m.approved(kind, destinations[-1]))
-        await _signed(m, ids[-1])
+        await only_signed(m, ids[-1])
     for statement in EXCHANGE:
         await m.edit("attempt", statement, one=ids[0], other=ids[1])
     await Signatures(m.w.name, m.w.database, m.w.keystore, m.w.currencies).round()
@@ -185,7 +185,7 @@ async def older_rows(m: Machine, kind: str) -> None:
     m.honest()
     destination = await m.w.chain.fresh_address()
     id_ = await m.approved(kind, destination)
-    await _signed(m, id_)
+    await only_signed(m, id_)
     [before] = await m.attempts(id_)
     await forgotten(m, id_)
     await m.paid_once(id_, kind, destination)
@@ -194,7 +194,7 @@ async def older_rows(m: Machine, kind: str) -> None:
     await m.note(f"older rows ({kind})", "taken over, paid once")
 
 
-async def _signed(m: Machine, id_: str) -> None:
+async def only_signed(m: Machine, id_: str) -> None:
     """Sign a payout; nothing is sent."""
     for _ in range(SIGNING_MAX):
         await m.wake(id_)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from devnet.tron.local import TronChain
-from tests.hostile import aftermath, edits, stories
+from tests.hostile import aftermath, edits, edits_alone, stories
 from tests.hostile.edits import EDITS, Edit
 from tests.hostile.liar import Twist
 from tests.hostile.lies import Counted, Lie
@@ -126,6 +126,20 @@ async def test_payments_whose_rows_were_exchanged_are_told_by_the_keystores_jour
 ) -> None:
     """Each is paid once all the same. Comes late: nobody puts its rows right."""
     await edits.exchanged(machine, "native")
+
+
+async def test_a_hash_that_is_edited_alone_ends_nothing_and_what_was_signed_is_found_again(
+    machine: Machine, kind: str
+) -> None:
+    """The scan goes by the row's hash; bytes, block and journal tell whose it is."""
+    await edits_alone.hash_edited(machine, kind)
+
+
+async def test_an_edited_pool_address_gets_nobody_credited_and_nothing_swept(
+    machine: Machine,
+) -> None:
+    """It has no signature of the keystore's."""
+    await edits_alone.pool_address_edited(machine)
 
 
 async def test_bytes_on_a_reference_block_that_never_was_wait_until_our_own_clock_lets_them_expire(

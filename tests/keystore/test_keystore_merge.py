@@ -501,14 +501,35 @@ def test_what_has_no_number_gets_the_next(safe: Safe, tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_counted_and_not_only_begun(safe: Safe, tmp_path: Path) -> None:
-    """A number far ahead is one that somebody made up: nobody takes it for a small gap."""
-    last = payments(safe, "ethereum")[-1]
-    far = structs.replace(last, signed=structs.replace(last.signed, number=2**53))
+    """Nobody takes a wide gap for a small one."""
+    last, high = payments(safe, "ethereum")[-1], EARLY + merging.GAP_MAX
+    far = structs.replace(last, signed=structs.replace(last.signed, number=high))
     file = written(tmp_path / "export", [*everything(safe)[: EARLY - 1], far])
     found = exported.read([file], prover())
     outcome = merging.begin(tmp_path / "new.sqlite", "id", found, lambda: NOON, gaps=False)
+    assert outcome.faults == []
     assert outcome.missing == {"ethereum": list(range(EARLY, EARLY + merging.MISSING_SHOWN))}
-    assert outcome.absent == {"ethereum": 2**53 - EARLY}
+    assert outcome.absent == {"ethereum": high - EARLY}
+
+
+@pytest.mark.parametrize("number", [EARLY + merging.GAP_MAX + 1, 2**53])
+def test_a_number_far_ahead_is_not_believed_and_keeps_everything_out(
+    safe: Safe, tmp_path: Path, number: int
+) -> None:
+    """Numbers would go on from there; a person who knows that so many are lost says how many."""
+    last = payments(safe, "ethereum")[-1]
+    far = structs.replace(last, signed=structs.replace(last.signed, number=number))
+    found = exported.read(
+        [written(tmp_path / "export", [*everything(safe)[: EARLY - 1], far])], prover()
+    )
+    new = tmp_path / "new.sqlite"
+    outcome = merging.begin(new, "id", found, lambda: NOON, gaps=True)
+    [fault] = outcome.faults
+    assert f"bad_range: number: {number} is here, and none of the {number - EARLY}" in fault
+    assert f"more than {merging.GAP_MAX}" in fault
+    assert not new.exists()
+    wide = merging.begin(new, "id", found, lambda: NOON, gaps=True, gap_max=number)
+    assert (wide.faults, wide.newest) == ([], {"ethereum": number})
 
 
 def test_issued_pool_rows_are_not_made_again(safe: Safe, tmp_path: Path) -> None:

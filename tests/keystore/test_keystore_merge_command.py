@@ -141,3 +141,20 @@ def test_a_lost_journal_begins_anew_only_where_a_person_says_that_it_is_lost(
     assert "0 wrong" in told(elsewhere, 0, "drill", "--pool", str(rows), "--backup", str(kept))
     with opened(elsewhere) as safe:
         assert sign(safe, 0, known=0) == signed
+
+
+def test_a_person_says_how_far_apart_numbers_may_lie(
+    house: House, tmp_path: Path, told: Told
+) -> None:
+    """With `--gaps` alone a number that somebody made up stays out."""
+    with opened(house) as safe:
+        sign(safe, 0)
+        file = exported(safe, tmp_path / "signed.jsonl")
+    file.write_text(file.read_text().replace('"number":1', '"number":90000'))
+    house.journal.unlink()
+    lost = ("merge", "--journal-lost", "--gaps")
+    assert "--gap-max" in told(house, 1, *lost, str(file))
+    assert "--gap-max" in told(house, 1, *lost, "--gap-max", "89998", str(file))
+    assert not house.journal.exists()
+    said = told(house, 0, *lost, "--gap-max", "89999", str(file))
+    assert "numbers up to 90000" in said

@@ -7,6 +7,7 @@ import pytest
 from keystore.refusal import Unfit
 from keystore.settings import load, read_passphrase
 from tests.keystore.house import NETWORKS, build
+from tests.network_names import REFUSED, TAKEN
 
 TOP = 'file = "f"\njournal = "j"\nsocket = "s"\n'
 
@@ -82,6 +83,22 @@ def test_paths_are_relative_to_the_file_and_own_uid_is_the_default(tmp_path: Pat
 def test_the_line_names_the_key(tmp_path: Path, text: str, expected: str) -> None:
     """Unknown keys, wrong types and values that cannot work."""
     assert refusal(tmp_path, text).startswith(expected)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_name_that_the_gateway_takes_is_taken(tmp_path: Path, name: str) -> None:
+    """The same list stands before both houses."""
+    path = tmp_path / "keystore.toml"
+    path.write_text(TOP + f'[networks."{name}"]\nfamily = "tron"\n')
+    assert list(load(path, own_uid=1000).networks) == [name]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_name_that_the_gateway_refuses_is_refused(tmp_path: Path, name: str) -> None:
+    """Before the file is unlocked, and with the rule."""
+    line = refusal(tmp_path, TOP + f'[networks."{name}"]\nfamily = "tron"\n')
+    rule = "a name is up to 32 of a-z, 0-9 and _, a letter first"
+    assert line == f"keystore.toml: networks.{name}: {rule}"
 
 
 def test_a_missing_settings_file_is_one_line(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ from tests.mutations.guards_siblings import SIBLINGS
 from tests.mutations.guards_sweeps import SWEEPS
 from tests.mutations.guards_third_reading import THIRD_READING
 from tests.mutations.guards_trips import TRIP_GUARDS
+from tests.mutations.guards_turning import TURNS
 from tests.mutations.guards_webhooks import WEBHOOKS
 
 MUTATIONS = (
@@ -91,6 +92,7 @@ MUTATIONS = (
     *SWEEPS,
     *THIRD_READING,
     *TRIP_GUARDS,
+    *TURNS,
     *PAYING_GUARDS,
     *PAYOUT_GUARDS,
     *WEBHOOKS,

@@ -3,7 +3,11 @@
 from tests.mutations.mutation import Mutation
 
 BILLS = "tests/gateway/subscriptions/test_bills.py"
+CALLED_OFF = "tests/gateway/subscriptions/test_called_off.py"
 CLIENT = "tests/client/test_client.py"
+DECISIONS = "tests/gateway/invoices/test_decisions.py"
+ESTIMATE = "tests/gateway/withdrawals/test_estimate.py"
+LIFE = "tests/gateway/invoices/test_life.py"
 PROBLEMS = "tests/gateway/http/test_problems.py"
 
 ASKING = (
@@ -17,8 +21,8 @@ ASKING = (
     Mutation(
         guard="nobody is asked for a payment that would not count",
         path="gateway/invoices/offers.py",
-        old="if isinstance(offer, Offer) and asked.by_chain and _is_dust(offer):",
-        new="if isinstance(offer, Offer) and not asked.by_chain and _is_dust(offer):",
+        old="asked.by_chain and is_dust(offer.units, offer.currency):",
+        new="not asked.by_chain and is_dust(offer.units, offer.currency):",
         tests=("tests/gateway/invoices/test_refused.py::test_nobody_is_asked_for_dust",),
     ),
     Mutation(
@@ -41,5 +45,47 @@ ASKING = (
         old="        if period.created_at < period.period_start and not account.arriving:\n",
         new="        if period.created_at < period.period_start:\n",
         tests=(f"{BILLS}::test_a_letter_asks_for_what_the_bill_asks_for",),
+    ),
+    Mutation(
+        guard="fresh rates ask nobody for dust",
+        path="gateway/invoices/changes.py",
+        old="    found = [each for each in moved if not is_dust(each.units, each.option.currency)]\n",
+        new="    found = list(moved)\n",
+        tests=(f"{DECISIONS}::test_fresh_rates_ask_nobody_for_dust",),
+    ),
+    Mutation(
+        guard="a canceled invoice says what came to it",
+        path="gateway/domain/invoice.py",
+        old='    exception = _after_cancel(facts) if now.status == "canceled" else now.exception\n',
+        new="    exception = now.exception\n",
+        tests=(f"{LIFE}::test_money_for_a_canceled_invoice_is_credited_and_seen",),
+    ),
+    Mutation(
+        guard="a bill that was called off says what it does to its subscription",
+        path="gateway/subscriptions/billing.py",
+        old="    if why is not None and account.row.reason is None:\n",
+        new="    if False:\n",
+        tests=(f"{CALLED_OFF}::test_a_canceled_bill_says_what_it_does_to_its_subscription",),
+    ),
+    Mutation(
+        guard="nobody is asked to pay a bill that was called off",
+        path="gateway/subscriptions/billing.py",
+        old="    if account.called_off is not None:\n",
+        new="    if False:\n",
+        tests=(f"{CALLED_OFF}::test_a_canceled_bill_says_what_it_does_to_its_subscription",),
+    ),
+    Mutation(
+        guard="a filter that is given twice is refused",
+        path="gateway/http/parameters.py",
+        old="        if name not in known or (len(values) > 1 and not known[name])\n",
+        new="        if name not in known\n",
+        tests=(f"{PROBLEMS}::test_a_parameter_that_is_given_twice_is_refused",),
+    ),
+    Mutation(
+        guard="an estimate counts the balance that would pay",
+        path="gateway/withdrawals/estimate.py",
+        old="        Wallet.account == (customer_id or actor.tenant),",
+        new="        Wallet.account == actor.tenant,",
+        tests=(f"{ESTIMATE}::test_what_a_customers_balance_would_pay",),
     ),
 )

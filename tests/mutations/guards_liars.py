@@ -4,6 +4,7 @@ from tests.mutations.mutation import Mutation
 
 LANE = "tests/networks/solana/test_solana_lane.py"
 PRESENT = "tests/watchers/test_pay_present.py"
+UNREAD = "tests/watchers/test_pay_unread.py"
 SCANNED = f"{PRESENT}::test_another_value_is_taken_once_our_scan_has_come_to_where_it_was_seen"
 KEYSTORE = "tests/keystore/test_keystore_present.py"
 REFILLS = "tests/watchers/test_sweep_refills.py"
@@ -38,9 +39,30 @@ LIARS = (
     Mutation(
         guard="what our scan may have passed unknown is taken back on its own value alone",
         path="watchers/pay/present.py",
-        old="        if self.lanes is None or account is None or passed(order):\n",
-        new="        if self.lanes is None or account is None:\n",
+        old="        if passed(order) and not await self._read(order):\n",
+        new="        if False:\n",
         tests=(SCANNED,),
+    ),
+    Mutation(
+        guard="what stands in a block that the scan had passed is not taken back",
+        path="watchers/pay/passed.py",
+        old="            if await self._read_again(row) & {each.tx_hash for each in order}:\n",
+        new="            if not await self._read_again(row) and False:\n",
+        tests=(f"{UNREAD}::test_it_is_seen_in_the_block_that_the_scan_had_passed",),
+    ),
+    Mutation(
+        guard="blocks that do not go back to an order's making prove nothing of it",
+        path="watchers/pay/passed.py",
+        old="        return UNDATED if made is None else made - MARGIN\n",
+        new="        return datetime.max.replace(tzinfo=UTC)\n",
+        tests=(f"{UNREAD}::test_where_our_blocks_do_not_go_back_so_far_a_person_is_asked_for",),
+    ),
+    Mutation(
+        guard="no node may know what a person calls unpaid",
+        path="watchers/pay/unread.py",
+        old="        await require_unknown(nodes, attempt, locate, paid=judgement.paid)\n",
+        new="        del attempt\n",
+        tests=(f"{UNREAD}::test_a_person_s_word_that_it_never_landed_lets_it_be_taken_back",),
     ),
     Mutation(
         guard="an advance on another value stands in its order's slot",

@@ -66,6 +66,13 @@ MERGE = (
         (f"{_TESTS}one_pool_row_far_ahead_issues_nothing",),
     ),
     Mutation(
+        "merge: a number far ahead is made up",
+        "keystore/merging.py",
+        "if (gap := number - newest - 1) > gap_max:",
+        "if (gap := number - newest - 1) > 2**54:",
+        (f"{_TESTS}a_number_far_ahead_is_not_believed_and_keeps_everything_out",),
+    ),
+    Mutation(
         "merge: a withdrawal has one intent",
         "keystore/merging.py",
         "networks.replaces(each.intent, read_intent(old))",

@@ -67,9 +67,9 @@ OPTION_GUARDS = (
     ),
     Mutation(
         guard="a deposit is found however its hash is written",
-        path="gateway/deposits/repository.py",
-        old="column.in_(spellings(value))",
-        new="column.in_([value])",
+        path="gateway/deposits/search.py",
+        old='Deposit.tx_hash.in_(spellings(wanted["tx_hash"]))',
+        new='Deposit.tx_hash.in_([wanted["tx_hash"]])',
         tests=(f"{SEARCH}::test_a_transaction_is_found_however_its_hash_is_written",),
     ),
     Mutation(
@@ -85,5 +85,37 @@ OPTION_GUARDS = (
         old='    if head is None or deposit.status == "reorged":\n',
         new="    if head is None:\n",
         tests=(f"{DEPOSITS}::test_confirmations_are_counted_from_the_block_of_a_payment",),
+    ),
+    Mutation(
+        guard="no script runs on a payer's page but the one that follows the invoice",
+        path="gateway/checkout/following.py",
+        old="    return f\"script-src 'sha256-{digest}'; connect-src 'self'\"\n",
+        new="    return f\"script-src 'unsafe-inline' '{digest}'; connect-src 'self'\"\n",
+        tests=(f"{CHECKOUT}::test_the_policy_lets_one_script_run_and_it_is_ours",),
+    ),
+    Mutation(
+        guard="an open page hears of new rates",
+        path="gateway/checkout/documents.py",
+        old="        amounts_due={o.payment_method: o.amount_due for o in invoice.payment_options},\n",
+        new="        amounts_due={},\n",
+        tests=(f"{CHECKOUT}::test_new_rates_change_the_state_for_programs",),
+    ),
+    Mutation(
+        guard="no network has a name that the keystore refuses",
+        path="gateway/settings/checks.py",
+        old="    if not NETWORK_NAME.fullmatch(name):\n",
+        new="    if not name.isidentifier():\n",
+        tests=(
+            "tests/gateway/test_settings.py::test_a_name_that_the_keystore_refuses_is_refused",
+        ),
+    ),
+    Mutation(
+        guard="no network of the keystore has a name that the gateway refuses",
+        path="keystore/settings.py",
+        old='NETWORK_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")\n',
+        new='NETWORK_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")\n',
+        tests=(
+            "tests/keystore/test_keystore_settings.py::test_a_name_that_the_gateway_takes_is_taken",
+        ),
     ),
 )

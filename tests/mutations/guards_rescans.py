@@ -116,4 +116,13 @@ RESCANS = (
         new='    return "-" if age else ',
         tests=("tests/watchers/test_status.py::test_a_chain_that_stands_still_is_not_well",),
     ),
+    Mutation(
+        guard="a network whose watcher never began is not well",
+        path="watchers/commands/status.py",
+        old="sorted(lags.keys() - {row.network_id for row in rows})",
+        new="sorted(lags.keys() & set())",
+        tests=(
+            "tests/watchers/test_status.py::test_a_network_whose_watcher_never_began_is_named",
+        ),
+    ),
 )

@@ -11,10 +11,15 @@ CALLED_FAILED = f"{HIDDEN}::test_a_payment_that_its_node_calls_failed_is_not_pai
 MADE_UP = f"{HIDDEN}::test_a_chain_that_a_node_makes_up_gives_nothing_back"
 UNSIGNED = f"{PROOF}::test_blocks_that_a_node_makes_up_are_not_signed_by_the_chain_s_witnesses"
 ALONE = "tests/watchers/test_pay_alone.py"
+EDITED = "tests/watchers/test_pay_edited.py"
 FAILED_ALONE = f"{ALONE}::test_a_failure_that_one_node_alone_shows_waits_for_a_person"
 EXPIRED_ALONE = f"{ALONE}::test_what_one_node_alone_calls_expired_waits_for_a_person"
 OTHERS = f"{ALONE}::test_enough_other_nodes_may_say_what_blocks_cannot_but_not_what_blocks_deny"
 WIRED = f"{ALONE}::test_a_scanner_gets_what_bears_ends_out_from_its_network"
+FREE_LANE = (
+    "tests/watchers/test_pay_lanes.py::"
+    "test_a_lane_is_free_when_what_stood_on_it_is_final_whoever_has_to_judge_its_end"
+)
 SEALED, WALK = "watchers/pay/sealed.py", "watchers/pay/proof.py"
 
 SEALED_GUARDS = (
@@ -120,6 +125,34 @@ SEALED_GUARDS = (
         tests=(WIRED,),
     ),
     Mutation(
+        guard="a scanner gets what reads back the bytes of its network's payments",
+        path="watchers/parts.py",
+        old="            verify=self.chain.writer.verify,\n",
+        new="",
+        tests=(WIRED,),
+    ),
+    Mutation(
+        guard="under a hash that its bytes do not have nothing is given back",
+        path="watchers/pay/settler.py",
+        old="        if gives_back(attempt) and (reason := edited(attempt) or against(attempt_id)):\n",
+        new="        if gives_back(attempt) and (reason := against(attempt_id)):\n",
+        tests=(f"{EDITED}::test_a_hash_edited_to_a_stranger_s_that_failed_gives_nothing_back",),
+    ),
+    Mutation(
+        guard="what may have landed under another hash is not taken back",
+        path="watchers/pay/outbids.py",
+        old="            self._require_unedited(order)\n",
+        new="",
+        tests=(f"{EDITED}::test_a_hash_edited_while_it_waits_is_not_taken_back",),
+    ),
+    Mutation(
+        guard="a lane is kept while the block of what stands on it may be given up",
+        path="watchers/pay/slots.py",
+        old="        landed.block_height <= final,\n",
+        new="",
+        tests=(FREE_LANE,),
+    ),
+    Mutation(
         guard="a scanner gets what hashes its network's blocks",
         path="watchers/parts.py",
         old="            seals=self.chain.seals,\n",
@@ -201,7 +234,7 @@ SEALED_GUARDS = (
     Mutation(
         guard="a lone node's word that waits for a person is told",
         path="watchers/scan/ends.py",
-        old="            self.waiting = _not_settled(found[0], ONE_ALONE) if found else None\n",
+        old="            self.waiting = _told([_not_settled(each, ONE_ALONE) for each in found])\n",
         new="",
         tests=(FAILED_ALONE,),
     ),

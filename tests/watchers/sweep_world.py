@@ -115,6 +115,7 @@ class SweepWorld:
         self.scanner = Scanner(
             self.parts.reader, self.database, self.currencies, book, position, PUBLIC_URL,
             dense=self.parts.dense, hysteresis=Hysteresis(seconds=0), seals=self.parts.seals,
+            verify=self.parts.writer.verify,
         )  # fmt: skip
         self.payouts = Payouts(
             self.name, self.settings, self.parts, self.database, self.keystore, position,

@@ -89,9 +89,16 @@ async def test_a_failure_that_one_node_alone_shows_waits_for_a_person(
         with pytest.raises(NotSettled, match="failed on chain"):
             await judge(d, id_, liar, paid=True)
         assert await standing(d, id_) == ("confirming", ONE_ALONE, AMOUNT)
+        other = await d.request(2)
+        await d.payouts.round()
+        liar.failed |= {each.tx_hash or "" for each in await d.attempts()}
+        for _ in range(2):
+            await d.bury()
+        assert f"2 wait; the first: {id_}: " in (d.world.scanner.unsettled or "")
         await judge(d, id_, liar)
         row = await d.withdrawal(id_)
         assert (row.status, row.failure_reason) == ("failed", judged.NOT_PAID)
+        await judge(d, other, liar)
         assert (await d.world.wallet("mer_1"))[1] == 0
         assert await d.world.sum_is_zero()
         await d.bury()
@@ -239,5 +246,6 @@ async def test_a_scanner_gets_what_bears_ends_out_from_its_network(
         scanner = parts.scanner(Position(family, 1, 0, "00", 0))
         assert scanner.lone_word is trusted
         assert (scanner.seals is not None) is (family == "tron")
+        assert scanner.verify == parts.chain.writer.verify
         await parts.chain.endpoints.aclose()
     await watcher.aclose()

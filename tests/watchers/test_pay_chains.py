@@ -92,9 +92,16 @@ async def assign(w: SweepWorld, units: dict[str, int]) -> None:
             await post(session, posting.assign(currency, "mer_1", currency, amount), now())
 
 
-async def ask(w: SweepWorld, number: int, currency: str, units: int, destination: str) -> str:
-    """Put an approved withdrawal with its hold."""
-    id_, moment = f"wdr_{w.name}_{number}", now()
+async def ask(
+    w: SweepWorld,
+    number: int,
+    currency: str,
+    units: int,
+    destination: str,
+    id_: str | None = None,
+) -> str:
+    """Put an approved withdrawal with its hold; its id is made of `number` where none is given."""
+    id_, moment = id_ or f"wdr_{w.name}_{number}", now()
     async with w.owner.unit_of_work(CROSS_TENANT) as session:
         await session.execute(
             insert(Withdrawal).values(

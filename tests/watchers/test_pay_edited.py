@@ -1,15 +1,20 @@
-"""Withdrawals whose amounts somebody edited in the database: the ledger's own hold is what counts."""
+"""Rows of payouts that somebody edited: the ledger's own hold counts, and the bytes that were signed."""
+
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from gateway.db import CROSS_TENANT
 from tests.conftest import FreshDatabase
+from tests.fakes.chain import Move
 from tests.keystore.house import House
 from tests.watchers.test_payouts import AMOUNT, DESTINATION, Desk, desk, keystore_house
 from tests.watchers.world import NETWORK
 from watchers.clock import now
-from watchers.pay.judged import Judgement, settle
+from watchers.pay import cancels, own_bytes
+from watchers.pay.judged import Judgement, NotSettled, settle
+from watchers.pay.own_bytes import EDITED
 from watchers.pay.settler import UNBOOKABLE
 
 pytestmark = pytest.mark.anyio
@@ -23,6 +28,15 @@ async def edit(d: Desk, withdrawal_id: str, assignment: str) -> None:
         row = text(f"UPDATE withdrawal SET {assignment} WHERE id = :id")
         await session.execute(row, {"id": withdrawal_id})
         await session.execute(text("ALTER TABLE withdrawal ENABLE TRIGGER USER"))
+
+
+async def name_another(d: Desk, tx_hash: str) -> None:
+    """Set the hash of the newest transaction, and nothing else, as the owner of the tables can."""
+    async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+        await session.execute(text("ALTER TABLE attempt DISABLE TRIGGER USER"))
+        row = text("UPDATE attempt SET tx_hash = :tx WHERE id = (SELECT max(id) FROM attempt)")
+        await session.execute(row, {"tx": tx_hash})
+        await session.execute(text("ALTER TABLE attempt ENABLE TRIGGER USER"))
 
 
 async def pay(d: Desk) -> None:
@@ -73,3 +87,43 @@ async def test_an_amount_edited_after_signing_takes_nothing_of_others(
         await settle(d.world.database, [d.payouts.chain.reader], judgement, now())
         assert (await d.withdrawal(edited)).status == "completed"
         assert (await d.world.wallet("mer_1"))[1] == 0
+
+
+async def test_a_hash_edited_to_a_stranger_s_that_failed_gives_nothing_back(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """The payment lands under its own: with its hold given back it would be asked for again."""
+    async with desk(database, keystore_house) as d:
+        d.world.scanner.verify = d.payouts.chain.writer.verify
+        id_ = await d.request(1)
+        await d.payouts.round()
+        strange = d.world.chain.submit([Move(d.world.chain.payer, 1)], doomed=True)
+        await name_another(d, strange)
+        for _ in range(2):
+            await d.bury()
+        row = await d.withdrawal(id_)
+        assert (row.status, row.blocked_reason) == ("confirming", EDITED)
+        assert await d.world.chain.balance(DESTINATION) == AMOUNT, "it landed"
+        assert (await d.world.wallet("mer_1"))[1] == AMOUNT
+        told = Judgement(NETWORK, id_, paid=False, person="eve", reason="it failed")
+        readers, looks = [d.payouts.chain.reader], own_bytes.by(d.writer.verify)
+        with pytest.raises(NotSettled, match=EDITED):
+            await settle(d.world.database, readers, told, now(), edited=looks)
+        assert (await d.world.wallet("mer_1"))[1] == AMOUNT
+
+
+async def test_a_hash_edited_while_it_waits_is_not_taken_back(
+    database: FreshDatabase, keystore_house: House
+) -> None:
+    """Under its own hash it may have landed; the order says what is wrong."""
+    async with desk(database, keystore_house) as d:
+        id_ = await d.request(1)
+        await d.payouts.round()
+        await name_another(d, "0x" + "77" * 32)
+        async with d.world.database.unit_of_work(CROSS_TENANT) as session:
+            await cancels.ask(session, NETWORK, id_, "eve", now(), patience=timedelta(0))
+        for _ in range(2):
+            await d.payouts.round()
+        assert [each.purpose for each in await d.attempts()] == ["payout"]
+        row = await d.withdrawal(id_)
+        assert (row.status, row.blocked_reason) == ("broadcast", EDITED)

@@ -170,6 +170,68 @@ async def test_payments_spread_over_the_lanes_and_each_takes_one_at_a_time(
         assert await d.slots.next(w.hot) == Slot(nonce_account=taken[1])
 
 
+@pytest.mark.parametrize("purpose", ["sweep", "cancel"])
+async def test_a_lane_is_free_when_what_stood_on_it_is_final_whoever_has_to_judge_its_end(
+    database: FreshDatabase, purpose: str
+) -> None:
+    """One node's word gives no hold back; its value was spent all the same, and others may pass."""
+    async with world(database) as w:
+        w.scanner.lone_word = False
+        await w.chain.pay(w.hot, 10**9)
+        d = laned(w, 1)
+        await d.make(2)
+        slot = await d.slots.next(w.hot)
+        assert slot is not None
+        await d.begin(1, slot)
+        await d.end("signed")
+        if purpose == "cancel":
+            await d.replace(await d.order("hse_1"), "cancel")
+            await d.end("signed")
+        landed = await d.order("hse_1")
+        await w.chain.mine(w.chain.final_lag)
+        await w.scan()
+        height = w.scanner.position.final_height + 1
+        failed = {"state": "included", "success": False, "block_hash": "0x"}
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            row = update(Attempt).where(Attempt.id == landed.id)
+            await session.execute(row.values(block_height=height, **failed))
+        d.accounts.values[slot.nonce_account or ""] = "moved"
+        assert await d.slots.next(w.hot) is None, "its block may be given up"
+        await w.chain.mine()
+        await w.scan()
+        assert (await d.order("hse_1")).state == "included", "it waits for a person"
+        assert await d.slots.next(w.hot) == slot
+        await d.begin(2, slot)
+        assert await d.slots.next(w.hot) is None, "the second one stands there"
+
+
+async def test_a_set_up_that_one_node_calls_failed_is_over_and_the_next_is_begun(
+    database: FreshDatabase,
+) -> None:
+    """It held nothing that could be given back; waiting for a person no lane would be made."""
+    async with world(database) as w:
+        w.scanner.lone_word = False
+        await w.chain.pay(w.hot, 10**9)
+        d = laned(w, 1)
+        await d.lanes.round()
+        await w.chain.mine(w.chain.final_lag)
+        await w.scan()
+        height = w.scanner.position.final_height + 1
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            row = update(Attempt).where(Attempt.purpose == "setup")
+            signed = {"state": "signed", "raw": b"-", "tx_hash": "hash"}
+            await session.execute(row.values(**signed))
+            landed = {"state": "included", "success": False, "block_hash": "0x"}
+            await session.execute(row.values(block_height=height, **landed))
+        for _ in range(2):
+            await w.chain.mine()
+            await w.scan()
+        assert w.scanner.unsettled is None
+        await d.make(1)
+        assert await d.setups() == 2
+        assert d.accounts.values
+
+
 async def test_a_lane_that_stands_still_is_replaced_by_another_up_to_the_last(
     database: FreshDatabase,
 ) -> None:

@@ -145,6 +145,25 @@ async def test_what_cannot_be_hashed_is_left_to_enough_other_nodes() -> None:
     assert found.others
 
 
+@pytest.mark.parametrize("otherwise", [8, 9])
+async def test_a_third_of_the_witnesses_may_sign_with_other_keys_and_are_named(
+    otherwise: int,
+) -> None:
+    """A witness permission: the account alone says whose key that is, and no block its account."""
+    served = chain().branch(OVER)
+    for height in range(OVER, OVER + ROUNDS + 1):
+        served.mine(signed=height % len(WITNESSES) >= otherwise)
+    found = await doubts(served, served.attempt(ANCHOR, LIFE))
+    if otherwise <= len(WITNESSES) - MOST:
+        assert found is None
+        return
+    assert found is not None
+    assert found.others
+    assert found.reason.startswith(
+        "18 of 19 witnesses signed blocks above 70, 9 had theirs signed with another key; "
+    )
+
+
 async def test_witnesses_that_sign_otherwise_are_left_to_enough_other_nodes() -> None:
     """After two rounds nobody else will come."""
     served = chain().branch(OVER)

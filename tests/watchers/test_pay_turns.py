@@ -1,6 +1,7 @@
 """Who waits has his turn, and says for whom: nobody starves behind those that are held."""
 
 import asyncio
+from argparse import Namespace
 from datetime import timedelta
 
 import pytest
@@ -99,7 +100,7 @@ async def test_what_a_task_waits_for_is_published_until_it_works_again(
         async def shown() -> tuple[int, str, float | None]:
             await publish(w.database, w.scanner.position, w.scanner.tip, None, health.others())
             await troubles.round(w.database, now())
-            code = await status.command(database.settings, w.database)
+            code = await status.command(database.settings, w.database, Namespace())
             labels = {"network": NETWORK, "task": "payouts"}
             series = registry.get_sample_value("gateway_watcher_waiting", labels)
             return code, capsys.readouterr().out, series

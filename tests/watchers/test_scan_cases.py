@@ -13,10 +13,9 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from gateway.db import Database
-from gateway.postgres.roles import ensure_database
 from gateway.postgres.url import role_url
 from tests.campaign import Figures
-from tests.conftest import FreshDatabase, TestServer
+from tests.conftest import FreshDatabase, TestServer, copied
 from tests.fakes.chain import FakeChain
 from tests.fakes.network import FakeReader
 from tests.watchers.world import DUE_UNITS, World, world
@@ -312,7 +311,7 @@ async def test_case_73_database_restored_from_a_backup_reads_the_blocks_again(
         await w.owner.aclose()
         name = f"{database.url('owner').database}_backup"
         template = str(database.url("owner").database)
-        ensure_database(database_server.admin, name, template=template)
+        copied(database_server.admin, name, template)
         await w.pay(w.assigned, DUE_UNITS)
         restored = Database(role_url(database.settings, "watcher", database=name), pool_size=4)
         owner = Database(role_url(database.settings, "owner", database=name), pool_size=2)

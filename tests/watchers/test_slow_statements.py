@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from gateway.db import CROSS_TENANT
 from tests.conftest import FreshDatabase
-from watchers.__main__ import _database
+from watchers.commands.carried import opened
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_watcher_logs_what_the_settings_call_slow(database: FreshDatabase) -> None:
     """With its own role, and not only above the usual half second."""
     lower = msgspec.structs.replace(database.settings.database, slow_query_milliseconds=20)
-    own = _database(msgspec.structs.replace(database.settings, database=lower))
+    own = opened(msgspec.structs.replace(database.settings, database=lower))
     with structlog.testing.capture_logs() as logs:
         async with own.unit_of_work(CROSS_TENANT) as session:
             await session.execute(text("SELECT pg_sleep(0.03)"))

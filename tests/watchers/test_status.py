@@ -42,3 +42,13 @@ def test_a_chain_that_stands_still_is_not_well(said: NetworkHealth, ending: str)
     [(line, well)] = lines([said], [], AT, {"ethereum": 300})
     assert line.endswith(ending)
     assert well == (ending == "  -")
+
+
+def test_a_network_whose_watcher_never_began_is_named() -> None:
+    """Its node was never reached, say: it has no row, and its log alone knows why."""
+    limits = {"ethereum": 300, "tron": 300}
+    [(_, watched), (line, well)] = lines([row()], [], AT, limits)
+    assert watched
+    assert not well
+    assert line.startswith("tron ")
+    assert line.endswith("  no watcher has begun: its log says why")

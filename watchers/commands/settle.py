@@ -1,6 +1,7 @@
 """`watchers settle NETWORK ORDER --paid|--failed --reason TEXT`: end what waits for a person.
 
-With `--taken-by HASH` an order ends that can never land: that transaction took its nonce, or spent
+One that a restored database took over, and that our own blocks cannot tell of, is let go by `--failed`
+to be taken back (Solana). With `--taken-by HASH` an order ends that can never land: that transaction took its nonce, or spent
 the value of the nonce account that it was signed for (Solana).
 """
 
@@ -20,7 +21,7 @@ from watchers.clock import now
 from watchers.commands.history import Unread, require_history
 from watchers.families import connect, locator, placed
 from watchers.network import ChainReader, Incomplete, NodeUnavailable, Placed, WrongChain
-from watchers.pay import displaced, judged
+from watchers.pay import displaced, judged, own_bytes, unread
 from watchers.pay.displaced import Displacement
 from watchers.pay.judged import Judgement, NotSettled
 from watchers.providers.witness import Witness
@@ -63,17 +64,18 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
     keeper.register(settings.api.public_url)
     chain = connect(args.network, network, currencies)
     readers = list(chain.witnesses.values()) or [chain.reader]
+    end = "completed" if args.paid else "failed"
     try:
         async with aclosing(chain.endpoints):
             if args.taken_by is None:
-                await _judge(database, network, readers, args)
+                end = await _judge(database, network, chain, readers, args) or end
             else:
                 await require_history(settings, database, args.network)
                 await _displace(database, network, chain, readers, args)
     except (NotSettled, Unread) as refusal:
         sys.stderr.write(f"watchers: {refusal}\n")
         return 1
-    sys.stdout.write(f"{args.order}: {'completed' if args.paid else 'failed'}\n")
+    sys.stdout.write(f"{args.order}: {end}\n")
     return 0
 
 
@@ -92,16 +94,24 @@ def _spelled(network: NetworkSettings, text: str) -> str:
 async def _judge(
     database: Database,
     network: NetworkSettings,
+    chain: Chain,
     readers: Iterable[ChainReader],
     args: argparse.Namespace,
-) -> None:
+) -> str | None:
+    """End the order; where it is only let go to be taken back, return what becomes of it."""
+
     async def locate(reader: ChainReader, tx_hash: str) -> int | None:
         node = reader.reader if isinstance(reader, Witness) else reader
         return await locator(network.family).locate(node, tx_hash)
 
     person = getpass.getuser()
     judgement = Judgement(args.network, args.order, args.paid, person, args.reason)
-    await judged.settle(database, readers, judgement, now(), locate)
+    edited = own_bytes.by(chain.writer.verify)
+    if await unread.waits(database, args.network, args.order):
+        await unread.believe(database, readers, judgement, now(), locate, edited=edited)
+        return unread.LET_GO
+    await judged.settle(database, readers, judgement, now(), locate, edited=edited)
+    return None
 
 
 async def _displace(

@@ -7,15 +7,16 @@ something can take its place, it is canceled.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.audit import service as audit
 from gateway.domain import posting
 from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
+from gateway.domain.posting import JournalEntry
 from gateway.ledger.service import post
 from gateway.models import (
     Attempt,
@@ -30,6 +31,7 @@ from watchers.pay import transactions
 from watchers.pay.keepers import CANCEL
 
 ENDED_IN_BLOCK = ("succeeded", "failed")
+LANDED_FIRST = "its transaction landed first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ async def reopen(
 def _may_compete(other: Attempt, landed: Attempt) -> bool:
     """Tell whether another transaction of the order is looked for too: any of a withdrawal's.
 
-    Of the house's own no cancel where it had been carried out: that would be sent instead.
+    Of the house's own no cancel where it had been carried out: that would be sent instead. It is
+    looked for as it is (`inclusion.own_hashes`).
     """
     of_house = landed.withdrawal_id is None and landed.purpose != CANCEL
     return other.raw is not None and not (of_house and other.purpose == CANCEL)
@@ -101,6 +104,8 @@ async def _record(session: AsyncSession, landed: Attempt, person: str, moment: M
     outrun = landed.nonce is not None or landed.nonce_value is not None
     if given_back and outrun and landed.purpose != CANCEL:
         await _cancel(session, landed, person, moment)
+    elif not given_back and landed.purpose != CANCEL:
+        await _close_wish(session, landed, moment)
     await audit.record(
         session,
         Actor(f"operator:{person}", None, frozenset(), livemode=False),
@@ -109,6 +114,15 @@ async def _record(session: AsyncSession, landed: Attempt, person: str, moment: M
         subject=landed.order_id,
         merchant_id=None if withdrawal is None else withdrawal.merchant_id,
         after={"tx_hash": landed.tx_hash, "sent_again": not given_back},
+    )
+
+
+async def _close_wish(session: AsyncSession, landed: Attempt, moment: Moment) -> None:
+    """End a wish to cancel that nobody has closed yet: what was carried out is sent again."""
+    await session.execute(
+        update(CancelRequest)
+        .where(CancelRequest.order_id == landed.order_id, CancelRequest.ended_at.is_(None))
+        .values(answer=LANDED_FIRST, ended_at=moment.at)
     )
 
 
@@ -155,7 +169,7 @@ async def book_fee(
     """Book what the network took; of a transaction that landed before, what it took otherwise."""
     ref = _fee_of(attempt.network_id, attempt.tx_hash)
     entry = posting.network_fee(ref, native_id, units) if units else None
-    if entry is not None and not await post(session, entry, moment):
+    if entry is None or not await post(session, entry, moment):
         await _correct(session, ref, attempt, native_id, moment, units=units)
 
 
@@ -198,4 +212,14 @@ async def _correct(
     if difference := units - int(await session.scalar(booked) or 0):
         where = landed.block_hash or "expired"
         entry = posting.network_fee(f"{ref}@{where}", native_id, difference)
-        await post(session, entry, moment)
+        await post(session, await named_anew(session, entry), moment)
+
+
+async def named_anew(session: AsyncSession, entry: JournalEntry) -> JournalEntry:
+    """Return a correction under a name that no journal has: a block that went may come back."""
+    again = Journal.ref.startswith(f"{entry.ref}#", autoescape=True)
+    query = select(func.count()).where(
+        Journal.kind == entry.kind, or_(Journal.ref == entry.ref, again)
+    )
+    used = await session.scalar(query) or 0
+    return replace(entry, ref=f"{entry.ref}#{used + 1}") if used else entry

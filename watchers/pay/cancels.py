@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, CancelRequest
-from watchers import crash
+from watchers import crash, store
 from watchers.clock import now
 from watchers.pay import transactions
+from watchers.pay.again import LANDED_FIRST
 from watchers.pay.hands import Hands
 from watchers.pay.keepers import CANCEL
 
@@ -40,7 +41,8 @@ async def ask(
 ) -> None:
     """Write the wish; raise `NotCanceled` where it cannot be carried out, or comes too early."""
     order = await transactions.of_order(session, order_id)
-    fault = _fault(order, network, moment, patience)
+    barred = order_id in await transactions.barred(session, network)
+    fault = _fault(order, network, moment, patience, barred=barred)
     if fault is not None:
         raise NotCanceled(f"{order_id}: {fault}")
     standing = select(CancelRequest.id).where(
@@ -60,13 +62,14 @@ async def ask(
 
 
 def _fault(
-    order: list[Attempt], network: str, moment: Moment, patience: timedelta
+    order: list[Attempt], network: str, moment: Moment, patience: timedelta, *, barred: bool
 ) -> str | None:
+    """Say why it cannot be taken back; `barred` has a cancel that would not be sent without a wish."""
     if not order or order[0].network_id != network:
         return f"there is no transaction of it on {network}"
-    if any(
-        attempt.state in transactions.ENDED or attempt.purpose == CANCEL for attempt in order
-    ):
+    live = [each for each in order if each.state != "replaced"]
+    ended = not live or any(each.state in transactions.ENDED for each in live)
+    if ended or (not barred and any(each.purpose == CANCEL for each in live)):
         return "has ended, or is being canceled already"
     if order[0].state == "prepared":
         undecided = (order[0].last_answer or "").startswith(SIGNED_ELSE)
@@ -107,6 +110,16 @@ class Cancels:
                 await self._close(order_id, GIVEN_UP)
             elif (answer := _answer(order)) is not None:
                 await self._close(order_id, answer)
+            elif _unsent(order):
+                await self._bring_back(order_id)
+
+    async def _bring_back(self, order_id: str) -> None:
+        """Let the cancels of a reopened order be sent: they were only looked for, until now."""
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.hands.position)
+            for each in _unsent(await transactions.locked(session, order_id)):
+                each.state, each.ended_at = "signed", None
+                each.sent_height, each.last_broadcast_at = None, None
 
     async def _close(self, order_id: str, answer: str) -> None:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
@@ -125,5 +138,12 @@ def _answer(order: list[Attempt]) -> str | None:
         return "it was not signed and waits its turn again: reject it"
     for attempt in order:
         if attempt.state in {"succeeded", "failed"}:
-            return "canceled" if attempt.purpose == CANCEL else "its transaction landed first"
+            return "canceled" if attempt.purpose == CANCEL else LANDED_FIRST
     return TAKEN if all(attempt.state == "replaced" for attempt in order) else None
+
+
+def _unsent(order: list[Attempt]) -> list[Attempt]:
+    """Return the signed cancels that stand beside what is sent; none where anything has landed."""
+    if {each.state for each in order} != {"signed", "replaced"}:
+        return []
+    return [each for each in order if each.state == "replaced" and each.purpose == CANCEL]

@@ -126,7 +126,8 @@ async def _waiting(session: AsyncSession, network: str, order_id: str) -> Attemp
     first = order[0]
     if (first.nonce, first.nonce_value) == (None, None) or first.state != "signed":
         raise NotSettled(f"{order_id}: it does not wait for a nonce of its own")
-    if any(each.state not in {"signed", "prepared"} for each in order):
+    # What was reopened may have a cancel beside it that is `replaced`, and only looked for.
+    if any(each.state not in {"signed", "prepared", "replaced"} for each in order):
         raise NotSettled(f"{order_id}: one of its transactions stands in a block")
     return first
 

@@ -12,14 +12,16 @@ from gateway.models import Attempt, Transaction
 from watchers import crash
 from watchers.chain import asset_key
 from watchers.network import Block
-from watchers.pay.keepers import keeper_of
+from watchers.pay.keepers import CANCEL, keeper_of
 from watchers.pay.transactions import LIVE
 
 
 async def own_hashes(session: AsyncSession, network: str) -> dict[str, str]:
     """Return the hashes of our transactions that may still land, each with its attempt's id.
 
-    A set-up that was given up is among them: its blockhash is dead by our clock only.
+    A set-up that was given up is among them: its blockhash is dead by our clock only. So is the
+    cancel of an order of the house that had been carried out and waits for a block again
+    (`watchers.pay.again`): it is not sent, but somebody may.
     """
     rows = await send(session, _OWN, {"network": network, "live": list(LIVE)})
     return {row[0]: row[1] for row in rows}
@@ -116,7 +118,10 @@ async def orphan(session: AsyncSession, network: str, above: int, moment: Moment
         .with_for_update()
     )
     for attempt in await session.scalars(query):
-        attempt.state, attempt.block_height, attempt.block_hash = "signed", None, None
+        # A cancel that is only looked for had ended before; were it signed, it would be sent.
+        looked_for = attempt.purpose == CANCEL and attempt.ended_at is not None
+        attempt.state = "replaced" if looked_for else "signed"
+        attempt.block_height, attempt.block_hash = None, None
         attempt.success, attempt.payer_spent_units = None, None
         attempt.payer_gained_units, attempt.fee_units = 0, None
         await session.flush()
@@ -132,4 +137,9 @@ _OWN = """
 SELECT tx_hash, id FROM attempt
 WHERE network_id = %(network)s AND tx_hash IS NOT NULL
     AND (state = ANY(%(live)s) OR purpose = 'setup' AND block_hash IS NULL)
+UNION
+SELECT c.tx_hash, c.id FROM reopened_order r
+    JOIN attempt c ON c.order_id = r.order_id AND c.purpose = 'cancel' AND c.state = 'replaced'
+WHERE r.network_id = %(network)s AND c.tx_hash IS NOT NULL
+    AND EXISTS (SELECT 1 FROM attempt o WHERE o.order_id = r.order_id AND o.state = ANY(%(live)s))
 """

@@ -21,8 +21,9 @@ from gateway.models import Attempt, Cursor, Withdrawal
 from gateway.withdrawals import repository as withdrawals
 from watchers import store
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable, WrongChain
-from watchers.pay import inclusion, settler, transactions
+from watchers.pay import inclusion, own_bytes, settler, transactions
 from watchers.pay.keepers import CANCEL
+from watchers.pay.own_bytes import Edited
 
 NOT_PAID = "an operator found that its transaction paid nothing"
 Locate = Callable[[ChainReader, str], Awaitable[int | None]]
@@ -53,12 +54,16 @@ async def settle(
     judgement: Judgement,
     moment: Moment,
     locate: Locate | None = None,
+    *,
+    edited: Edited = own_bytes.nothing,
 ) -> None:
     """End the order with the journals of any other; raise `NotSettled` where it must not be."""
     async with database.unit_of_work(CROSS_TENANT) as session:
         attempt = await _parked(session, judgement, moment)
+    if not judgement.paid and (fault := edited(attempt)) is not None:
+        raise NotSettled(f"{attempt.order_id}: {fault}")
     if attempt.block_height is None:
-        await _require_unknown(readers, attempt, locate, paid=judgement.paid)
+        await require_unknown(readers, attempt, locate, paid=judgement.paid)
     else:
         await ask(
             readers,
@@ -110,7 +115,7 @@ async def ask(
         raise NotSettled(f"{order_id}: no node shows its block: {'; '.join(troubles)}")
 
 
-async def _require_unknown(
+async def require_unknown(
     readers: Iterable[ChainReader], attempt: Attempt, locate: Locate | None, *, paid: bool
 ) -> None:
     """Refuse where a node knows what is said to have expired, or none says that it does not."""

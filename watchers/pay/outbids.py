@@ -27,12 +27,15 @@ from watchers.network import NATIVE, Incomplete, NodeUnavailable, Outbidder, Ref
 from watchers.pay import approved, cancels, transactions
 from watchers.pay.hands import LOST
 from watchers.pay.keepers import CANCEL, keeper_of
+from watchers.pay.own_bytes import edited
+from watchers.pay.passed import Passed
 from watchers.pay.present import Present
 from watchers.store import Position
 
 log = structlog.get_logger()
 REFUSED_RETRY = timedelta(seconds=60)
 """Pause after the keystore would not sign a replacement: each try is a row of its journal."""
+BARRED = "its cancel was signed before its chain was rewritten: no fee of it rises, cancel it or wait"
 
 
 @dataclass(slots=True)
@@ -44,12 +47,13 @@ class Outbids:
     chain: Chain
     database: Database
     position: Position
+    passed: Passed | None = None
     _told: dict[str, str] = field(default_factory=dict)
-
+    _barred: frozenset[str] = frozenset()
     present: Present = field(init=False)
 
     def __post_init__(self) -> None:
-        self.present = Present(self.name, self.database, self.chain.lanes)
+        self.present = Present(self.name, self.database, self.chain.lanes, self.passed)
 
     async def round(self) -> None:
         """Look at every order that may have to be replaced; trouble of one holds up no other."""
@@ -58,6 +62,7 @@ class Outbids:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             found = await transactions.waiting(session, self.name)
             wanted = await cancels.wanted(session, self.name)
+            self._barred = await transactions.barred(session, self.name)
         open_orders = sorted(found, key=lambda each: (each[0].sender, each[0].nonce or 0))
         self.present.keep({order[0].order_id for order in open_orders})
         lowest = await self._lowest(open_orders)
@@ -91,9 +96,14 @@ class Outbids:
         writer, newest = self.chain.writer, order[-1]
         if not isinstance(writer, Outbidder):
             return None, newest.purpose
+        if newest.order_id in self._barred:
+            if await self._overdue(order[0]):
+                raise Refused(BARRED)
+            return None, newest.purpose
         ceiling = await self._ceiling(newest.order_id)
         intent: Mapping[str, Any] = newest.intent
         if newest.purpose in {LOST, CANCEL} or asked:
+            self._require_unedited(order)
             intent = await self.present.intent_of(order)
         if (
             intent != newest.intent
@@ -107,6 +117,12 @@ class Outbids:
         overdue = await self._overdue(newest)
         raised = await writer.outbid(newest.intent, ceiling_units=ceiling, overdue=overdue)
         return raised, newest.purpose
+
+    def _require_unedited(self, order: Sequence[Attempt]) -> None:
+        """Refuse to take back what may have landed under a hash that its row does not name."""
+        for attempt in order:
+            if (fault := edited(self.chain.writer.verify, attempt)) is not None:
+                raise Refused(fault)
 
     async def _overdue(self, newest: Attempt) -> bool:
         """Tell whether enough blocks have passed since it was first sent."""

@@ -1,26 +1,29 @@
-"""Blocks that the scan passed before a payment was known, read again before it is called expired.
+"""Blocks that the scan passed before a payment was known, read again before its money goes back.
 
 A copy of the database learns of what was signed after it only when the keystore answers; until
 then the scan goes on, and passes the payment without knowing its hash. No node's word about a
 missing transaction may give its money back, so our own blocks are read again: from the time the
-payment was made to where the scan stood when it was taken over.
+payment was made to where the scan stood when it was taken over. On Tron that is done for all that
+may expire; for an order on a nonce lane when it is taken back on a value that is not its own.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import structlog
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
+from gateway.domain.moment import made_at
 from gateway.models import Attempt
 from gateway.models import Block as BlockRow
 from watchers import crash, store
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.network import Block, Incomplete
+from watchers.network import Block, Incomplete, Refused
 from watchers.pay import inclusion, withdrawing
 from watchers.store import Position
 
@@ -31,7 +34,9 @@ BLOCKS_PER_ROUND = 100
 BLOCKS_MAX = 10_000
 """Six hours of Tron are 7,200 blocks."""
 UNREAD = "the scan had passed it before it was known, and {reason}: needs a person"
-Standing = Row[int, str, datetime]
+EXIT = ", watchers settle {network} {order} --failed"
+UNDATED = datetime.min.replace(tzinfo=UTC)
+Standing = Row[int, str, str, datetime]
 
 
 def fault(rows: Sequence[Standing], since: datetime, most: int) -> str | None:
@@ -40,7 +45,7 @@ def fault(rows: Sequence[Standing], since: datetime, most: int) -> str | None:
         return "our blocks do not go back to when it was made"
     if len(rows) > most:
         return f"more than {most} blocks would have to be read again"
-    if rows[-1].height - rows[0].height != len(rows) - 1:
+    if any(above.parent_hash != below.hash for below, above in pairwise(rows)):
         return "our blocks have a gap there"
     return None
 
@@ -59,6 +64,8 @@ class Passed:
     _read: dict[int, str] = field(default_factory=dict)
     """Hashes of the blocks that hold none of them, by height."""
     _told: set[str] = field(default_factory=set)
+    _refused: dict[str, str] = field(default_factory=dict)
+    """Why our blocks do not tell of an order on a lane, by order; a new process looks again."""
 
     async def round(self) -> None:
         """Read on; what was found stands in its block, what stands nowhere may expire."""
@@ -66,9 +73,7 @@ class Passed:
             known = await _waiting(session, self.name)
             waiting = [each for each in known if each.id not in self._told]
             rows = {each.id: await self._rows(session, each) for each in waiting}
-        wanted = {each.tx_hash or "": each.id for each in waiting}
-        if not wanted.keys() <= self._wanted.keys():
-            self._wanted, self._read = wanted, {}
+        self._want(waiting)
         budget = BLOCKS_PER_ROUND
         for attempt in waiting:
             reason = fault(rows[attempt.id], _since(attempt), self.blocks_max)
@@ -84,26 +89,58 @@ class Passed:
                 await self._done(attempt)
             budget = max(0, budget - len(unread))
 
+    async def stands_nowhere(self, order: Sequence[Attempt]) -> bool:
+        """Read on for an order on a lane; tell whether no block that the scan had passed holds it.
+
+        Raises `Refused` where our blocks cannot tell.
+        """
+        id_, latest = order[0].order_id, max(order, key=lambda each: each.passed_height or 0)
+        if id_ in self._refused:
+            raise Refused(self._refused[id_])
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            rows = await self._rows(session, latest)
+        reason = fault(rows, _since(latest), self.blocks_max)
+        if reason is not None:
+            told = UNREAD.format(reason=reason) + EXIT.format(network=self.name, order=id_)
+            self._refused[id_] = told
+            raise Refused(told)
+        self._want(order)
+        unread = [each for each in rows if self._read.get(each.height) != each.hash]
+        for row in unread[:BLOCKS_PER_ROUND]:
+            if await self._read_again(row) & {each.tx_hash for each in order}:
+                return False
+        if len(unread) > BLOCKS_PER_ROUND:
+            return False
+        for attempt in order:
+            await self._done(attempt)
+        return True
+
+    def _want(self, attempts: Sequence[Attempt]) -> None:
+        """Search for these too; a block that was read without them is read again."""
+        wanted = {each.tx_hash or "": each.id for each in attempts}
+        if not wanted.keys() <= self._wanted.keys():
+            self._wanted, self._read = self._wanted | wanted, {}
+
     async def _rows(self, session: AsyncSession, attempt: Attempt) -> Sequence[Standing]:
         """Return our blocks of the time in which it may have landed, with the one before."""
-        until = datetime.fromtimestamp(int(attempt.intent["expiration_ms"]) / 1000, UTC)
         standing = (BlockRow.network_id == self.name, BlockRow.orphaned.is_(False))
         first = select(BlockRow.height).where(*standing, BlockRow.block_time <= _since(attempt))
         query = (
-            select(BlockRow.height, BlockRow.hash, BlockRow.block_time)
+            select(BlockRow.height, BlockRow.hash, BlockRow.parent_hash, BlockRow.block_time)
             .where(
                 *standing,
                 BlockRow.height
                 >= first.order_by(BlockRow.height.desc()).limit(1).scalar_subquery(),
                 BlockRow.height <= attempt.passed_height,
-                BlockRow.block_time <= until + MARGIN,
+                BlockRow.block_time <= _until(attempt),
             )
             .order_by(BlockRow.height)
             .limit(self.blocks_max + 1)
         )
         return (await session.execute(query)).all()
 
-    async def _read_again(self, row: Standing) -> None:
+    async def _read_again(self, row: Standing) -> set[str]:
+        """Observe what a block of ours holds of what is searched for; return its hashes."""
         block = await self.chain.reader.read(row.height)
         if block.ref.hash != row.hash:
             raise Incomplete(f"block {row.height}: the node shows another one than ours")
@@ -111,6 +148,7 @@ class Passed:
         if found:
             await self._include(block, found)
         self._read[row.height] = row.hash
+        return set(found)
 
     async def _include(self, block: Block, found: dict[str, str]) -> None:
         """Observe what stands in one of our blocks, unless the scan has seen it meanwhile."""
@@ -149,5 +187,16 @@ async def _waiting(session: AsyncSession, network: str) -> Sequence[Attempt]:
 
 
 def _since(attempt: Attempt) -> datetime:
+    """Return from when on it may stand in a block: nothing is signed before its order's id is made."""
+    if attempt.nonce_value is not None:
+        made = made_at(attempt.order_id)
+        return UNDATED if made is None else made - MARGIN
     made = datetime.fromtimestamp(int(attempt.intent["timestamp_ms"]) / 1000, UTC)
     return made - MARGIN
+
+
+def _until(attempt: Attempt) -> datetime:
+    """Return until when; on a lane nothing expires."""
+    if attempt.nonce_value is not None:
+        return datetime.max.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(int(attempt.intent["expiration_ms"]) / 1000, UTC) + MARGIN

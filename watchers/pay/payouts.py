@@ -50,7 +50,12 @@ class Payouts:
         self.hands = Hands(self.name, self.chain, self.database, self.keystore, self.position)
         self.cancels = Cancels(self.name, self.database, self.hands)
         self.outbids = Outbids(
-            self.name, self.settings, self.chain, self.database, self.position
+            self.name,
+            self.settings,
+            self.chain,
+            self.database,
+            self.position,
+            self.adoption.passed,
         )
 
     async def round(self) -> None:

@@ -19,7 +19,7 @@ ROUNDS = 54
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HEIGHT_HEX, ID_HEX, NAME_HEX = 16, 64, 16
 NAME_BYTES = NAME_HEX // 2
-EXCUSE = "a second node or a person has to bear it out"
+EXCUSE = "a second node or a person (watchers settle) has to bear it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,18 @@ def doubt(window: Window, links: Mapping[int, Link], final: int, tx_hash: str) -
     count = len(signed & known)
     if count < needed(known):
         told = f"{count} of {needed(known)} witnesses signed blocks above {end}"
-        late = final >= end + ROUNDS
-        return Doubt(f"{told}; {EXCUSE}" if late else told, others=late)
+        made = {each.witness for each in above if each.ref.height in read}
+        return _too_few(told, made & known - signed) if final >= end + ROUNDS else Doubt(told)
     if window.landed is not None:
         return None
     return _shown([each for each in above if each.ref.height <= end], name_of(tx_hash))
+
+
+def _too_few(told: str, otherwise: set[str]) -> Doubt:
+    """Say so after two rounds, when nobody else will come."""
+    if otherwise:
+        told += f", {len(otherwise)} had theirs signed with another key"
+    return Doubt(f"{told}; {EXCUSE}", others=True)
 
 
 def needed(known: frozenset[str]) -> int:

@@ -16,10 +16,12 @@ from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Currency, Transaction
 from gateway.withdrawals import repository as withdrawals
+from gateway.withdrawals.recall import Busy
 from watchers import crash
 from watchers.network import NATIVE
-from watchers.pay import again, transactions, withdrawing
+from watchers.pay import again, own_bytes, transactions, withdrawing
 from watchers.pay.keepers import CANCEL, End, keeper_of
+from watchers.pay.own_bytes import Edited
 
 log = structlog.get_logger()
 UNBOOKABLE = "the ledger refuses to settle it: needs a person"
@@ -41,6 +43,8 @@ async def settle(
     final_height: int,
     moment: Moment,
     against: Against = nothing_against,
+    *,
+    edited: Edited = own_bytes.nothing,
 ) -> int:
     """End our transactions in final blocks: pay out of the ledger or give the hold back."""
     query = (
@@ -62,7 +66,7 @@ async def settle(
     for attempt_id in ids:
         # What a savepoint took back has to be read again: nothing is kept from one to the next.
         attempt = await session.get_one(Attempt, attempt_id, populate_existing=True)
-        if gives_back(attempt) and (reason := against(attempt_id)) is not None:
+        if gives_back(attempt) and (reason := edited(attempt) or against(attempt_id)):
             await _say(session, attempt, reason, moment)
             continue
         try:
@@ -70,6 +74,8 @@ async def settle(
                 await end(session, attempt, native, moment)
                 await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
                 await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+        except Busy:
+            log.info("not settled yet", attempt=attempt_id)  # the next final block does
         except (IntegrityError, Conflict):
             # One row that contradicts the ledger must not keep every deposit from finality.
             await _park(session, attempt_id, moment)
@@ -77,8 +83,9 @@ async def settle(
 
 
 def gives_back(attempt: Attempt) -> bool:
-    """Tell whether the end of a landed transaction releases what it was to pay."""
-    return attempt.purpose == CANCEL or attempt.success is False
+    """Tell whether the end of a landed transaction releases what it was to pay; a lane pays nobody."""
+    failed = attempt.success is False and attempt.purpose != "setup"
+    return attempt.purpose == CANCEL or failed
 
 
 async def _park(session: AsyncSession, attempt_id: str, moment: Moment) -> None:

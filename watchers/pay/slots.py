@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from gateway.db import CROSS_TENANT, Database
-from gateway.models import ApplicationWallet, Attempt
+from gateway.models import ApplicationWallet, Attempt, Cursor
 from watchers.chain import Chain
 from watchers.network import Refused, Slot
 
@@ -116,11 +117,23 @@ def _highest(network: str, sender: str) -> Select[int | None]:
 
 
 async def free_lanes(session: AsyncSession, network: str) -> list[str]:
-    """Return the durable-nonce accounts that no open transaction of ours stands on."""
+    """Return the durable-nonce accounts that no order of ours waits on.
+
+    One of which something stands in a final block has spent its value, however it ended: whoever
+    has to bear that end out keeps its money back, and not its lane.
+    """
+    landed = aliased(Attempt)
+    final = select(Cursor.final_height).where(Cursor.network_id == network).scalar_subquery()
+    spent = select(landed.id).where(
+        landed.order_id == Attempt.order_id,
+        landed.state == "included",
+        landed.block_height <= final,
+    )
     busy = select(Attempt.nonce_account).where(
         Attempt.network_id == network,
         Attempt.state.in_(OPEN),
         Attempt.nonce_account.is_not(None),
+        ~spent.exists(),
     )
     query = (
         select(ApplicationWallet.address)

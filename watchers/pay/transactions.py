@@ -31,11 +31,11 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
-from gateway.models import Attempt, ReopenedOrder, Withdrawal
+from gateway.models import Attempt, CancelRequest, ReopenedOrder, Withdrawal
 from watchers.network import Slot
 from watchers.pay import slots
 
@@ -172,11 +172,12 @@ async def in_state(session: AsyncSession, network: str, state: str) -> list[Atte
     """Return a network's transactions in one state, in the order in which they can land.
 
     Of what had ended in a block that is no longer there nobody sends the opposite of what the
-    ledger says: no payment whose hold was given back, and no cancel of what was paid.
+    ledger says: no payment whose hold was given back, and no cancel of what was paid, unless an
+    operator has asked for it since.
     """
     opposite = or_(
         and_(Withdrawal.status == "failed", Attempt.purpose != "cancel"),
-        and_(Withdrawal.status == "completed", Attempt.purpose == "cancel"),
+        and_(Withdrawal.status == "completed", Attempt.purpose == "cancel", ~_wanted()),
     )
     ended = (
         select(ReopenedOrder.order_id)
@@ -189,3 +190,34 @@ async def in_state(session: AsyncSession, network: str, state: str) -> list[Atte
         .order_by(Attempt.sender, Attempt.nonce, Attempt.place, Attempt.id)
     )
     return list(await session.scalars(query))
+
+
+async def barred(session: AsyncSession, network: str) -> frozenset[str]:
+    """Return open orders that were carried out before, beside a signed cancel that is not sent.
+
+    It was signed last: the keystore raises the fee of nothing that was signed before it.
+    """
+    completed = select(Withdrawal.id).where(
+        Withdrawal.id == Attempt.order_id, Withdrawal.status == "completed"
+    )
+    query = (
+        select(Attempt.order_id)
+        .join(ReopenedOrder, ReopenedOrder.order_id == Attempt.order_id)
+        .where(
+            Attempt.network_id == network,
+            Attempt.purpose == "cancel",
+            or_(
+                Attempt.state == "replaced", and_(Attempt.state == "signed", completed.exists())
+            ),
+            ~_wanted(),
+        )
+    )
+    return frozenset(await session.scalars(query))
+
+
+def _wanted() -> ColumnElement[bool]:
+    """Tell of an attempt whether somebody wants its order taken back."""
+    wish = select(CancelRequest.id).where(
+        CancelRequest.order_id == Attempt.order_id, CancelRequest.ended_at.is_(None)
+    )
+    return wish.exists()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.models import Block, Cursor
-from gateway.settings import SettingsError
+from gateway.settings import Settings, SettingsError
 
 HEIGHT_MAX = 2**63 - 1
 GAPS = text("SELECT first_height, last_height FROM coverage_gaps(:network, :first, :last)")
@@ -97,8 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-async def command(database: Database, args: argparse.Namespace) -> int:
+async def command(settings: Settings, database: Database, args: argparse.Namespace) -> int:
     """Print the coverage; return 1 where there is a gap or nothing was read."""
+    del settings
     for name, height in (("--from", args.first), ("--to", args.last)):
         if height is not None and not 0 <= height <= HEIGHT_MAX:
             raise SettingsError(f"{name}: {height} is no height")

@@ -8,7 +8,7 @@ nothing of a transaction that expired.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import and_, or_, select
@@ -30,7 +30,7 @@ LOOKED_AT = 50
 """So many at a look: each costs milliseconds in which nothing else of this process goes on."""
 EXPIRES = "expiration_ms"
 UNSEEN = "its end is not borne out yet"
-ONE_ALONE = "only one node says how it ended: a second one or a person has to bear it out"
+ONE_ALONE = "only one node says how it ended: a second one or a person (watchers settle) has to bear it out"
 STRANGE = "it refers to a block that our scan did not pass"
 End = tuple[str, str | None]
 """An attempt, and the block in which it ended; None where it expired."""
@@ -87,7 +87,7 @@ class Ends:
                 return settler.nothing_against
             found = await self._ending(final_height, final_ms) if self._wanted else []
             self._wanted &= {each.id for each in found}
-            self.waiting = _not_settled(found[0], ONE_ALONE) if found else None
+            self.waiting = _told([_not_settled(each, ONE_ALONE) for each in found])
             return self._alone
         if self.track.quorum == 1 and not self._wanted:
             return self._unproved  # nobody reads rows or blocks before something is given back
@@ -101,7 +101,7 @@ class Ends:
             self._doubts |= dict.fromkeys(news, UNSEEN)
             await self._look(ends, final_height)
             self._again_at = time.monotonic() + self.retry_seconds
-        self.waiting = next(iter(self._doubts.values()), None)
+        self.waiting = _told(list(self._doubts.values()))
         sure = {id_ for id_, _ in self._sure}
         reasons = {id_: reason for (id_, _), reason in self._doubts.items()}
         return lambda id_: None if id_ in sure else reasons.get(id_) or self._unproved(id_)
@@ -210,6 +210,13 @@ class Ends:
 def _not_settled(attempt: Attempt, told: str) -> str:
     """Name the order as `watchers settle` wants it: what the house sends itself has no other row."""
     return f"{attempt.order_id}: {attempt.tx_hash} is not settled: {told}"
+
+
+def _told(waiting: Sequence[str]) -> str | None:
+    """Return what is said of the first, and how many there are."""
+    if not waiting:
+        return None
+    return waiting[0] if len(waiting) == 1 else f"{len(waiting)} wait; the first: {waiting[0]}"
 
 
 def _end_of(attempt: Attempt) -> End:

@@ -19,7 +19,7 @@ from gateway.models import Deposit
 from watchers import store
 from watchers.clock import now
 from watchers.network import BlockRef
-from watchers.pay import settler
+from watchers.pay import own_bytes, settler
 from watchers.scan import inside, strays
 from watchers.scan.branches import Branches
 from watchers.scan.ends import Ends
@@ -138,11 +138,14 @@ class FinalLane:
         # A node may lie about time: nothing expires before our own clock agrees.
         final_ms = int(min(block.time, moment.at).timestamp() * 1000)
         against = await self.ends.look(block.height, final_ms)
+        edited = own_bytes.by(track.verify)
         async with track.database.unit_of_work(CROSS_TENANT) as session:
             await store.advance(session, track.position, target, moment.at)
             await self._credit(session, block.height, moment)
             await strays.confirm(session, track.network, block.height, moment)
-            await settler.settle(session, track.network, block.height, moment, against)
+            await settler.settle(
+                session, track.network, block.height, moment, against, edited=edited
+            )
             await settler.expire(session, track.network, final_ms, moment, against)
         track.position = target
         self._moved_at, self._head_then = time.monotonic(), track.tip.head

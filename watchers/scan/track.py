@@ -8,6 +8,7 @@ from gateway.invoices.standing import Confirmations
 from gateway.models import Currency
 from watchers.addresses import AddressBook
 from watchers.network import ChainReader, Tip
+from watchers.pay.own_bytes import Verify
 from watchers.seals import SealReader
 from watchers.store import Position
 
@@ -50,6 +51,8 @@ class Track:
     """Asks one node in which block a transaction stands."""
     seals: SealReader | None = None
     """Reads blocks by their own ids, where a family has such."""
+    verify: Verify | None = None
+    """Reads back the bytes of our own transactions."""
     lone_word: bool = True
     """Whether one node, where there is no other, is believed that money goes back."""
     tip: Tip = NOTHING_SEEN

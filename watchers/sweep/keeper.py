@@ -8,18 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
-from gateway.domain import posting
 from gateway.domain.moment import Moment
 from gateway.invoices.standing import NO_HEADS
-from gateway.ledger.service import post
 from gateway.models import AddressPool, Attempt, Deposit, Sweep
 from gateway.withdrawals import repository as withdrawals
-from watchers.network import NATIVE
 from watchers.pay import keepers
 from watchers.pay.keepers import End, Keeper
 from watchers.pay.transactions import HOUSE
 from watchers.reconcile.moves import OWN_TRANSACTION
-from watchers.sweep import rows
+from watchers.sweep import rent, rows, turned
 from watchers.sweep.hands import stays
 
 REASON_MAX = 300
@@ -69,27 +66,26 @@ class SweepKeeper(Keeper):
     ) -> None:
         """Book what it cost and what came back; a top-up is worth taking home later."""
         sweeps = await rows.of_order(session, attempt.order_id)
-        back = returned(attempt)
-        if back:
-            native = await withdrawals.native_currency(session, attempt.network_id)
-            ref = f"{attempt.network_id}:{attempt.tx_hash}"
-            # An account that was opened may have taken more than the closed one gave back.
-            entry = (
-                posting.rent(ref, native.id, back)
-                if back > 0
-                else posting.network_fee(f"{ref}:rent", native.id, -back)
-            )
-            await post(session, entry, moment)
+        native = await withdrawals.native_currency(session, attempt.network_id)
+        reopened = await turned.is_reopened(session, attempt)
+        if reopened:
+            await rent.correct(session, attempt, native.id, moment)
+            await turned.follow(session, attempt, end, moment)
+        else:
+            await rent.book(session, attempt, native.id, moment)
+        back = rent.returned(attempt)
         cost, rent_units = end.fee_units + max(0, -back), max(0, back)
         fees, rents = shares(cost, len(sweeps)), shares(rent_units, len(sweeps))
-        for sweep, fee, rent in zip(sweeps, fees, rents, strict=True):
+        for sweep, fee, returned in zip(sweeps, fees, rents, strict=True):
             sweep.cost_units += fee
-            sweep.returned_units += rent
+            sweep.returned_units += returned
             sweep.order_id, sweep.blocked_reason, sweep.updated_at = None, None, moment.at
             if end.fate != "succeeded":
                 _fail(sweep, end.reason or "the transaction failed on chain")
         if attempt.purpose == "top_up" and end.fate == "succeeded":
-            await _note_top_up(session, attempt, moment)
+            # What one that had ended before brought was noted then.
+            units = 0 if reopened else int(attempt.intent["units"])
+            await _note_top_up(session, attempt, native.id, units, moment)
 
     async def adopted(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Take back the deposit that this transaction was held for while it was forgotten.
@@ -120,21 +116,6 @@ def register(public_url: str) -> None:
         keepers.register(purpose, keeper)
 
 
-def returned(attempt: Attempt) -> int:
-    """Return the native units that came to the payer beside what the intent moved: rent.
-
-    Only a Solana sweep says its fee apart: there the payer's change is fee, coins and rent.
-    """
-    if attempt.fee_units is None or not attempt.success:
-        return 0
-    intent = attempt.intent
-    coins = 0
-    if intent.get("asset") == NATIVE:
-        coins = sum(int(each["units"]) for each in intent.get("sources", []))
-    gained = attempt.payer_gained_units - (attempt.payer_spent_units or 0)
-    return gained + attempt.fee_units - coins
-
-
 def shares(units: int, parts: int) -> Sequence[int]:
     """Part an amount evenly; the first bears what is left over."""
     if not parts:
@@ -162,19 +143,20 @@ async def _say(
     )
 
 
-async def _note_top_up(session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
+async def _note_top_up(
+    session: AsyncSession, attempt: Attempt, native_id: str, units: int, moment: Moment
+) -> None:
     """Let what was sent ahead wait at the address like any other money."""
     address = str(attempt.intent["to"])
-    native = await withdrawals.native_currency(session, attempt.network_id)
     query = select(AddressPool.index).where(
         AddressPool.network_id == attempt.network_id, AddressPool.address == address
     )
     row = {
         "network_id": attempt.network_id,
-        "currency_id": native.id,
+        "currency_id": native_id,
         "address": address,
         "pool_index": await session.scalar(query),
-        "units": int(attempt.intent["units"]),
+        "units": units,
         "since": moment.at,
     }
     await rows.note(session, row, not_before=None, reason="sent ahead to pay for a transfer")

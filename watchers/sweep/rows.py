@@ -91,6 +91,18 @@ async def of_order(session: AsyncSession, order_id: str) -> list[Sweep]:
     return list(await session.scalars(query))
 
 
+async def moved_by(session: AsyncSession, order_id: str) -> list[Sweep]:
+    """Return the sweeps that this order was to move and whose transaction under way it no longer is."""
+    query = (
+        select(Sweep)
+        .where(Sweep.moving_order == order_id, Sweep.order_id.is_distinct_from(order_id))
+        .order_by(Sweep.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(await session.scalars(query))
+
+
 async def idle_since(session: AsyncSession, sweep: Sweep) -> datetime:
     """Return when the last transaction of a sweep ended; when it was begun, where there is none."""
     orders = (sweep.funding_order, sweep.lending_order)
@@ -154,19 +166,20 @@ async def leave(
     reason: str,
 ) -> None:
     """Put back what a sweep did not move: it is looked at again."""
-    await note(
-        session,
-        {
-            "network_id": sweep.network_id,
-            "currency_id": sweep.currency_id,
-            "address": sweep.address,
-            "pool_index": sweep.pool_index,
-            "units": sweep.units,
-            "since": min(sweep.since, at),
-        },
-        not_before=not_before,
-        reason=reason,
-    )
+    row = as_waiting(sweep, at, units=sweep.units)
+    await note(session, row, not_before=not_before, reason=reason)
+
+
+def as_waiting(sweep: Sweep, at: datetime, *, units: int) -> dict[str, object]:
+    """Return the row of so much that a sweep did not move."""
+    return {
+        "network_id": sweep.network_id,
+        "currency_id": sweep.currency_id,
+        "address": sweep.address,
+        "pool_index": sweep.pool_index,
+        "units": units,
+        "since": min(sweep.since, at),
+    }
 
 
 async def note(

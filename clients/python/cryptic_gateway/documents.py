@@ -249,25 +249,36 @@ class CustomerFilter(TypedDict, total=False):
 
 
 class InvoiceFilter(TypedDict, total=False):
-    """Which invoices to list; times are ISO text or `datetime`."""
+    """Which invoices to list; times are ISO text or `datetime`, `q` is words of theirs."""
 
     status: str
     exception: str
     order_id: str
     customer_id: str
+    currency: str
     payment_method: str
+    tx_hash: str
+    address: str
+    q: str
     created_gte: datetime | str
     created_lt: datetime | str
+    paid_gte: datetime | str
+    paid_lt: datetime | str
+    amount_gte: Amount
+    amount_lte: Amount
 
 
 class DepositFilter(TypedDict, total=False):
-    """Which deposits to list."""
+    """Which deposits to list; `created_*` is when they were detected."""
 
     invoice_id: str
     customer_id: str
     status: str
     tx_hash: str
     payment_method: str
+    address: str
+    created_gte: datetime | str
+    created_lt: datetime | str
 
 
 class WithdrawalFilter(TypedDict, total=False):
@@ -278,6 +289,9 @@ class WithdrawalFilter(TypedDict, total=False):
     reference: str
     invoice_id: str
     customer_id: str
+    tx_hash: str
+    created_gte: datetime | str
+    created_lt: datetime | str
 
 
 class EventFilter(TypedDict, total=False):

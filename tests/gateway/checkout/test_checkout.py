@@ -1,7 +1,10 @@
 """What a payer sees, over HTTP and without a key."""
 
 import re
+from base64 import b64encode
 from datetime import timedelta
+from decimal import Decimal
+from hashlib import sha256
 from html import unescape
 from typing import Any
 
@@ -9,7 +12,7 @@ import httpx
 import pytest
 import segno
 
-from tests.gateway.shop import Shop
+from tests.gateway.shop import PRICES, Shop
 
 pytestmark = pytest.mark.anyio
 
@@ -61,10 +64,74 @@ async def test_amount_network_address_and_qr(shop: Shop) -> None:
     assert f"<b>{address[:6]}</b>{address[6:-6]}<b>{address[-6:]}</b>" in page.text
     code = segno.make(option["qr_text"], error="m", micro=False)
     assert code.svg_inline(border=3, dark="#000", light="#fff", omitsize=True) in page.text
-    assert f'content="5; url=/i/{invoice["id"]}?method=USDT-TRON"' in page.text
 
 
-async def test_no_script_no_style_no_stranger(shop: Shop) -> None:
+async def test_an_open_page_stays_and_asks_for_its_state(shop: Shop) -> None:
+    """Its script finds where to ask; a browser without script loads it again, and slowly."""
+    _, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["USDT-TRON"])
+    page = await look(shop, invoice)
+    here = f"/i/{invoice['id']}?method=USDT-TRON"
+    slow = f'<noscript><meta http-equiv="refresh" content="20; url={here}"></noscript>'
+    assert slow in page.text
+    assert page.text.count("http-equiv") == 1
+    assert f'<main data-page="{here}" data-status="/i/{invoice["id"]}/status">' in page.text
+    assert 'in <span data-seconds="3599">59 minutes</span>' in page.text
+    await shop.call("POST", f"/v1/invoices/{invoice['id']}/cancel", key)
+    over = await look(shop, invoice)
+    for gone in ("<script", "<noscript", "data-status", "data-seconds", "data-copies"):
+        assert gone not in over.text, gone
+    assert "script-src" not in over.headers["content-security-policy"]
+
+
+async def test_the_policy_lets_one_script_run_and_it_is_ours(shop: Shop) -> None:
+    """By its hash: no other text between the tags has it. It asks its own origin alone."""
+    _, key = await shop.merchant_and_key()
+    page = await look(shop, await shop.invoice(key, activate=["ETH-ETHEREUM"]))
+    [script] = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    policy = page.headers["content-security-policy"].split("; ")
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "connect-src 'self'" in policy
+    assert not re.search(r"\beval|https?:|localStorage|\bcookie", script)
+
+
+async def test_buttons_copy_what_is_shown(shop: Shop) -> None:
+    """Hidden until the script shows them; where any amount will do there is none to copy."""
+    _, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["USDT-TRON"])
+    page = (await look(shop, invoice)).text
+    for name in ("Amount", "Address"):
+        button = (
+            f'<button type="button" class="copy" hidden="" data-copies="{name.lower()}" '
+            f'data-name="{name}">Copy {name.lower()}</button>'
+        )
+        assert button in page
+        [shown] = re.findall(f'<(p|span) [^>]*id="{name.lower()}">(.*?)</\\1>', page)
+        wanted = {"Amount": "49.90", "Address": invoice["payment_options"][0]["address"]}
+        assert re.sub("<[^>]*>", "", shown[1]) == wanted[name]
+    free = await shop.invoice(key, amount=None, payment_methods=["USDT-TRON"])
+    copied = re.findall(r'data-copies="(\w+)"', (await look(shop, free)).text)
+    assert copied == ["address"]
+
+
+async def test_confirmations_are_counted_until_a_payment_is_final(shop: Shop) -> None:
+    """The page's script asks for the whole page while one is; the state says nothing of them."""
+    _, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["USDT-TRON"])
+    address = invoice["payment_options"][0]["address"]
+    assert "data-counting" not in _main(await look(shop, invoice))
+    await shop.pay(address, "USDT-TRON", 20_000_000, tx="aa" * 32)
+    assert _main(await look(shop, invoice)).count("data-counting") == 1
+    await shop.pay(address, "USDT-TRON", 20_000_000, tx="aa" * 32, final=True)
+    assert "data-counting" not in _main(await look(shop, invoice))
+
+
+def _main(page: httpx.Response) -> str:
+    return page.text.partition("<main")[2].partition("</main>")[0]
+
+
+async def test_no_style_no_stranger(shop: Shop) -> None:
     """The policy forbids them, and the page does not try."""
     _, key = await shop.merchant_and_key()
     page = await look(shop, await shop.invoice(key, activate=["ETH-ETHEREUM"]))
@@ -75,7 +142,8 @@ async def test_no_script_no_style_no_stranger(shop: Shop) -> None:
     assert page.headers["x-robots-tag"] == "noindex, nofollow"
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["cache-control"] == "no-store"
-    assert not re.search(r"<script|<style|\sstyle=|\son\w+=", page.text)
+    assert not re.search(r"<script |<style|\sstyle=|\son\w+=", page.text)
+    assert page.text.count("<script") == 1
     links = re.findall(r'(?:href|src|action)="([^"]*)"', page.text)
     known = ("/i/", "data:,", "ethereum:0x", "https://link.metamask.io/send/0x")
     assert all(link.startswith(known) for link in links), links
@@ -132,7 +200,7 @@ async def test_a_merchants_text_is_only_text(shop: Shop) -> None:
         cancel_url='https://shop.example/"><script>alert(3)</script>',
     )
     page = await look(shop, invoice)
-    assert "<script" not in page.text
+    assert page.text.count("<script") == 1
     assert "<img" not in page.text
     assert "\u202e" not in page.text
     assert "\u0007" not in page.text
@@ -218,6 +286,7 @@ async def test_partial_then_seen_then_paid(shop: Shop) -> None:
     assert heading(page) == "Paid"
     assert words(page).count(" final ") == 2
     assert 'href="https://shop.example/ok?a=1&amp;b=2"' in page.text
+    assert re.search(r"Back to .+ · Receipt", words(page))
     assert "refresh" not in page.text
 
 
@@ -253,6 +322,15 @@ async def test_after_the_expiry_no_address_is_shown(shop: Shop) -> None:
     assert "Do not send anything any more" in words(page)
     assert invoice["payment_options"][0]["address"] not in page.text
     assert 'href="https://b.example/"' in page.text
+    assert f"Invoice {invoice['id']}" in words(page)  # who asks the shop has to name it
+
+
+async def test_who_may_pay_any_amount_is_promised_no_price(shop: Shop) -> None:
+    """What comes counts at the price of its receipt."""
+    _, key = await shop.merchant_and_key()
+    page = await look(shop, await shop.invoice(key, amount=None))
+    assert "Choose how you want to pay" in words(page)
+    assert "price holds" not in words(page)
 
 
 async def test_an_altered_address_is_never_shown_to_a_payer(shop: Shop) -> None:
@@ -284,6 +362,7 @@ async def test_an_unknown_invoice_is_a_page_too(shop: Shop) -> None:
         page = await shop.call("GET", path)
         assert page.status_code == 404
         assert heading(page) == "There is no such invoice"
+        assert words(page).endswith("Please check the link, or ask the shop for it.")
         assert "<script" not in page.text
     page = await shop.call("POST", "/i/inv_nope/choose", data={"payment_method": "X"})
     assert page.status_code == 404
@@ -303,8 +382,22 @@ async def test_the_state_for_programs(shop: Shop) -> None:
     await shop.pay(invoice["payment_options"][0]["address"], "USDT-TRON", 49_900_000)
     other = await shop.call("GET", path, headers={"If-None-Match": first.headers["etag"]})
     assert (other.status_code, other.json()["state"]) == (200, "seen")
+    assert other.json()["amounts_due"] == {"USDT-TRON": "0.000000"}
     absent = await shop.call("GET", "/i/inv_nope/status")
     assert (absent.status_code, absent.json()["code"]) == (404, "not_found")
+
+
+async def test_new_rates_change_the_state_for_programs(shop: Shop) -> None:
+    """An open page has to show the new amount: neither status nor payments have moved."""
+    _, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, amount="100.00", payment_methods=["SOL-SOLANA"])
+    path = f"/i/{invoice['id']}/status"
+    first = await shop.call("GET", path)
+    await shop.prices({**PRICES, "SOL": Decimal(400)})
+    await shop.call("POST", f"/v1/invoices/{invoice['id']}/refresh_rate", key)
+    other = await shop.call("GET", path, headers={"If-None-Match": first.headers["etag"]})
+    assert first.json()["amounts_due"] == {"SOL-SOLANA": "0.500000000"}
+    assert other.json() == {**first.json(), "amounts_due": {"SOL-SOLANA": "0.250000000"}}
 
 
 async def test_a_live_invoice_has_no_ribbon(shop: Shop) -> None:

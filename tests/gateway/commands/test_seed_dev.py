@@ -1,6 +1,9 @@
 """`gateway admin seed-dev`: all of it, once, beside what is there, and on test networks only."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +99,24 @@ def test_what_is_there_stays(
         database, "SELECT id FROM customer UNION ALL SELECT merchant_id FROM merchant_settings"
     )
     assert found == [("mer_0000000000000000000000dev2",)]
+
+
+def test_nobody_who_reads_is_one_line_and_an_exit_code(
+    config: Path, database: FreshDatabase
+) -> None:
+    """As after `| head`: what was written stays, and the tokens that nobody saw are told as lost."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "gateway", "admin", "seed-dev", "--config", str(config)]
+    ended = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writer)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "gateway: standard output was closed: what was printed is lost, what was done is in the audit log"
+    ]
+    assert len(rows(database, "SELECT id FROM network")) == 8
 
 
 @pytest.mark.parametrize("where", ["configuration", "database"])

@@ -1,5 +1,8 @@
 """Deposits over HTTP: what a merchant sees of what arrived."""
 
+import json
+from datetime import timedelta
+
 import pytest
 
 from tests.gateway.shop import Shop, pool_address
@@ -84,6 +87,42 @@ async def test_lists_are_filtered(shop: Shop) -> None:
     assert await listed(payment_method="SOL-SOLANA", status="pending") == []
     wrong = await shop.call("GET", "/v1/deposits", key, params={"status": "paid"})
     assert wrong.status_code == 422
+
+
+async def test_deposits_are_found_by_address_and_time(shop: Shop) -> None:
+    """In the list and in the export; an address as anybody writes it, a time without an offset is UTC."""
+    _, key = await shop.merchant_and_key()
+    seen = []
+    for number in range(3):
+        invoice = await shop.invoice(key, payment_methods=["ETH-ETHEREUM"])
+        [option] = invoice["payment_options"]
+        await shop.pay(option["address"], "ETH-ETHEREUM", 10**16, tx=f"t{number}")
+        [newest, *_] = (await shop.call("GET", "/v1/deposits", key)).json()["data"]
+        seen.append(newest)
+        shop.clock.at += timedelta(seconds=1)
+
+    async def found(**query: str) -> list[str]:
+        answer = await shop.call("GET", "/v1/deposits", key, params=query)
+        assert answer.status_code == 200, answer.text
+        lines = await shop.call(
+            "GET", "/v1/deposits/export", key, params={**query, "format": "ndjson"}
+        )
+        hashes = [row["tx_hash"] for row in answer.json()["data"]]
+        assert [json.loads(line)["tx_hash"] for line in lines.text.splitlines()] == hashes
+        return hashes
+
+    first, second, third = seen
+    for spelling in (second["address"], second["address"].lower()):
+        assert await found(address=spelling) == ["t1"]
+    assert await found(address="nobody's") == []
+    at = second["detected_at"]
+    assert await found(**{"created[gte]": at}) == ["t2", "t1"]
+    assert await found(**{"created[lt]": at}) == ["t0"]
+    assert await found(**{"created[gte]": at, "created[lt]": third["detected_at"]}) == ["t1"]
+    assert await found(**{"created[lt]": at.removesuffix("Z")}) == ["t0"]
+    wide = {"created[gte]": "1969-01-01T00:00:00Z", "status": "pending"}
+    assert await found(**wide) == ["t2", "t1", "t0"]
+    assert first["address"] not in (second["address"], third["address"])
 
 
 async def test_another_merchants_deposit_does_not_exist(shop: Shop) -> None:

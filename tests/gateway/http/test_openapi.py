@@ -57,6 +57,23 @@ async def test_every_operation_tells_its_refusals(api: TestApi) -> None:
                 assert "Idempotency-Key" in names
 
 
+async def test_a_key_that_is_needed_is_marked(api: TestApi) -> None:
+    """Where money moves the header is no choice; whoever generates a client from this has to know."""
+    document = await _document(api)
+    needed = {
+        path
+        for path, operations in document["paths"].items()
+        for each in operations.get("post", {}).get("parameters", [])
+        if each["name"] == "Idempotency-Key" and each["required"]
+    }
+    assert needed == {
+        "/v1/withdrawals",
+        "/v1/withdrawals/batch",
+        "/v1/invoices/{invoice_id}/refunds",
+        "/v1/customers/{customer_id}/transfers",
+    }
+
+
 async def test_bodies_are_closed_and_limited(api: TestApi) -> None:
     """The schema of a request knows its limits and allows nothing more."""
     document = await _document(api)

@@ -117,6 +117,40 @@ async def test_parameters_are_checked(api: TestApi) -> None:
     assert_problem(answer, 422, "invalid_parameter", "/ending_before")
 
 
+async def test_a_parameter_that_is_given_twice_is_refused(api: TestApi) -> None:
+    """Only one of them would be read: who asks for two states would take one for both."""
+    _, key = await api.merchant_and_key()
+    for path in ("/v1/invoices", "/v1/invoices/export"):
+        answer = await api.call("GET", f"{path}?status=pending&status=settled&q=a", key)
+        assert_problem(answer, 422, "invalid", "/status")
+        [fault] = answer.json()["errors"]
+        assert (fault["code"], fault["detail"]) == (
+            "invalid_parameter",
+            "status: give it once",
+        )
+
+
+async def test_a_parameter_that_is_missing_is_named(api: TestApi) -> None:
+    """As a field of a body is; the address of the request is not repeated."""
+    _, key = await api.merchant_and_key()
+    for query, name in (("?tx=aa", "network"), ("?network=tron", "tx")):
+        answer = await api.call("GET", f"/v1/deposits/explain{query}", key)
+        assert_problem(answer, 422, "invalid", f"/{name}")
+        [fault] = answer.json()["errors"]
+        assert (fault["code"], fault["detail"]) == (
+            "missing",
+            f"{name}: the parameter is required",
+        )
+
+
+async def test_an_empty_cursor_is_none(api: TestApi) -> None:
+    """It would be a list without an end, or without a beginning."""
+    _, key = await api.merchant_and_key()
+    for name in ("starting_after", "ending_before"):
+        answer = await api.call("GET", f"/v1/invoices?{name}=", key)
+        assert_problem(answer, 422, "invalid", f"/{name}")
+
+
 async def test_a_parameter_that_no_route_reads_is_refused(api: TestApi) -> None:
     """A misspelled filter would let every invoice through; the right one is read."""
     _, key = await api.merchant_and_key()

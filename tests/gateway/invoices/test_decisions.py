@@ -102,6 +102,31 @@ async def test_fresh_rates_are_locked_for_what_is_not_paid(shop: Shop) -> None:
     assert (answer.status_code, answer.json()["code"]) == (503, "price_stale")
 
 
+async def test_fresh_rates_ask_nobody_for_dust(shop: Shop) -> None:
+    """A coin that has risen so far keeps the rate it had; where that is all, it is said."""
+    _, key = await shop.merchant_and_key()
+    await shop.run("UPDATE currency SET minimum_deposit_units = 3 * 10^16 WHERE code = 'ETH'")
+    methods = ["ETH-ETHEREUM", "SOL-SOLANA"]
+    invoice = await shop.invoice(key, amount="100.00", payment_methods=methods)
+    alone = await shop.invoice(key, amount="100.00", payment_methods=methods[:1])
+    await shop.prices({**PRICES, "ETH": Decimal(5000), "SOL": Decimal(400)})
+    fresh = (await post(shop, key, invoice, "refresh_rate")).json()
+    eth, sol = fresh["payment_options"]
+    assert (eth["amount"], eth["rate"], eth["rate_history"]) == (
+        "0.040000000000000000",
+        "2500",
+        [],
+    )
+    assert (sol["amount"], sol["rate"]) == ("0.250000000", "400")
+    refused = await post(shop, key, alone, "refresh_rate")
+    assert (refused.status_code, refused.json()["code"]) == (422, "amount_too_small")
+    assert "0.030000000000000000 ETH" in refused.json()["detail"]
+    assert (await shop.call("GET", f"/v1/invoices/{alone['id']}", key)).json() == alone
+    await shop.prices({**PRICES, "ETH": Decimal(3000)})
+    [eth] = (await post(shop, key, alone, "refresh_rate")).json()["payment_options"]
+    assert eth["rate"] == "3000"
+
+
 @pytest.mark.parametrize(
     ("price", "units", "minutes", "exception", "due"),
     [

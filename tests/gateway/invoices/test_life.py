@@ -73,6 +73,58 @@ async def test_cancel_a_pending_invoice(shop: Shop) -> None:
     assert events[0]["data"]["previous"]["status"] == "pending"
 
 
+async def test_money_for_a_canceled_invoice_is_credited_and_seen(shop: Shop) -> None:
+    """Called off it stays; exception, steps and events say what came, and it can go back."""
+    merchant_id, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["USDT-TRON"])
+    await shop.call("POST", f"/v1/invoices/{invoice['id']}/cancel", key)
+    [option] = invoice["payment_options"]
+    await shop.pay(option["address"], "USDT-TRON", 20 * 10**6, tx="aa", final=True)
+    await shop.pay(option["address"], "USDT-TRON", 30 * 10**6, tx="bb", final=True)
+    paid = (await shop.call("GET", f"/v1/invoices/{invoice['id']}", key)).json()
+    assert (paid["status"], paid["exception"], paid["settled_at"]) == (
+        "canceled",
+        "paid_late",
+        None,
+    )
+    assert (paid["amount_paid"], paid["amount_overpaid"]) == ("50.00", "0.10")
+    assert [step["exception"] for step in paid["timeline"]] == [
+        "none",
+        "none",
+        "paid_partial",
+        "paid_late",
+    ]
+    [wallet] = await shop.rows(
+        "SELECT confirmed FROM wallet WHERE account = :id", id=merchant_id
+    )
+    assert wallet.confirmed == 50 * 10**6
+    told = await shop.rows(
+        "SELECT type, data FROM event WHERE subject = :id ORDER BY sequence", id=invoice["id"]
+    )
+    assert [row.type.removeprefix("invoice.") for row in told] == [
+        "created",
+        "canceled",
+        "payment_detected",
+        "partially_paid",
+        "payment_confirmed",
+        "payment_detected",
+        "payment_confirmed",
+        "paid_late",
+    ]
+    assert told[-1].data["object"]["status"] == "canceled"
+    assert told[-1].data["previous"] == {"status": "canceled", "exception": "paid_partial"}
+    found = await shop.call("GET", "/v1/invoices?status=canceled&exception=paid_late", key)
+    assert [row["id"] for row in found.json()["data"]] == [invoice["id"]]
+    page = (await shop.call("GET", f"/i/{invoice['id']}")).text
+    assert "50.00 USD has arrived" in page
+    body = {"kind": "full", "destination": option["address"], "reason": "called off"}
+    refund = await shop.call(
+        "POST", f"/v1/invoices/{invoice['id']}/refunds", key, json=body,
+        headers={"Idempotency-Key": "1"},
+    )  # fmt: skip
+    assert refund.json()["errors"][0]["code"] == "own_address", "all else would let it go"
+
+
 async def test_a_paid_invoice_cannot_be_canceled(shop: Shop) -> None:
     """The payer has done his part."""
     _, key = await shop.merchant_and_key()

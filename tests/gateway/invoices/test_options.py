@@ -93,6 +93,21 @@ def test_there_is_no_link_where_nothing_is_due() -> None:
     assert _links("ethereum", units=0) == {}
 
 
+async def test_what_is_paid_asks_for_nothing(shop: Shop) -> None:
+    """Neither a link nor a code: a payer who follows one would pay again, or nothing."""
+    _, key = await shop.merchant_and_key()
+    methods = ["ETH-ETHEREUM", "SOL-SOLANA", "TRX-TRON"]
+    invoice = await shop.invoice(key, payment_methods=methods, activate=methods)
+    assert all(option["qr_text"] for option in invoice["payment_options"])
+    eth = invoice["payment_options"][0]
+    await shop.pay(eth["address"], "ETH-ETHEREUM", int(eth["amount_atomic"]))
+    path = f"/v1/invoices/{invoice['id']}"
+    for option in (await shop.call("GET", path, key)).json()["payment_options"]:
+        assert option["address"]
+        asks = option["payment_uri"], option["qr_text"], option["wallet_links"]
+        assert asks == (None, None, []), option["payment_method"]
+
+
 async def test_an_option_names_its_chain_and_what_settles_it(shop: Shop) -> None:
     """By the merchant's policy or by finality, whichever comes first."""
     merchant_id, key = await shop.merchant_and_key()

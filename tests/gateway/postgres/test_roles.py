@@ -1,5 +1,8 @@
 """The four users: what they are, what they may do before any table grants them more."""
 
+from pathlib import Path
+
+import msgspec
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -64,6 +67,32 @@ def test_a_wrong_password_is_refused(database: FreshDatabase) -> None:
         psycopg.connect(
             host=str(url.query["host"]), dbname=url.database, user="gw_api", password=secret
         )
+
+
+@pytest.mark.parametrize(
+    ("role", "administered", "hint"),
+    [
+        ("api", True, "(run `gateway migrate`)"),
+        ("api", False, "(run `gateway migrate` with database.admin_password_file)"),
+        ("admin", True, "(look at database.admin_user and database.admin_password_file)"),
+    ],
+)
+def test_a_server_that_does_not_know_us_is_told_with_the_way_out(
+    database: FreshDatabase, tmp_path: Path, role: Role, administered: bool, hint: str
+) -> None:
+    """`gateway migrate` makes users, where it may; it never sends anybody to itself."""
+    wrong = tmp_path / "wrong"
+    wrong.write_text("another one's")
+    known = database.settings.database
+    changed = msgspec.structs.replace(
+        known,
+        api_password_file=wrong,
+        admin_password_file=wrong if administered else None,
+    )
+    settings = msgspec.structs.replace(database.settings, database=changed)
+    with pytest.raises(SettingsError) as refusal, connected(settings, role):
+        pass
+    assert str(refusal.value).endswith(hint)
 
 
 def test_preparing_again_takes_back_what_a_role_gained(database: FreshDatabase) -> None:

@@ -62,6 +62,20 @@ FORBIDDEN_URLS = [
 ]  # fmt: skip
 
 
+async def test_a_secret_is_rotated_without_a_word(shop: Shop) -> None:
+    """The overlap is a day where nobody says otherwise: no body is needed to say nothing."""
+    _, key = await shop.merchant_and_key()
+    made = (await shop.call("POST", "/v1/webhook_endpoints", key, json={"url": URL})).json()
+    path = f"/v1/webhook_endpoints/{made['id']}/rotate_secret"
+    answer = await shop.call("POST", path, key)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["secret"] != made["secret"]
+    key_id = (await shop.call("GET", "/v1/api_keys", key)).json()["data"][0]["id"]
+    rolled = await shop.call("POST", f"/v1/api_keys/{key_id}/roll", key)
+    assert rolled.status_code == 201, rolled.text
+    assert (await shop.call("GET", "/v1/merchant", key)).status_code == 200
+
+
 async def test_where_events_must_not_go(shop: Shop) -> None:
     """Said when it is registered, not when the first event is lost."""
     _, key = await shop.merchant_and_key()

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from gateway.models import FeeQuote, PolicySnapshot
+from tests.gateway.customers.conftest import customer, rich
 from tests.gateway.shop import Shop, pool_address
-from tests.gateway.withdrawals.test_request import DESTINATIONS, OUTSIDE, balance
+from tests.gateway.withdrawals.test_request import DESTINATIONS, OUTSIDE, ask, balance
 
 pytestmark = pytest.mark.anyio
 ANYBODY: dict[str, Any] = {
@@ -155,3 +156,40 @@ async def test_every_bad_field(shop: Shop) -> None:
         answer = await estimate(shop, key, **change)
         assert answer.status_code == 422, change
         assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_what_a_customers_balance_would_pay(shop: Shop) -> None:
+    """The body of a withdrawal as it is: the customer's money is what there is, not the merchant's."""
+    merchant, key = await shop.merchant_and_key()
+    await shop.fund(merchant, "ETH-ETHEREUM", 10**19)
+    member = await rich(shop, key, 10**18)
+    body: dict[str, Any] = {
+        "payment_method": "ETH-ETHEREUM", "destination": OUTSIDE, "customer_id": member,
+        "reference": "r1", "metadata": {"a": "b"},
+    }  # fmt: skip
+    for amount, enough in (("1.000000000000000001", False), ("1", True)):
+        told = (await estimate(shop, key, amount=amount, **body)).json()
+        assert (told["available"], told["sufficient"], told["customer_id"]) == (
+            "1.000000000000000000",
+            enough,
+            member,
+        )
+        asked = await ask(shop, key, amount=amount, **body)
+        assert asked.status_code == (201 if enough else 422), asked.text
+    alone = (await estimate(shop, key, payment_method="ETH-ETHEREUM")).json()
+    assert (alone["available"], alone["customer_id"]) == ("10.000000000000000000", None)
+
+
+async def test_an_estimate_refuses_what_a_withdrawal_refuses(shop: Shop) -> None:
+    """Somebody else's customer, and a reference that is used, in the same words."""
+    merchant, key = await shop.merchant_and_key()
+    await shop.fund(merchant, "USDC-ETHEREUM", 10**9)
+    _, other = await shop.merchant_and_key()
+    theirs = await customer(shop, other)
+    assert (await ask(shop, key, reference="used")).status_code == 201
+    for change in ({"customer_id": theirs}, {"customer_id": "cus_x"}, {"reference": "used"}):
+        told = (await estimate(shop, key, destination=OUTSIDE, **change)).json()
+        refused = (await ask(shop, key, **change)).json()
+        for own in ("instance", "request_id"):
+            del told[own], refused[own]
+        assert told == refused, change

@@ -1,6 +1,8 @@
 """Asking for a payout: what is held, and what is refused."""
 
 import asyncio
+import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -52,6 +54,32 @@ async def test_amount_and_fee_are_held(shop: Shop) -> None:
     assert one.json() == made
     stored = await shop.rows("SELECT destination FROM withdrawal")
     assert stored[0].destination == OUTSIDE.lower()
+
+
+async def test_withdrawals_are_found_by_transaction_and_time(shop: Shop) -> None:
+    """In the list and in the export; a hash as anybody writes it."""
+    merchant, key = await shop.merchant_and_key()
+    await shop.fund(merchant, "USDC-ETHEREUM", 100_000_000)
+    made = []
+    for _ in range(2):
+        made.append((await ask(shop, key)).json())
+        shop.clock.at += timedelta(hours=1)
+    older, newer = made
+    await shop.run(
+        "UPDATE withdrawal SET tx_hash = :tx WHERE id = :id", tx=f"0x{'a' * 64}", id=older["id"]
+    )
+    for query, ids in (
+        ({"created[gte]": newer["created_at"]}, [newer["id"]]),
+        ({"created[lt]": newer["created_at"]}, [older["id"]]),
+        ({"tx_hash": "A" * 64}, [older["id"]]),
+        ({"tx_hash": "b" * 64}, []),
+    ):
+        listed = await shop.call("GET", "/v1/withdrawals", key, params=query)
+        assert [row["id"] for row in listed.json()["data"]] == ids, query
+        lines = await shop.call(
+            "GET", "/v1/withdrawals/export", key, params={**query, "format": "ndjson"}
+        )
+        assert [json.loads(line)["id"] for line in lines.text.splitlines()] == ids, query
 
 
 async def test_it_needs_an_idempotency_key_and_honours_it(shop: Shop) -> None:

@@ -61,7 +61,12 @@ class AsyncClient:
         filters: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Any:
-        """Call what has no method here, as `request("GET", "/rates")`; return the JSON."""
+        """Call what has no method here, as `request("GET", "/rates")`; return the JSON.
+
+        A query stands in `filters`, or in the path; both are a `ValueError`.
+        """
+        if filters and "?" in path:
+            raise ValueError("a query in the path, or filters: not both")
         return await self._transport.send(
             method, path, object, body=body, filters=filters, idempotency_key=idempotency_key
         )

@@ -59,7 +59,7 @@ class Transport:
         self, method: str, path: str, content: bytes, params: dict[str, Any], key: str | None
     ) -> bytes:
         request = self._http.build_request(
-            method, self._access.url(path), params=params, content=content
+            method, self._access.url(path), params=params or None, content=content
         )
         request.headers.update(self._access.headers(method, str(request.url), content, key))
         try:

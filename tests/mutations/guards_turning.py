@@ -1,0 +1,236 @@
+"""Guards of what follows a transaction that a rewritten chain ends otherwise."""
+
+from tests.mutations.mutation import Mutation
+
+HOUSE = "tests/watchers/test_reopen_house.py::test_"
+SWEPT = "tests/watchers/test_reopen_swept.py::test_"
+LEFT = f"{SWEPT}what_a_sweep_did_not_move_on_the_new_chain_waits_again"
+RENT = "tests/watchers/test_reopen_rent.py::test_rent_is_booked_once_and_as_the_chain_that_stands_gave_it_back"
+REFUNDS = "tests/watchers/test_reopen_refunds.py::test_"
+UNPAID = f"{REFUNDS}a_refund_that_was_not_paid_after_all_leaves_its_deposit_open"
+PAID = f"{REFUNDS}a_refund_that_was_paid_after_all_is_done_and_the_next_one_is_called_back"
+ASKED = f"{REFUNDS}a_refund_that_was_paid_after_all_waits_for_what_is_being_asked"
+TWICE = f"{REFUNDS}what_was_given_away_and_paid_back_after_all_needs_a_person"
+REBOOKING = "tests/gateway/withdrawals/test_rebooking.py::test_"
+INCLUSION, TURNED, TURNING = (
+    "watchers/pay/inclusion.py",
+    "watchers/sweep/turned.py",
+    "gateway/desk/turning.py",
+)
+SQL = "migrations/sql/0008_4_turning.sql"
+AGAIN = "watchers/pay/again.py"
+FEES = "tests/watchers/test_reopen_fees.py::test_"
+CANCELS = "tests/watchers/test_reopen_cancels.py::test_"
+BUSY = f"{REBOOKING}a_refund_that_is_being_asked_for_is_not_overlooked"
+
+TURNS = (
+    Mutation(
+        guard="after a network was reopened a cancel of the house is seen where it lands",
+        path=INCLUSION,
+        old="c.purpose = 'cancel' AND c.state = 'replaced'\n",
+        new="c.purpose = 'cancel' AND false\n",
+        tests=(f"{HOUSE}of_an_order_of_the_house_whatever_lands_on_the_new_chain_ends_it",),
+    ),
+    Mutation(
+        guard="after a network was reopened a cancel that is looked for is never sent",
+        path=INCLUSION,
+        old='        attempt.state = "replaced" if looked_for else "signed"\n',
+        new='        attempt.state = "signed"\n',
+        tests=(
+            f"{HOUSE}a_cancel_that_is_only_looked_for_is_not_sent_where_its_block_goes_too",
+        ),
+    ),
+    Mutation(
+        guard="after a network was reopened what a sweep did not move waits again",
+        path="watchers/sweep/keeper.py",
+        old="            await turned.follow(session, attempt, end, moment)\n",
+        new="",
+        tests=(
+            LEFT,
+            f"{SWEPT}a_sweep_that_moves_on_the_new_chain_what_it_had_not_is_done",
+            "tests/watchers/test_reopen_sweeps.py::test_coins_that_a_rewritten_chain_left_at_their_address_are_swept_again",
+        ),
+    ),
+    Mutation(
+        guard="after a network was reopened a sweep that goes on knows that it moved nothing",
+        path=TURNED,
+        old="            sweep.failure_reason = None if moved else NOT_MOVED\n        elif",
+        new="            pass\n        elif",
+        tests=(LEFT,),
+    ),
+    Mutation(
+        guard="what was forgotten under a sweep is noted where it is credited anew alone",
+        path=TURNED,
+        old="    units = max(0, sweep.units - int(await session.scalar(forgotten) or 0))\n",
+        new="    units = sweep.units\n    del forgotten\n",
+        tests=(LEFT,),
+    ),
+    Mutation(
+        guard="gas that was sent ahead is noted once whichever chain shows it",
+        path="watchers/sweep/keeper.py",
+        old="            units = 0 if reopened else",
+        new="            units =",
+        tests=(f"{SWEPT}gas_that_was_sent_ahead_is_noted_once_whichever_chain_shows_it",),
+    ),
+    Mutation(
+        guard="an ended sweep changes where its chain judges it again alone",
+        path=SQL,
+        old="            AND EXISTS (SELECT 1 FROM reopened_order WHERE order_id = OLD.moving_order)) THEN\n",
+        new="            ) THEN\n",
+        tests=(
+            f"{SWEPT}a_sweep_that_has_ended_is_changed_only_where_its_chain_judges_it_again",
+        ),
+    ),
+    Mutation(
+        guard="of an ended sweep whose chain judges it again its end changes alone",
+        path=SQL,
+        old="            AND to_jsonb(NEW) - ends = to_jsonb(OLD) - ends\n",
+        new="",
+        tests=(
+            f"{SWEPT}a_sweep_that_has_ended_is_changed_only_where_its_chain_judges_it_again",
+        ),
+    ),
+    Mutation(
+        guard="rent that a rewritten chain did not give back is not booked",
+        path="watchers/sweep/keeper.py",
+        old="            await rent.correct(session, attempt, native.id, moment)\n",
+        new="",
+        tests=(RENT,),
+    ),
+    Mutation(
+        guard="rent of what another transaction of its order replaced is taken back",
+        path="watchers/sweep/rent.py",
+        old="        back = returned(each) if each.id == ended.id else 0\n",
+        new="        back = returned(each)\n",
+        tests=(RENT,),
+    ),
+    Mutation(
+        guard="a resolution follows its refund where that turns",
+        path="gateway/desk/carrying.py",
+        old="    turned = await follow_turned(desk, network)\n",
+        new="    turned = False\n",
+        tests=(UNPAID, PAID, ASKED, TWICE),
+    ),
+    Mutation(
+        guard="a deposit whose refund was not paid after all is nobody's",
+        path=TURNING,
+        old='    deposit.purpose = "unattributed"\n',
+        new="",
+        tests=(UNPAID,),
+    ),
+    Mutation(
+        guard="a second refund of what was paid back after all is called back",
+        path=TURNING,
+        old="        if row is not None and row.status in UNSIGNED:\n",
+        new="        if False:\n",
+        tests=(PAID,),
+    ),
+    Mutation(
+        guard="nothing more is done with what was paid back after all",
+        path=TURNING,
+        old='        deposit.purpose = "refund"  # what',
+        new="        pass  # what",
+        tests=(ASKED,),
+    ),
+    Mutation(
+        guard="what was resolved otherwise before and paid back after all needs a person",
+        path=TURNING,
+        old='    if "done" in live:\n',
+        new="    if False:\n",
+        tests=(TWICE,),
+    ),
+    Mutation(
+        guard="an ended resolution turns where its refund has turned alone",
+        path=SQL,
+        old="        IF NOT FOUND THEN\n            RAISE EXCEPTION 'resolution %: it has ended",
+        new="        IF false THEN\n            RAISE EXCEPTION 'resolution %: it has ended",
+        tests=(UNPAID,),
+    ),
+    Mutation(
+        guard="refunds of an invoice that was paid back after all are called back",
+        path="gateway/withdrawals/recall.py",
+        old='            row.rejected_by, row.failure_reason = f"reopened:{paid.id}", PAID_BACK\n            await move(session, row, "rejected", moment)\n',
+        new="",
+        tests=(
+            f"{REBOOKING}refunds_of_an_invoice_that_was_paid_back_after_all_are_called_back",
+        ),
+    ),
+    Mutation(
+        guard="refunds of an invoice that was paid back after all are called back as far as needed",
+        path="gateway/withdrawals/recall.py",
+        old="            over -= row.units\n",
+        new="",
+        tests=(
+            f"{REBOOKING}refunds_of_an_invoice_that_was_paid_back_after_all_are_called_back",
+        ),
+    ),
+    Mutation(
+        guard="what is left to an account is read under its row lock",
+        path=SQL,
+        old="WHERE account = $1 AND currency_id = $2 FOR UPDATE\n",
+        new="WHERE account = $1 AND currency_id = $2\n",
+        tests=(
+            f"{REBOOKING}what_was_paid_after_all_is_taken_from_what_is_left_at_that_moment",
+        ),
+    ),
+    Mutation(
+        guard="a refund that is being asked for is not overlooked where an earlier one was paid after all",
+        path="gateway/withdrawals/recall.py",
+        old="    if await session.scalar(free) is None:\n",
+        new="    if False:\n",
+        tests=(BUSY,),
+    ),
+    Mutation(
+        guard="what turns while its invoice is being changed needs no person",
+        path="watchers/pay/settler.py",
+        old="        except Busy:\n",
+        new="        except ZeroDivisionError:\n",
+        tests=(f"{REFUNDS}a_refund_of_an_invoice_that_somebody_has_turns_at_the_next_look",),
+    ),
+    Mutation(
+        guard="a fee that the new chain did not take is not spent",
+        path=AGAIN,
+        old="    if entry is None or not await post(session, entry, moment):\n",
+        new="    if entry is not None and not await post(session, entry, moment):\n",
+        tests=(f"{FEES}a_fee_that_the_new_chain_did_not_take_is_not_spent",),
+    ),
+    Mutation(
+        guard="what a chain that comes back took is booked once more",
+        path=AGAIN,
+        old='    return replace(entry, ref=f"{entry.ref}#{used + 1}") if used else entry\n',
+        new="    return entry\n",
+        tests=(
+            f"{FEES}a_fee_follows_a_chain_that_goes_back_and_forth",
+            f"{FEES}a_fee_follows_what_expires_again_and_again",
+            "tests/watchers/test_reopen_rent.py::test_rent_follows_a_chain_that_goes_back_and_forth",
+        ),
+    ),
+    Mutation(
+        guard="a wish to cancel what had landed first is over where a network is reopened",
+        path=AGAIN,
+        old="        await _close_wish(session, landed, moment)\n",
+        new="        pass\n",
+        tests=(f"{CANCELS}a_wish_that_nobody_has_closed_is_over_where_its_payment_had_landed",),
+    ),
+    Mutation(
+        guard="after a network was reopened a wish sends the cancel that was only looked for",
+        path="watchers/pay/cancels.py",
+        old="                await self._bring_back(order_id)\n",
+        new="                pass\n",
+        tests=(f"{CANCELS}what_was_carried_out_before_its_chain_was_rewritten_is_taken_back",),
+    ),
+    Mutation(
+        guard="after a network was reopened a wish sends the cancel of what had been paid",
+        path="watchers/pay/transactions.py",
+        old='Attempt.purpose == "cancel", ~_wanted()),\n    )\n',
+        new='Attempt.purpose == "cancel"),\n    )\n',
+        tests=(f"{CANCELS}what_was_carried_out_before_its_chain_was_rewritten_is_taken_back",),
+    ),
+    Mutation(
+        guard="no fee rises beside a cancel that is not sent",
+        path="watchers/pay/outbids.py",
+        old="        if newest.order_id in self._barred:\n",
+        new="        if False:\n",
+        tests=(f"{CANCELS}no_fee_rises_beside_a_cancel_that_is_not_sent",),
+    ),
+)

@@ -1,0 +1,105 @@
+"""`watchers reopen` on anvil: what a sweep had moved and did not move after all is swept once more."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import update
+
+from devnet import anvil
+from devnet.anvil import AnvilChain
+from gateway.db import CROSS_TENANT
+from gateway.models import Attempt, Sweep, Unswept
+from tests.conftest import FreshDatabase
+from tests.keystore.house import House
+from tests.watchers.reopening import ORDER
+from tests.watchers.sweep_world import SweepWorld, own_keystore, sweep_world
+from watchers.clock import now
+from watchers.families import locator
+from watchers.scan import reopen
+from watchers.scan.reorg import FinalityBroken
+from watchers.sweep import turned
+
+pytestmark = [pytest.mark.anyio, pytest.mark.chain]
+ETHER = 10**18
+FINAL_LAG = 4
+REFUSES = bytes.fromhex("5f5ffd")
+"""Code of an account that takes no coins."""
+
+
+@pytest.fixture
+def keystore() -> Iterator[tuple[House, str]]:
+    """Run a keystore process for the test, with its pool key."""
+    with own_keystore() as made:
+        yield made
+
+
+@pytest.fixture
+async def chain() -> AsyncIterator[AnvilChain]:
+    """Run one anvil that mines when it is told to."""
+    async with anvil.running() as started:
+        await started.set_mining(on=False)
+        await started.rpc.call("evm_setAutomine", True)  # noqa: FBT003 - JSON
+        yield started
+
+
+@pytest.fixture
+async def w(
+    database: FreshDatabase, chain: AnvilChain, keystore: tuple[House, str]
+) -> AsyncIterator[SweepWorld]:
+    """Give a network a funded gas wallet."""
+    async with sweep_world(database, chain, *keystore, final_lag=FINAL_LAG) as world:
+        await world.receive((await world.address("gas"), ETHER, "native"))
+        yield world
+
+
+async def forgotten(w: SweepWorld, chain: AnvilChain, below: int) -> None:
+    """Rewrite the chain above a height, and go on there."""
+    await chain.reorg((await w.parts.reader.tip()).head - below)
+    await chain.mine()
+    with pytest.raises(FinalityBroken):
+        for _ in range(4):
+            await w.scan()
+    w.scanner.locate = locator(w.name).locate
+    plan = await reopen.planned(w.scanner)
+    await reopen.carry_out(w.owner, plan, ORDER, now())
+    await w.begin()
+    await w.scan()
+
+
+async def rested(w: SweepWorld) -> None:
+    """Let the pauses before another broadcast, and before another sweep, pass."""
+    async with w.owner.unit_of_work(CROSS_TENANT) as session:
+        await session.execute(update(Attempt).values(last_broadcast_at=None))
+        await session.execute(update(Unswept).values(not_before=None))
+
+
+async def test_coins_that_a_rewritten_chain_left_at_their_address_are_swept_again(
+    w: SweepWorld, chain: AnvilChain
+) -> None:
+    """The transfer fails there: after a rest a new one brings them home, and every figure agrees."""
+    [address] = (await w.pool())[:1]
+    await w.receive((address, ETHER, "native"))
+    below = (await w.parts.reader.tip()).head
+    [first] = await w.swept(1)
+    hot = await w.address("hot")
+    assert (first.state, await w.chain.balance(address)) == ("done", 0)
+
+    await forgotten(w, chain, below)
+    assert await w.chain.balance(address) == ETHER
+    await chain.etch(hot, REFUSES)
+    await rested(w)
+    await w.turn()
+    [found] = await w.sweeps()
+    assert (found.state, found.failure_reason) == ("failed", turned.NOT_MOVED)
+    [left] = (await w.waiting()).values()
+    assert (left.address, left.units, left.reason) == (address, first.units, turned.NOT_MOVED)
+
+    await chain.etch(hot, b"")
+    await w.turn()
+    assert len(await w.sweeps()) == 1, "it rests first"
+    await rested(w)
+    sweeps: list[Sweep] = await w.swept(2)
+    assert [each.state for each in sweeps] == ["failed", "done"]
+    assert await w.chain.balance(address) == 0
+    assert await w.waiting() == {}
+    await w.agreed()
