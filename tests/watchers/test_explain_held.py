@@ -164,7 +164,8 @@ async def test_our_own_transactions_are_not_missed(database: FreshDatabase) -> N
         async with w.owner.unit_of_work(CROSS_TENANT) as session:
             session.add(
                 Attempt(
-                    id="att_1", order_id="att_1", network_id=NETWORK, purpose="top_up", intent={},
+                    id="att_1", order_id="att_1", network_id=NETWORK, purpose="top_up",
+                    intent={"to": w.assigned, "units": "5"},
                     sender=w.hot, raw=b"-", tx_hash=ours, state="signed", broadcasts=1,
                     created_at=GENESIS_TIME,
                 )
