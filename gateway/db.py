@@ -128,6 +128,8 @@ def _ping_the_idle(engine: AsyncEngine, seconds: float) -> None:
     event.listen(engine.sync_engine, "checkout", checkout)
 
 
+_ASK_CONSTRAINTS = text("SET CONSTRAINTS ALL IMMEDIATE")
+_DEFER_CONSTRAINTS = text("SET CONSTRAINTS ALL DEFERRED")
 _CURRENT_TENANT = text("SELECT coalesce(current_setting('app.merchant_id', true), '')")
 
 
@@ -198,6 +200,18 @@ async def acting_for(session: AsyncSession, merchant_id: str) -> AsyncIterator[N
             await send_later(session, _SET_TENANT, {"merchant_id": before})
         raise
     await send_later(session, _SET_TENANT, {"merchant_id": before})
+
+
+@asynccontextmanager
+async def checked(session: AsyncSession) -> AsyncIterator[None]:
+    """Ask deferred constraints at the end of a savepoint: what they refuse is undone alone.
+
+    Raises SQLAlchemy's `IntegrityError`.
+    """
+    async with session.begin_nested():
+        yield
+        await session.execute(_ASK_CONSTRAINTS)
+        await session.execute(_DEFER_CONSTRAINTS)
 
 
 def as_json(value: object) -> Jsonb:

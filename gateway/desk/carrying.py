@@ -5,10 +5,11 @@ Every step may be repeated: rows are locked, statuses are looked at again, journ
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import checked
 from gateway.deposits.announcements import tell
 from gateway.deposits.attribution import ref_of
 from gateway.deposits.fees import charge
@@ -49,10 +50,8 @@ async def _begun(desk: Desk, resolution: Resolution) -> None:
     """Carry out one resolution; one that the ledger refuses fails alone."""
     session, resolution_id = desk.session, resolution.id
     try:
-        async with session.begin_nested():
+        async with checked(session):
             await (_assign if resolution.kind == "assign" else _pay)(desk, resolution)
-            await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-            await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
     except IntegrityError as refusal:
         words = str(refusal.orig).splitlines()[0]
         refused = await session.get_one(Resolution, resolution_id, populate_existing=True)

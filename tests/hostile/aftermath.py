@@ -15,6 +15,7 @@ from tests.hostile.machine import Machine, forgotten
 from watchers.clock import now
 from watchers.families import connect
 from watchers.network import ChainReader, WrongChain
+from watchers.pay import own_bytes
 from watchers.pay.judged import Judgement, NotSettled, settle
 from watchers.pay.withdrawing import OTHER_TRANSFER
 
@@ -69,8 +70,12 @@ async def another_recipient(m: Machine, twist: Twist) -> None:
     assert (await m.row(id_)).status == "confirming"
     readers: list[ChainReader] = [m.w.parts.reader]
     with pytest.raises(NotSettled, match="shows the very transfer"):
-        await settle(m.w.database, readers, _judged(m, id_, paid=False), now())
-    await settle(m.w.database, readers, _judged(m, id_, paid=True), now())
+        await settle(
+            m.w.database, readers, _judged(m, id_, paid=False), now(), edited=own_bytes.nothing
+        )
+    await settle(
+        m.w.database, readers, _judged(m, id_, paid=True), now(), edited=own_bytes.nothing
+    )
     await m.paid_once(id_, "native", destination)
     await m.note("a block shows another recipient", said)
 

@@ -28,7 +28,7 @@ from watchers.clock import now
 from watchers.families import connect
 from watchers.network import ChainReader, NodeUnavailable
 from watchers.parts import Parts
-from watchers.pay import judged
+from watchers.pay import judged, own_bytes
 from watchers.pay.judged import Judgement, Locate, NotSettled
 from watchers.pay.proof import NO_REFERENCE, Proof
 from watchers.pay.settler import EXPIRED
@@ -56,7 +56,9 @@ async def judge(
 ) -> None:
     """Say how it ended, as an operator does."""
     judgement = Judgement(NETWORK, id_, paid, "tester", "looked at the explorer")
-    await judged.settle(d.world.database, [node], judgement, now(), locate)
+    await judged.settle(
+        d.world.database, [node], judgement, now(), locate, edited=own_bytes.nothing
+    )
 
 
 async def standing(d: Desk, id_: str) -> tuple[str, str | None, int]:

@@ -84,7 +84,13 @@ async def test_an_amount_edited_after_signing_takes_nothing_of_others(
         assert (await d.world.wallet("mer_1"))[1] == AMOUNT
         await edit(d, edited, f"units = {back}")
         judgement = Judgement(NETWORK, edited, paid=True, person="eve", reason="row put right")
-        await settle(d.world.database, [d.payouts.chain.reader], judgement, now())
+        await settle(
+            d.world.database,
+            [d.payouts.chain.reader],
+            judgement,
+            now(),
+            edited=own_bytes.nothing,
+        )
         assert (await d.withdrawal(edited)).status == "completed"
         assert (await d.world.wallet("mer_1"))[1] == 0
 

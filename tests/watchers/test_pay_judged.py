@@ -15,7 +15,7 @@ from tests.watchers.test_payouts import Desk, desk, keystore_house
 from tests.watchers.world import NETWORK, USDC
 from watchers.clock import now
 from watchers.network import ChainReader
-from watchers.pay import judged
+from watchers.pay import judged, own_bytes
 from watchers.pay.judged import Judgement, NotSettled
 from watchers.pay.settler import UNBOOKABLE
 
@@ -43,7 +43,7 @@ async def say(d: Desk, id_: str, reader: ChainReader | None, *, paid: bool) -> N
     """Judge as an operator does."""
     readers = [] if reader is None else [reader]
     judgement = Judgement(NETWORK, id_, paid, "tester", "looked at the explorer")
-    await judged.settle(d.world.database, readers, judgement, now())
+    await judged.settle(d.world.database, readers, judgement, now(), edited=own_bytes.nothing)
 
 
 @pytest.mark.parametrize("paid", [True, False])

@@ -14,7 +14,7 @@ from tests.watchers.test_payouts import Desk, desk, keystore_house
 from tests.watchers.world import ETH, NETWORK
 from watchers.clock import now
 from watchers.commands import sweeps
-from watchers.pay import judged, settler
+from watchers.pay import judged, own_bytes, settler
 from watchers.pay.judged import Judgement, NotSettled
 from watchers.sweep import keeper
 
@@ -63,7 +63,9 @@ async def sweep(d: Desk) -> Sweep:
 async def judge(d: Desk, *, paid: bool) -> None:
     """Say how it ended, as an operator does."""
     said = Judgement(NETWORK, ORDER, paid, "tester", "the ledger was put right")
-    await judged.settle(d.world.database, [d.payouts.chain.reader], said, now())
+    await judged.settle(
+        d.world.database, [d.payouts.chain.reader], said, now(), edited=own_bytes.nothing
+    )
 
 
 async def test_what_the_ledger_refused_of_the_house_is_ended_by_a_person(
@@ -76,7 +78,10 @@ async def test_what_the_ledger_refused_of_the_house_is_ended_by_a_person(
         async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
             await session.execute(text(REFUSING))
         async with d.world.database.unit_of_work(CROSS_TENANT) as session:
-            assert await settler.settle(session, NETWORK, 10**6, now()) == 1
+            assert (
+                await settler.settle(session, NETWORK, 10**6, now(), edited=own_bytes.nothing)
+                == 1
+            )
         assert ((await attempt(d)).state, (await attempt(d)).success) == ("included", None)
         assert (await sweep(d)).blocked_reason == settler.UNBOOKABLE
         with pytest.raises(NotSettled, match="the ledger refuses it"):

@@ -20,7 +20,7 @@ from tests.watchers.world import NETWORK, World, world
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable, Refused
-from watchers.pay import unread
+from watchers.pay import own_bytes, unread
 from watchers.pay.judged import Judgement, Locate, NotSettled
 from watchers.pay.passed import BLOCKS_PER_ROUND, Passed
 from watchers.pay.present import Present
@@ -93,7 +93,9 @@ class Lane:
             return await answers[node.chain.url](node, tx)  # type: ignore[attr-defined]
 
         nodes: Sequence[ChainReader] = [node(name) for name in answers]
-        await unread.believe(self.world.database, nodes, told, now(), locate)
+        await unread.believe(
+            self.world.database, nodes, told, now(), locate, edited=own_bytes.nothing
+        )
 
 
 def node(name: str) -> ChainReader:

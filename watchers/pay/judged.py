@@ -21,7 +21,7 @@ from gateway.models import Attempt, Cursor, Withdrawal
 from gateway.withdrawals import repository as withdrawals
 from watchers import store
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable, WrongChain
-from watchers.pay import inclusion, own_bytes, settler, transactions
+from watchers.pay import inclusion, settler, transactions
 from watchers.pay.keepers import CANCEL
 from watchers.pay.own_bytes import Edited
 
@@ -55,7 +55,7 @@ async def settle(
     moment: Moment,
     locate: Locate | None = None,
     *,
-    edited: Edited = own_bytes.nothing,
+    edited: Edited,
 ) -> None:
     """End the order with the journals of any other; raise `NotSettled` where it must not be."""
     async with database.unit_of_work(CROSS_TENANT) as session:

@@ -8,10 +8,11 @@ is booked once for each transaction that landed, whoever it was for.
 from collections.abc import Callable
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import checked
 from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Currency, Transaction
@@ -19,7 +20,7 @@ from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.recall import Busy
 from watchers import crash
 from watchers.network import NATIVE
-from watchers.pay import again, own_bytes, transactions, withdrawing
+from watchers.pay import again, transactions, withdrawing
 from watchers.pay.keepers import CANCEL, End, keeper_of
 from watchers.pay.own_bytes import Edited
 
@@ -44,7 +45,7 @@ async def settle(
     moment: Moment,
     against: Against = nothing_against,
     *,
-    edited: Edited = own_bytes.nothing,
+    edited: Edited,
 ) -> int:
     """End our transactions in final blocks: pay out of the ledger or give the hold back."""
     query = (
@@ -70,10 +71,8 @@ async def settle(
             await _say(session, attempt, reason, moment)
             continue
         try:
-            async with session.begin_nested():
+            async with checked(session):
                 await end(session, attempt, native, moment)
-                await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-                await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
         except Busy:
             log.info("not settled yet", attempt=attempt_id)  # the next final block does
         except (IntegrityError, Conflict):
@@ -206,10 +205,8 @@ async def expire(
             continue
         refused = attempt.last_answer == UNBOOKABLE
         try:
-            async with session.begin_nested():
+            async with checked(session):
                 await lapse(session, attempt, moment)
-                await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-                await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
         except (IntegrityError, Conflict):
             if not refused:  # It is asked anew at every final block, and said once.
                 await _park(session, attempt_id, moment)

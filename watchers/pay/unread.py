@@ -17,7 +17,7 @@ from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Cursor, Withdrawal
 from watchers.network import ChainReader
-from watchers.pay import cancels, own_bytes, transactions
+from watchers.pay import cancels, transactions
 from watchers.pay.judged import Judgement, Locate, NotSettled, require_unknown
 from watchers.pay.keepers import CANCEL
 from watchers.pay.own_bytes import Edited
@@ -39,7 +39,7 @@ async def believe(
     moment: Moment,
     locate: Locate,
     *,
-    edited: Edited = own_bytes.nothing,
+    edited: Edited,
 ) -> None:
     """Let the order be taken back; raise `NotSettled` where it must not be on a person's word."""
     id_, nodes = judgement.order_id, list(readers)
