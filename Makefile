@@ -13,7 +13,8 @@ help:
 	@echo "make up        the same system, kept running with test keys (Ctrl-C stops all)"
 	@echo "make test      all tests          make check     lint, types, walls, house rules"
 	@echo "make bench     figures            make campaign  the long forms of the tests"
-	@echo "make mutations take each guard away in a copy: its tests must fail"
+	@echo "make format    layout, imports    make mutations take each guard away in a copy: its tests must fail"
+	@echo "make setup     only set up        make clean     remove what was set up, and var"
 
 setup: .venv/.ready $(NODE)
 

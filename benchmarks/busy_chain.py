@@ -12,12 +12,15 @@ from typing import Any
 
 import aiohttp
 
-from devnet.anvil import BINARY, attached, call_data
-from devnet.chain import HOST, TOKEN_SUPPLY_UNITS, free_port, process
+from devnet.anvil import attached, call_data
+from devnet.chain import ANVIL, HOST, TOKEN_SUPPLY_UNITS, free_port, process
 
 BLOCKS = 500
 TRANSACTIONS = 200
 POOL = 10_000
+WARMING = 100
+"""So many full blocks more stand below those that are measured: what a process makes once (prepared
+statements, compiled queries, the first row of each wallet) is no part of a rate."""
 CONFIRMATIONS = 70
 """Empty blocks on top: two of anvil's epochs of 32 are not final."""
 
@@ -35,6 +38,16 @@ class BusyChain:
     paid: Sequence[str]
     """The recipient of every transfer to the pool."""
 
+    @property
+    def measured(self) -> range:
+        """The heights of the full blocks that a rate is about."""
+        return range(self.first + WARMING, self.last + 1)
+
+    @property
+    def head(self) -> int:
+        """The newest block, an empty one."""
+        return self.last + CONFIRMATIONS
+
     def with_pool(self, count: int) -> "BusyChain":
         """Return the chain as it looks to whoever has only so many addresses of the pool."""
         pool = self.pool[:count]
@@ -50,10 +63,10 @@ def addresses(count: int, seed: int) -> list[str]:
 
 @asynccontextmanager
 async def busy_chain(blocks: int = BLOCKS) -> AsyncIterator[BusyChain]:
-    """Start anvil, fill it, yield it, stop it."""
+    """Start anvil, fill so many blocks and those to warm up with, yield it, stop it."""
     port = free_port()
     command = [
-        *(str(BINARY), "--host", HOST, "--port", str(port), "--silent", "--no-mining"),
+        *(str(ANVIL), "--host", HOST, "--port", str(port), "--silent", "--no-mining"),
         *("--balance", "1000000", "--gas-limit", "60000000", "--order", "fifo"),
     ]
     url = f"http://{HOST}:{port}"
@@ -66,9 +79,10 @@ async def busy_chain(blocks: int = BLOCKS) -> AsyncIterator[BusyChain]:
         await chain.rpc.call("anvil_impersonateAccount", chain.payer)
         first = int(await chain.rpc.call("eth_blockNumber"), 16) + 1
         pool = addresses(POOL, seed=1)
-        paid = await _fill(http, url, chain.payer, token, pool, blocks=blocks)
+        full = WARMING + blocks
+        paid = await _fill(http, url, chain.payer, token, pool, blocks=full)
         await chain.mine(CONFIRMATIONS)
-        last = first + blocks - 1
+        last = first + full - 1
         yield BusyChain(url, int(chain.identity), token, pool, first, last, paid)
 
 

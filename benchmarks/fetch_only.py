@@ -24,35 +24,47 @@ class _Answer(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What is asked about one block: three bodies, one after the other."""
+    """What is asked about one block: so many bodies, one after the other."""
 
     bodies: Sequence[bytes]
 
 
-async def requests_of(chain: BusyChain) -> list[Requests]:
-    """Work out what the scanner asks about each block, receipts of payments to the pool included."""
+async def requests_of(chain: BusyChain, *, whole: bool) -> list[Requests]:
+    """Work out what the scanner asks about each block up to the head, the empty ones too.
+
+    `whole` is the way of nodes without logs by block hash: the block and all its receipts.
+    """
     keys = AddressKeys()
     keys.update(chain.pool)
     interest = Interest(keys.perhaps, lambda: keys.version)
     async with aiohttp.ClientSession() as session:
-        heights = range(chain.first, chain.last + 1)
-        return [await _requests(session, chain.url, height, interest) for height in heights]
+        found = []
+        for height in range(chain.measured.start, chain.head + 1):
+            body = _encoded("eth_getBlockByNumber", hex(height), True)  # noqa: FBT003 - JSON
+            block = _result(await _post(session, chain.url, body), RawBlock)
+            if whole:
+                more = [_encoded("eth_getBlockReceipts", block.hash)]
+            else:
+                more = await _in_parts(session, chain.url, height, block, interest)
+            found.append(Requests((body, *more)))
+        return found
 
 
-async def _requests(
-    session: aiohttp.ClientSession, url: str, height: int, interest: Interest
-) -> Requests:
-    whole = _encoded("eth_getBlockByNumber", hex(height), True)  # noqa: FBT003 - JSON
-    block = _result(await _post(session, url, whole), RawBlock)
+async def _in_parts(
+    session: aiohttp.ClientSession, url: str, height: int, block: RawBlock, interest: Interest
+) -> list[bytes]:
+    """Return what is asked behind the block itself: its logs, and the receipts that matter."""
+    if not block.transactions:
+        return []
     logs = _encoded("eth_getLogs", {"blockHash": block.hash})
     found = _result(await _post(session, url, logs), list[RawPlacedLog])
     wanted = survey(height, block, found, interest).hashes
     receipts = b",".join(_encoded("eth_getTransactionReceipt", each) for each in wanted)
-    return Requests((whole, logs, b"[" + receipts + b"]"))
+    return [logs, b"[" + receipts + b"]"]
 
 
 async def fetch(chain: BusyChain, requests: Sequence[Requests], at_once: int) -> float:
-    """Ask about every block, so many blocks at once; return blocks per second."""
+    """Ask about every block, so many at once; return full blocks per second."""
     left = iter(requests)
 
     async def client(session: aiohttp.ClientSession) -> None:
@@ -63,7 +75,7 @@ async def fetch(chain: BusyChain, requests: Sequence[Requests], at_once: int) ->
     async with aiohttp.ClientSession() as session:
         begun = time.perf_counter()
         await asyncio.gather(*(client(session) for _ in range(at_once)))
-        return len(requests) / (time.perf_counter() - begun)
+        return len(chain.measured) / (time.perf_counter() - begun)
 
 
 async def _post(session: aiohttp.ClientSession, url: str, body: bytes) -> bytes:

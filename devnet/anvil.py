@@ -16,9 +16,9 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from devnet.chain import (
+    ANVIL,
     HOST,
     NATIVE,
-    NODE_MODULES,
     ChainFault,
     Rpc,
     free_port,
@@ -28,9 +28,6 @@ from devnet.chain import (
     until,
 )
 from devnet.contracts import TOKEN_SUPPLY_UNITS, contract
-
-BINARY = NODE_MODULES / "@foundry-rs/anvil-linux-amd64/bin/anvil"
-"""The program itself: npm's launcher would stay in between and leave it behind when killed."""
 
 CHAIN_ID = 31337
 PAYER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
@@ -187,7 +184,7 @@ async def running(
     """Start anvil, deploy the token, yield the chain, stop it."""
     port = free_port(port)
     command: list[str | Path] = [
-        BINARY,
+        ANVIL,
         *("--host", HOST, "--port", str(port), "--silent", "--chain-id", str(chain_id)),
         *("--block-time", str(block_seconds), "--mixed-mining"),
         *("--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH), "--balance", "1000000"),

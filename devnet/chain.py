@@ -30,6 +30,8 @@ TOKEN_DECIMALS = 6
 TOKEN_SUPPLY_UNITS = 10**18
 """The test token of every chain; the payer starts with all of it, a million million TUSD."""
 NODE_MODULES = Path(__file__).parent / "node_modules"
+ANVIL = NODE_MODULES / "@foundry-rs/anvil-linux-amd64/bin/anvil"
+"""The program itself: npm's launcher would stay in between and leave it behind when killed."""
 STOP_SECONDS_MAX = 5.0
 POLL_SECONDS_FIRST, POLL_SECONDS_MAX = 0.01, 0.1
 
@@ -81,6 +83,13 @@ class RpcFault(ChainFault):
         self.message = message
 
 
+def result_of(answer: dict[str, Any]) -> Any:
+    """Return the result of a whole reply; raise `RpcFault` for an error object."""
+    if "error" in answer:
+        raise RpcFault(answer["error"]["code"], answer["error"]["message"])
+    return answer["result"]
+
+
 @dataclass(slots=True)
 class Rpc:
     """Plain JSON-RPC over HTTP without retries: the node is on this machine."""
@@ -94,10 +103,7 @@ class Rpc:
 
     async def call(self, method: str, *params: Any) -> Any:
         """Return the result as parsed JSON; raise `RpcFault` for an error object."""
-        answer = await self.answer(method, params)
-        if "error" in answer:
-            raise RpcFault(answer["error"]["code"], answer["error"]["message"])
-        return answer["result"]
+        return result_of(await self.answer(method, params))
 
     async def answer(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         """Return the whole reply object, which holds `result` or `error`."""

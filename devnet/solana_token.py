@@ -69,20 +69,16 @@ def move(
     )
 
 
-def make_over(
-    account: Pubkey, authority: Pubkey, new_owner: Pubkey, program: Pubkey = TOKEN_PROGRAM
-) -> Instruction:
+def make_over(account: Pubkey, authority: Pubkey, new_owner: Pubkey) -> Instruction:
     """Give a token account to another owner (SetAuthority)."""
     data = bytes([SET_AUTHORITY, ACCOUNT_OWNER, 1]) + bytes(new_owner)
-    return Instruction(program, data, [_writable(account), _signing(authority)])
+    return Instruction(TOKEN_PROGRAM, data, [_writable(account), _signing(authority)])
 
 
-def close(
-    account: Pubkey, target: Pubkey, authority: Pubkey, program: Pubkey = TOKEN_PROGRAM
-) -> Instruction:
+def close(account: Pubkey, target: Pubkey, authority: Pubkey) -> Instruction:
     """Close a token account; its lamports go to `target`."""
     accounts = [_writable(account), _writable(target), _signing(authority)]
-    return Instruction(program, bytes([CLOSE_ACCOUNT]), accounts)
+    return Instruction(TOKEN_PROGRAM, bytes([CLOSE_ACCOUNT]), accounts)
 
 
 def thaw(account: Pubkey, mint: Pubkey, authority: Pubkey, program: Pubkey) -> Instruction:

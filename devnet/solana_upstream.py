@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from devnet.chain import RpcFault
+from devnet.chain import result_of
 
 TIMEOUT_SECONDS = 20.0
 
@@ -26,10 +26,7 @@ class Upstream:
 
     async def call(self, method: str, *params: Any) -> Any:
         """Return the result as parsed JSON; raise `RpcFault` for an error object."""
-        answer = await self.answer(method, params)
-        if "error" in answer:
-            raise RpcFault(answer["error"]["code"], answer["error"]["message"])
-        return answer["result"]
+        return result_of(await self.answer(method, params))
 
     async def answer(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         """Return the whole reply object, which holds `result` or `error`."""

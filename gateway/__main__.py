@@ -14,7 +14,7 @@ COMMANDS = {
     "database": "run the embedded PostgreSQL server",
     "init": "create missing secrets in the data directory",
     "migrate": "bring the database to this version",
-    "worker": "send webhooks, expire invoices, record prices",
+    "worker": "send webhooks and messages, expire and bill, record prices",
 }
 """What each is for; how it is used is said by `gateway.commands.NAME`."""
 

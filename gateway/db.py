@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 
 import msgspec
 import psycopg
@@ -26,6 +26,15 @@ from gateway.measured import MeasuredPool, log_slow_statements
 from gateway.statements import Rows
 
 SLOW_MILLISECONDS = 500
+UNHEARD_SECONDS = 60.0
+_SILENCE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+"""libpq's words: seconds, and the last one milliseconds. Together they give up after 25 seconds."""
 _RESTS_SINCE = "rests_since"
 _SET_TENANT = "SELECT set_config('app.merchant_id', %(merchant_id)s, true)"
 CROSS_TENANT = None
@@ -36,7 +45,8 @@ class Database:
     """An engine for one role. Every change goes through `unit_of_work`.
 
     A connection that rested for longer than `idle_seconds` is asked whether it lives before it
-    is lent: a round trip that a busy process can do without.
+    is lent: a round trip that a busy process can do without. A transaction in which the server
+    hears nothing for `unheard_seconds` is undone: its process froze, or its machine is gone.
     """
 
     def __init__(
@@ -46,6 +56,7 @@ class Database:
         pool_size: int,
         slow_milliseconds: int = SLOW_MILLISECONDS,
         idle_seconds: float = 0,
+        unheard_seconds: float = UNHEARD_SECONDS,
     ) -> None:
         self.engine = create_async_engine(
             url,
@@ -54,7 +65,10 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_use_lifo=True,  # few are warm: each prepares and plans its statements by itself
-            connect_args={"async_creator_fn": Driver.connect},
+            connect_args={
+                "async_creator_fn": Driver.connect,
+                **_patience(url, unheard_seconds),
+            },
             json_deserializer=msgspec.json.decode,  # lists have hundreds of columns to read
             hide_parameters=True,  # faults are logged whole, and hashes and letters are parameters
         )
@@ -109,6 +123,13 @@ class Database:
         await self.engine.dispose()
 
 
+def _patience(url: URL, unheard_seconds: float) -> dict[str, object]:
+    """Return how long silence is borne where the address does not say: Linux waits for hours."""
+    unheard = f"-c idle_in_transaction_session_timeout={round(unheard_seconds * 1000)}"
+    ours = {key: _SILENCE[key] for key in _SILENCE.keys() - url.query.keys()}
+    return {**ours, "options": f"{unheard} {url.query.get('options', '')}"}
+
+
 def _ping_the_idle(engine: AsyncEngine, seconds: float) -> None:
     def checkin(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
         record.info[_RESTS_SINCE] = time.monotonic()
@@ -116,6 +137,8 @@ def _ping_the_idle(engine: AsyncEngine, seconds: float) -> None:
     def checkout(
         connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection
     ) -> None:
+        if cast("Driver", record.driver_connection).outlived:
+            raise InvalidatePoolError
         since = record.info.get(_RESTS_SINCE)
         if since is None or time.monotonic() - since < seconds:
             return

@@ -26,7 +26,14 @@ _OUTDATED = frozenset({"0A000", "26000"})
 """A cached plan whose result changed, a prepared statement that is not there: SQLSTATE."""
 
 
+_ELSEWHERE = frozenset({"25006", "25P03"})
+"""The server only reads, a transaction was not heard of in time: SQLSTATE. psycopg, which goes by
+their first two digits, calls both an error of its own."""
 _COMMIT = Bound(b"COMMIT")
+
+
+class Elsewhere(psycopg.OperationalError):
+    """This connection leads nowhere any more, and another may: the world's trouble."""
 
 
 class Driver(AsyncConnection[Any]):
@@ -40,6 +47,8 @@ class Driver(AsyncConnection[Any]):
         super().__init__(*arguments, **named)
         self._deferred: list[Statement] = []
         self._adapting: Transformer | None = None
+        self.outlived = False
+        """Whether its server is no longer the one to ask, as after a failover."""
 
     @property
     def rests(self) -> bool:
@@ -74,6 +83,9 @@ class Driver(AsyncConnection[Any]):
                 self._prepared.clear()
                 if self.pgconn.transaction_status == TransactionStatus.IDLE:
                     await super().wait(self._prepared.maintain_gen(self))
+            if fault.sqlstate in _ELSEWHERE:
+                self.outlived = True
+                raise Elsewhere(str(fault)) from fault
             raise
 
     async def rollback(self) -> None:

@@ -1,4 +1,7 @@
-"""One row or one page of a list, newest first. Ids sort by time, so an id is the cursor."""
+"""One row or one page of a list, newest first. Ids sort by time, so an id is the cursor.
+
+An id says by its beginning which list it stands in: one of another kind is no place in this list.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +12,40 @@ from sqlalchemy import Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gateway.domain.errors import NotFound
-from gateway.domain.moment import ulid
+from gateway.domain.errors import Invalid, NotFound
+from gateway.domain.moment import made_at, ulid
 
 Row = TypeVar("Row")
 Rows = TypeVarTuple("Rows")
 _FIRST, _LAST = bytes(10), b"\xff" * 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNINGS = {
+    "address_book_entry": "adr",
+    "api_key": "key",
+    "approval_order": "aor",
+    "commission": "com",
+    "customer": "cus",
+    "customer_transfer": "ctr",
+    "deposit": "dep",
+    "event": "evt",
+    "invitation": "ivt",
+    "merchant": "mer",
+    "notification": "ntf",
+    "package": "pkg",
+    "pause": "pse",
+    "payout_rule": "rul",
+    "referral": "ref",
+    "referral_code": "rfc",
+    "referral_schedule": "rfs",
+    "resolution": "res",
+    "stray": "dep",
+    "subscription": "sub",
+    "users": "usr",
+    "webhook_delivery": "whd",
+    "withdrawal": "wdr",
+    "withdrawal_batch": "wba",
+}
+"""What the ids of a table's rows begin with, of each that is read by pages in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +61,27 @@ class PageRequest:
         """Tell whether it is read from its older end."""
         return self.before is not None and self.after is None
 
+    @property
+    def cursor(self) -> str | None:
+        """Return where it begins, None at the list's own beginning."""
+        return self.before if self.backwards else self.after
+
+    @property
+    def parameter(self) -> str:
+        """Return the name under which callers give the cursor."""
+        return "ending_before" if self.backwards else "starting_after"
+
+    def edge(self, beginning: str) -> str | None:
+        """Return the cursor of a list whose ids begin so; refuse what is no such id."""
+        if self.cursor is not None and not is_id(self.cursor, beginning):
+            raise self.unknown_cursor()
+        return self.cursor
+
+    def unknown_cursor(self) -> Invalid:
+        """Refuse the cursor by the name of its parameter."""
+        name = self.parameter
+        return Invalid.field(f"/{name}", "unknown_cursor", f"{name}: no cursor of this list")
+
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Row]):
@@ -40,6 +91,12 @@ class Slice(Generic[Row]):
     has_more: bool
 
 
+def is_id(text: str, beginning: str) -> bool:
+    """Tell whether a text has the form of such an object's id, as `Moment.id` makes them."""
+    name, _, _ = text.rpartition("_")
+    return name == beginning and made_at(text) is not None
+
+
 async def newest_first(
     session: AsyncSession,
     query: Select[Row],
@@ -47,10 +104,9 @@ async def newest_first(
     page: PageRequest,
 ) -> Slice[Row]:
     """Run `query` for one page; `cursor` is the id column that orders it."""
-    if page.after is not None:
-        query = query.where(cursor < page.after)
-    elif page.before is not None:
-        query = query.where(cursor > page.before)
+    edge = page.edge(_BEGINNINGS[cursor.class_.__tablename__])
+    if edge is not None:
+        query = query.where(cursor > edge if page.backwards else cursor < edge)
     query = query.order_by(cursor.asc() if page.backwards else cursor.desc())
     found = (await session.scalars(query.limit(page.limit + 1))).all()
     return cut(found, page.limit, backwards=page.backwards)

@@ -65,7 +65,9 @@ from gateway.notifications.controller import (
 )
 from gateway.pauses.controller import PauseController
 from gateway.payout_rules.controller import PayoutRuleController
-from gateway.people.routes import PEOPLE
+from gateway.people.controller import MerchantUserController, TeamController
+from gateway.people.house_controller import OperatorController
+from gateway.people.own_controller import DoorController, PersonController
 from gateway.prices.controller import RateController
 from gateway.referrals.controller import (
     CommissionController,
@@ -80,6 +82,7 @@ from gateway.referrals.house_controller import (
     MerchantFeeController,
 )
 from gateway.refunds.controller import RefundController
+from gateway.sessions.controller import SessionController
 from gateway.simulation.controller import SimulationController
 from gateway.subscriptions.controller import SubscriptionController
 from gateway.subscriptions.package_controller import PackageController
@@ -106,6 +109,7 @@ V1: Sequence[ControllerRouterHandler] = (
     DepositAddressController,
     DepositController,
     DepositExportController,
+    DoorController,
     EntryExportController,
     ResolutionController,
     UnattributedController,
@@ -121,11 +125,14 @@ V1: Sequence[ControllerRouterHandler] = (
     MerchantUsageController,
     MerchantSettingsController,
     MerchantStandingController,
+    MerchantUserController,
     NotificationController,
     NotificationTargetController,
+    OperatorController,
     OwnMerchantController,
     PackageController,
     PauseController,
+    PersonController,
     SubscriptionController,
     PayoutRuleController,
     RateController,
@@ -138,8 +145,10 @@ V1: Sequence[ControllerRouterHandler] = (
     ReferralController,
     ReferralScheduleController,
     RefundController,
+    SessionController,
     SettingsController,
     StepUpController,
+    TeamController,
     UsageController,
     SimulationController,
     WebhookDeliveryController,
@@ -148,7 +157,6 @@ V1: Sequence[ControllerRouterHandler] = (
     WithdrawalController,
     WithdrawalExportController,
     WithdrawalSettingsController,
-    *PEOPLE,
 )
 """Everything under /v1: JSON in, JSON or a problem out."""
 

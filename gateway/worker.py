@@ -1,4 +1,4 @@
-"""Composition root of the background worker: webhooks, expiry, prices, forgetting."""
+"""Composition root of the background worker: all that the clock and the queues set going."""
 
 import asyncio
 import secrets
@@ -27,7 +27,7 @@ from gateway.prices.static import price_round, static_prices
 from gateway.questions.service import Questions
 from gateway.referrals.sharing import share_round
 from gateway.referrals.undoing import undo_round
-from gateway.rounds import PAUSE_SECONDS_MIN, TROUBLE, Loop
+from gateway.rounds import PAUSE_SECONDS_MIN, TROUBLE, Loop, Waiting, ended_within
 from gateway.scraped import served
 from gateway.sessions.forgetting import forget_round
 from gateway.settings import Settings
@@ -37,9 +37,9 @@ from gateway.webhooks.alerts import emit_alert
 from gateway.webhooks.dialling import open_session
 from gateway.webhooks.feed import place_events
 from gateway.webhooks.guard import Guard
+from gateway.webhooks.hearing import hear
 from gateway.webhooks.line import Line
 from gateway.webhooks.networks import news_round
-from gateway.webhooks.outbox import DELIVERIES_CHANNEL
 from gateway.webhooks.secrets import EndpointSecrets
 from gateway.webhooks.sender import Sender
 
@@ -64,7 +64,7 @@ SHARE_SECONDS = 2.0
 BILLING_SECONDS = 5.0
 WATCHED_SECONDS = 5.0
 GRACE_SECONDS = 5.0
-"""Beyond the webhook timeout, for writing the last results after SIGTERM."""
+"""Beyond the webhook timeout, for writing the last results after SIGTERM; twice that for all else."""
 
 log = structlog.get_logger()
 
@@ -93,6 +93,7 @@ async def run(
     troubles = Troubles(registry)
     try:
         async with (
+            ended_within(timeout + 2 * GRACE_SECONDS, stop),
             served(settings.worker.metrics_host, settings.worker.metrics_port, registry),
             open_session(guard, timeout_seconds=timeout) as session,
         ):
@@ -106,7 +107,9 @@ async def run(
                     *clock_loops,
                     Loop("watched", lambda: troubles.round(database, clock()), WATCHED_SECONDS),
                 ]
-                listening = tasks.create_task(_listener(database, sender).run(stop))
+                ear = _listener(database, sender)
+                registry.register(Waiting([*loops, ear]))
+                listening = tasks.create_task(ear.run(stop))
                 log.info("working", networks=sorted(settings.networks))
                 await _until_told(loops, sender, stop, tasks, grace=timeout + GRACE_SECONDS)
                 listening.cancel()
@@ -211,20 +214,8 @@ def _clock_loops(
 
 
 def _listener(database: Database, sender: Sender) -> Loop:
-    return Loop("listen", lambda: _listen(database, sender), PAUSE_SECONDS_MIN)
-
-
-async def _listen(database: Database, sender: Sender) -> None:
-    """Wake the sender whenever a delivery is committed anywhere, until the connection breaks.
-
-    A payload is the id of an endpoint that was repaired.
-    """
-    async with database.listening(DELIVERIES_CHANNEL) as driver:
-        sender.wake.set()  # for what was committed while nobody listened
-        async for told in driver.notifies():
-            if told.payload:
-                sender.forgive(told.payload)
-            sender.wake.set()
+    ear = Loop("listen", lambda: hear(database, sender, ear.recover), PAUSE_SECONDS_MIN)
+    return ear
 
 
 async def _link_audit(database: Database) -> bool:

@@ -27,6 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(argv)
     try:
         _run(asked)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python tries what is left in the buffer once more when it ends: that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("keystore: standard output was closed: what was printed is lost", file=sys.stderr)
+        return 1
     except (Unfit, KeystoreRefused, KeystoreUnavailable, OSError) as fault:
         print(f"keystore: {fault}", file=sys.stderr)
         return 1

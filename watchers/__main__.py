@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.heard import heard
 from gateway.loading import loaded
 
 INTERRUPTED = 130
@@ -48,13 +49,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser(words).parse_args(words)
-    module = loaded(COMMANDS[args.command][0])
     try:
-        if args.command == DECODE:
-            return int(module.run(args))
-        return int(loaded("watchers.commands.carried").carried_out(module.command, args))
+        return heard("watchers", lambda: _done(args))
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _done(args: argparse.Namespace) -> int:
+    module = loaded(COMMANDS[args.command][0])
+    if args.command == DECODE:
+        return int(module.run(args))
+    return int(loaded("watchers.commands.carried").carried_out(module.command, args))
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

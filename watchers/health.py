@@ -12,7 +12,7 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.models import NetworkHealth
 from watchers.clock import now
 from watchers.network import Tip, printable
-from watchers.store import Position, block_at_or_below
+from watchers.store import Position, block_at_or_below, hold_lease
 
 REASON_MAX = 300
 
@@ -76,8 +76,12 @@ async def publish(
     trouble: str | None,
     troubles: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Write the network's health row; a network that stands still says so before all else."""
+    """Write the network's health row; a network that stands still says so before all else.
+
+    Raises `LeaseLost` where another watcher has it: who slept meanwhile must not speak for it.
+    """
     async with database.unit_of_work(CROSS_TENANT) as session:
+        await hold_lease(session, position)
         block = await block_at_or_below(session, position.network, position.height)
         values = {
             "head_height": tip.head or position.height,  # none was asked yet

@@ -16,6 +16,10 @@ from watchers.store import Position
 
 WAIT_SECONDS = 1.0
 RENEWAL_SECONDS = 2.0
+RELEASE_SECONDS = 3.0
+"""A database that hangs must not keep a process that was told to stop."""
+UNHEARD_SECONDS = 5.0
+"""How long a watcher that froze within a transaction keeps the rows that the next one waits for."""
 
 log = structlog.get_logger()
 
@@ -27,6 +31,7 @@ class Lease:
     network: str
     database: Database
     loops: Loops
+    release_seconds: float = RELEASE_SECONDS
 
     async def take(self) -> Position:
         """Wait until this network is ours alone."""
@@ -54,9 +59,11 @@ class Lease:
     async def release(self, position: Position) -> None:
         """Give it back, so that the next watcher need not wait until it runs out."""
         try:
-            async with self.database.unit_of_work(CROSS_TENANT) as session:
+            async with (
+                asyncio.timeout(self.release_seconds),
+                self.database.unit_of_work(CROSS_TENANT) as session,
+            ):
                 await store.release_lease(session, position)
         except (DBAPIError, OSError) as trouble:
-            log.warning(
-                "lease kept until it runs out", network=self.network, cause=str(trouble)
-            )
+            cause = str(trouble) or type(trouble).__name__
+            log.warning("lease kept until it runs out", network=self.network, cause=cause)

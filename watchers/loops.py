@@ -54,7 +54,7 @@ class Loops:
                     self.report(name, trouble)
                 await asyncio.sleep(min(PAUSE_SECONDS_MAX, pause * 2 ** min(failures, 6)))
                 continue
-            self._recover(name)
+            self.recover(name)
             failures = 0
             if not more:
                 await asyncio.sleep(pause)
@@ -70,7 +70,7 @@ class Loops:
                 await asyncio.sleep(pause)
                 pause = min(PAUSE_SECONDS_MAX, pause * 2)
                 continue
-            self._recover(name)
+            self.recover(name)
             return
 
     def report(self, name: str, trouble: BaseException) -> None:
@@ -79,6 +79,7 @@ class Loops:
         if self.health.fail(name, reason):
             log.warning("waiting", network=self.network, task=name, reason=reason)
 
-    def _recover(self, name: str) -> None:
+    def recover(self, name: str) -> None:
+        """Say that a task works; one whose round does not end says so itself."""
         if self.health.recover(name):
             log.info("recovered", network=self.network, task=name)

@@ -109,12 +109,12 @@ class Parts:
         return Lanes(self.name, self.chain, self.database, position, self.network.nonce_lanes)
 
     def orders(self, position: Position) -> Orders:
-        """Do what operators asked of payouts under way."""
+        """Ask people where the policy of the keystore wants them."""
         return Orders(self.name, self.network, self.database, position)
 
     def sweeping(self, position: Position) -> rounds.Sweeping:
         """Gather what lies in the pool; also where none is begun, the house's own are followed."""
-        keeper.register(self.public_url)
+        keeper.register(self.database, self.public_url)
         return rounds.compose(
             self.name,
             self.network,

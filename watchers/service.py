@@ -81,9 +81,13 @@ class Watcher:
         async def renew() -> None:
             await lease.renew(position)
 
+        async def answer() -> None:
+            await self.parts.answers().serve(lambda: loops.recover("questions"))
+
         work = self._work(position, scanner)
         work["health"] = (publish, PUBLISH_SECONDS)
         work["lease"] = (renew, RENEWAL_SECONDS)
+        work["questions"] = (answer, self.parts.network.poll_milliseconds / 1000)
         async with aclosing(scanner), asyncio.TaskGroup() as tasks:
             for name, (done, pause) in work.items():
                 tasks.create_task(loops.repeat(name, done, pause))
@@ -116,7 +120,6 @@ class Watcher:
             "policy": (parts.policies().round, PUBLISH_SECONDS),
             "orders": (parts.orders(position).round, DESK_SECONDS),
             "quotes": (parts.quotes().round, QUOTE_SECONDS),
-            "questions": (parts.answers().serve, poll),
         }
         if network.test and network.local:
             work["simulations"] = (parts.player(position), SIMULATION_SECONDS)

@@ -76,7 +76,7 @@ class ChainWriter(Protocol):
         ...
 
     async def prepare(self, order: PayoutOrder, slot: Slot) -> Mapping[str, Any]:
-        """Return the wire intent for `keystore.api` (`intent_v1`): order, slot and chain facts.
+        """Return the wire intent for `keystore.api`: order, slot and chain facts.
 
         Facts are fees, gas or energy limits, reference block and expiration, nonce value.
         Raises `Refused` where a simulation shows that it cannot succeed now.

@@ -27,10 +27,10 @@ def token(holder: str, supply: int, *, decimals: int = 6) -> bytes:
     return creation(_token(decimals), {int(holder, 16): supply})
 
 
-def fee_token(holder: str, supply: int, *, basis_points: int, decimals: int = 6) -> bytes:
+def fee_token(holder: str, supply: int, *, basis_points: int) -> bytes:
     """Return a token that keeps a part of every transfer and logs the whole of it."""
     net = f"DUP1 {basis_points} MUL 10000 SWAP1 DIV DUP2 SUB"
-    return creation(_token(decimals, credited=net), {int(holder, 16): supply})
+    return creation(_token(6, credited=net), {int(holder, 16): supply})
 
 
 def rebasing_token(holder: str, supply: int, *, quiet: bool = False) -> bytes:

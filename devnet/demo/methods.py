@@ -68,7 +68,7 @@ async def _money_out(
     report.expected = str(units)
     withdrawal = await shop.withdraw(method, units, destination)
     screen.step(method.id, "withdrawal approved")
-    ended = await shop.withdrawal_until(withdrawal["id"], "completed")
+    ended = await shop.paid_out(withdrawal["id"])
     report.withdrawal_status, report.withdrawal_tx = ended["status"], ended["tx_hash"]
     _require_costs(ended, units)
     screen.step(method.id, "withdrawal completed")

@@ -82,14 +82,14 @@ class Shop:
         approved: Document = await self.approver.post(f"/v1/withdrawals/{asked['id']}/approve")
         return approved
 
-    async def withdrawal_until(self, withdrawal_id: str, status: str) -> Document:
-        """Wait until a withdrawal has come to `status`."""
+    async def paid_out(self, withdrawal_id: str) -> Document:
+        """Wait until a withdrawal is completed; return it."""
 
         async def standing() -> Document | None:
             found: Document = await self.maker.get(f"/v1/withdrawals/{withdrawal_id}")
-            return found if found["status"] == status else None
+            return found if found["status"] == "completed" else None
 
-        what = f"{withdrawal_id} to be {status}"
+        what = f"{withdrawal_id} to be completed"
         return await until(standing, what, seconds_max=self.seconds_max)
 
     async def heard(self, subject: str, last: str) -> list[Received]:

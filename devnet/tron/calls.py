@@ -10,6 +10,7 @@ from devnet.tron.energy import penalty
 from devnet.tron.evm import GAS_MAX, Call, Run
 from devnet.tron.execution import MESSAGES
 from devnet.tron.forms import Json, text
+from devnet.tron.parameters import EXPIRATION_MS
 from devnet.tron.protobuf import Message
 from devnet.tron.query import Query
 from devnet.tron.reads import Handler
@@ -24,7 +25,6 @@ from devnet.tron.transaction import (
 )
 from devnet.tron.validation import Refused, check_contract
 
-EXPIRATION_MS = 60_000
 SELECTOR_BYTES = 4
 
 

@@ -7,12 +7,10 @@ from devnet.tron.faults import Faults
 from devnet.tron.forms import Json
 from devnet.tron.genesis import PAYER, PAYER_KEY
 from devnet.tron.local import FEE_LIMIT, token_transfer
-from devnet.tron.parameters import ENERGY_FACTOR_MAX
+from devnet.tron.parameters import ENERGY_FACTOR_MAX, EXPIRATION_MS
 from devnet.tron.query import BadQuery, Query
 from devnet.tron.reads import Handler
 from devnet.tron.transaction import raw_data, read, reference, sign
-
-EXPIRATION_MS = 60_000
 
 
 async def fund(query: Query) -> Json:

@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from devnet.chain import HOST, NODE_MODULES, ChainFault, Rpc, free_port, process, until
+from devnet.chain import ANVIL, HOST, ChainFault, Rpc, free_port, process, until
 from devnet.tron import address
 
-BINARY = NODE_MODULES / "@foundry-rs/anvil-linux-amd64/bin/anvil"
 GAS_LIMIT = 1_000_000_000
 GAS_MAX = 900_000_000
 """For one call; below anvil's block limit."""
@@ -111,7 +110,7 @@ class Evm:
         )
         return _run(call, energy, trace, steps, receipt["logs"])
 
-    async def try_run(self, call: Call, energy: int, at: str = LATEST) -> Run:
+    async def try_run(self, call: Call, energy: int, at: str) -> Run:
         """Execute without effects at a mark."""
         fields = call.fields(energy)
         trace = await self.rpc.call("debug_traceCall", fields, at, {"tracer": "callTracer"})
@@ -170,7 +169,7 @@ async def evm() -> AsyncIterator[Evm]:
     """Start a private anvil and stop it."""
     port = free_port()
     rpc = Rpc(f"http://{HOST}:{port}")
-    async with process([BINARY, "--port", str(port), *FLAGS]) as child:
+    async with process([ANVIL, "--port", str(port), *FLAGS]) as child:
         try:
 
             async def answers() -> str | None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from devnet.chain import TOKEN_SUPPLY_UNITS
 from devnet.tron import address
 from devnet.tron.blocks import GENESIS_MS
 from devnet.tron.evm import GAS_MAX, Evm
@@ -18,7 +19,6 @@ PAYER_KEY = address.constant_key("payer")
 PAYER = address.of_key(PAYER_KEY)
 PAYER_SUN = 1_000_000_000 * SUN_PER_TRX
 TOKEN = address.of_contract(b"TUSD", PAYER)
-TOKEN_SUPPLY_UNITS = 10**18
 # Not through `devnet.contracts`: its ABI encoder alone takes a third of the start.
 CONTRACTS = Path(__file__).parents[1] / "contracts" / "tokens.json"
 

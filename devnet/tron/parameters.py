@@ -27,8 +27,10 @@ CODE_ENERGY_PER_BYTE = 200
 """For storing the code of a new contract."""
 RECOVERY_MS = 86_400_000
 """Used bandwidth and energy come back over a day."""
+EXPIRATION_MS = 60_000
+"""A transaction that the node makes expires so long after the head block."""
 EXPIRATION_MS_MAX = 86_400_000
-"""A transaction may expire at most this long after the head block."""
+"""At most so long after it any may expire."""
 TRANSACTION_BYTES_MAX = 512_000
 
 CHAIN_PARAMETERS = {

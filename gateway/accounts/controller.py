@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from litestar import Controller, Response, delete, get, patch, post
-from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.accounts.changes import change_key, roll_key
@@ -20,6 +19,7 @@ from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.errors import absent
 from gateway.http.paging import Page, page_of
+from gateway.http.parts import given
 from gateway.paging import PageRequest
 
 
@@ -47,11 +47,7 @@ def read_public_key(text: str) -> bytes:
 
 def _changes(data: ChangeKey) -> dict[str, Any]:
     """Return the columns that the body sets."""
-    changes = {
-        name: getattr(data, name)
-        for name in data.__struct_fields__
-        if getattr(data, name) is not UNSET
-    }
+    changes = given(data)
     if changes.get("public_key") is not None:
         changes["public_key"] = read_public_key(changes["public_key"])
     if "scopes" in changes:

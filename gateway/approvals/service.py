@@ -13,7 +13,7 @@ from gateway.approvals.credentials import ACTOR
 from gateway.approvals.documents import OrderDocument, Paid, Told, order_document
 from gateway.approvals.proofs import Proof, holds, order_of
 from gateway.approvals.repository import WAITING, Sight, milliseconds
-from gateway.audit.service import record
+from gateway.audit.noting import Noting
 from gateway.db import acting_for
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Forbidden, Invalid
@@ -38,7 +38,7 @@ from gateway.withdrawals.repository import currencies_of
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(Noting):
     """What every use case needs: the transaction, who acts, the moment."""
 
     session: AsyncSession
@@ -232,11 +232,5 @@ def _own(case: Case, snapshot: PolicySnapshot | None, row: ApprovalOrder) -> boo
 
 
 async def _note(case: Case, action: str, told: Told, after: Mapping[str, Any]) -> None:
-    await record(
-        case.session,
-        case.actor,
-        case.moment,
-        action=action,
-        subject=told.row.withdrawal_id,
-        after={"order_id": told.row.id, "revision": told.row.revision, **after},
-    )
+    about = {"order_id": told.row.id, "revision": told.row.revision, **after}
+    await case.note(action, told.row.withdrawal_id, about)

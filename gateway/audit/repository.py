@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from gateway.audit.documents import moment_of
-from gateway.domain.errors import Invalid
 from gateway.models import ApiKey, AuditLog, Merchant, User
 from gateway.paging import PageRequest, Slice, cut, sole, windowed
 
@@ -58,8 +57,7 @@ async def entry_page(
         query = query.where(AuditLog.at >= wanted["created_from"])
     if "created_before" in wanted:
         query = query.where(AuditLog.at < wanted["created_before"])
-    cursor = page.after or page.before
-    edge = None if cursor is None else await _edge(session, merchant_id, cursor)
+    edge = None if page.cursor is None else await _edge(session, merchant_id, page)
     found = await session.execute(windowed(query, (AuditLog.at, AuditLog.id), edge, page))
     return cut(found.all(), page.limit, backwards=page.backwards)
 
@@ -69,10 +67,10 @@ def _of(merchant_id: str | None) -> ColumnElement[bool]:
 
 
 async def _edge(
-    session: AsyncSession, merchant_id: str | None, cursor: str
+    session: AsyncSession, merchant_id: str | None, page: PageRequest
 ) -> Row[datetime, int]:
-    """Find where an entry stands."""
-    named, found = moment_of(cursor), None
+    """Find where the entry that is the cursor stands."""
+    named, found = moment_of(page.cursor or ""), None
     if named is not None:
         at, place = named
         query = (
@@ -84,5 +82,5 @@ async def _edge(
         )
         found = (await session.execute(query)).one_or_none()
     if found is None:
-        raise Invalid("the cursor is not an entry of yours", code="unknown_cursor")
+        raise page.unknown_cursor()
     return found

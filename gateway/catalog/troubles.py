@@ -1,5 +1,8 @@
 """What troubles watchers and holds assets back, in the worker's metrics: as their rows say."""
 
+import time
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Gauge
 
 from gateway.catalog import repository
@@ -46,4 +49,10 @@ class Troubles:
             waiting = [*row.troubles, *([SCAN] if row.trouble is not None else [])]
             for task in waiting:
                 self._waiting.labels(row.network_id, task).set(1)
-            self._age.labels(row.network_id).set((moment.at - row.updated_at).total_seconds())
+            heard = time.monotonic() - (moment.at - row.updated_at).total_seconds()
+            # It grows where nobody can look any more, too.
+            self._age.labels(row.network_id).set_function(partial(_since, heard))
+
+
+def _since(instant: float) -> float:
+    return time.monotonic() - instant

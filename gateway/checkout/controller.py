@@ -23,6 +23,7 @@ from gateway.checkout.frame import problem_page
 from gateway.checkout.page import checkout_page, follows
 from gateway.checkout.service import opened, payer_of, standing_of
 from gateway.checkout.visitors import Visitors
+from gateway.checkout.words import sentence
 from gateway.db import Database
 from gateway.domain.actor import Actor
 from gateway.domain.errors import NotFound, Refusal, TooMany
@@ -119,9 +120,7 @@ def refused_page(_: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
     }.get(HTTPStatus(refusal.status), "This page cannot be shown now")
     nowhere = isinstance(refusal, NotFound)
     detail = "please check the link, or ask the shop for it" if nowhere else refusal.detail
-    page = page_response(
-        problem_page(title, f"{detail}.".capitalize(), css=css_link()), refusal.status
-    )
+    page = page_response(problem_page(title, sentence(detail), css=css_link()), refusal.status)
     if isinstance(refusal, TooMany):
         page.headers["Retry-After"] = str(refusal.retry_after_seconds)
     return page
@@ -221,7 +220,7 @@ def _notice(refusal: Refusal) -> str:
         return "This invoice cannot be paid in this way."
     if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return "This way to pay is not available at the moment. Please choose another one."
-    return f"{refusal.detail.capitalize()}."
+    return sentence(refusal.detail)
 
 
 def page_response(

@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.checkout.words import State, state_of
 from gateway.invoices.documents import InvoiceDocument
+from gateway.invoices.offers import TOO_SMALL
 
 
 class StatusDocument(msgspec.Struct, kw_only=True):
@@ -22,7 +23,10 @@ class StatusDocument(msgspec.Struct, kw_only=True):
     amount_paid: str
     amount_due: str | None
     amounts_due: dict[str, str | None]
-    """By payment method, in its coin; None: any amount. New rates move nothing else."""
+    """By payment method, in its coin; None: any amount. New rates move nothing else.
+
+    A method in which what is left cannot be paid is not among them.
+    """
     expires_at: datetime
 
 
@@ -39,6 +43,10 @@ def status_document(invoice: InvoiceDocument, now: datetime) -> StatusDocument:
         currency=invoice.currency,
         amount_paid=invoice.amount_paid,
         amount_due=invoice.amount_due,
-        amounts_due={o.payment_method: o.amount_due for o in invoice.payment_options},
+        amounts_due={
+            o.payment_method: o.amount_due
+            for o in invoice.payment_options
+            if o.reason != TOO_SMALL
+        },
         expires_at=invoice.expires_at,
     )

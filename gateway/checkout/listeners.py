@@ -89,6 +89,7 @@ class Listeners:
             before = self._steps.get(invoice_id)
             if invoice_id in self._waiting:
                 self._steps[invoice_id] = step
-            if before not in {None, step}:
+            # At the first look nobody knows whether a listener read the invoice before this step.
+            if before != step:
                 for news in self._waiting.get(invoice_id, ()):
                     news.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +27,7 @@ from gateway.checkout.service import opened, standing_of
 from gateway.domain.errors import Refusal
 from gateway.domain.moment import Moment
 from gateway.http.wiring import parts_of
+from gateway.invoices.documents import InvoiceDocument
 
 HEARTBEAT_SECONDS = 15.0
 """Shorter than the patience of the usual proxies."""
@@ -80,13 +82,20 @@ async def _moves(
             news.clear()
             async with visit.transaction() as session:
                 invoice = await standing_of(session, visit.settings, visit.invoice_id)
-            body = msgspec.json.encode(status_document(invoice, clock().at))
+            now = clock().at
+            body = msgspec.json.encode(status_document(invoice, now))
             yield b": still here\n\n" if body == last else b"event: status\ndata: %s\n\n" % body
             last = body
             if invoice.final:
                 return
             try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                async with asyncio.timeout(_patience(invoice, now)):
                     await news.wait()
             except TimeoutError:
                 continue
+
+
+def _patience(invoice: InvoiceDocument, now: datetime) -> float:
+    """Return the seconds until the next look: the end of an invoice's time is a move that nobody makes."""
+    left = (invoice.expires_at - now).total_seconds()
+    return min(left, HEARTBEAT_SECONDS) if left > 0 else HEARTBEAT_SECONDS

@@ -9,7 +9,7 @@ from gateway.checkout.branding import Brand, color_link, logo, support
 from gateway.checkout.following import Following
 from gateway.checkout.frame import frame
 from gateway.checkout.html import Child, Html, tag
-from gateway.checkout.paying import sum_of, way_to_pay
+from gateway.checkout.paying import payable, sum_of, way_to_pay
 from gateway.checkout.service import Checkout, Sighting
 from gateway.checkout.words import (
     MOVING,
@@ -36,7 +36,7 @@ def checkout_page(
     invoice = checkout.invoice
     merchant = clean(checkout.merchant)
     state = state_of(invoice, checkout.now)
-    option = current_option(invoice.payment_options, wanted)
+    option = current_option(payable(invoice), wanted)
     here = f"/i/{invoice.id}" + (f"?method={option.payment_method}" if option else "")
     following = Following(here, f"/i/{invoice.id}/status") if follows(checkout) else None
     return frame(

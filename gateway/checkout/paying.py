@@ -10,8 +10,16 @@ from gateway.invoices.documents import InvoiceDocument, PaymentOptionDocument
 
 ANY = "Any amount of"
 """Stands where an amount would: the payer says how much."""
+TOO_LITTLE = (
+    "What is left is too little to be paid by itself. Please do not send it: ask the shop."
+)
 EMPHASISED = 6
 """Letters at either end of an address that a careful payer compares."""
+
+
+def payable(invoice: InvoiceDocument) -> list[PaymentOptionDocument]:
+    """Return the options in which what is left can be paid."""
+    return [option for option in invoice.payment_options if option.available]
 
 
 def sum_of(invoice: InvoiceDocument) -> Html:
@@ -36,11 +44,13 @@ def _amount(number: str, unit: str, *, name: str | None = None) -> Html:
 
 def way_to_pay(checkout: Checkout, option: PaymentOptionDocument | None) -> Child:
     """Return what to pay and where by `option`, and the other ways; without one, the choice."""
-    others = [each for each in checkout.invoice.payment_options if each is not option]
+    others = [each for each in payable(checkout.invoice) if each is not option]
     if option is None:
         return (
             sum_of(checkout.invoice),
-            _choice("How do you want to pay?", checkout.invoice, others),
+            _choice("How do you want to pay?", checkout.invoice, others)
+            if others
+            else tag("p", TOO_LITTLE, class_="warning"),
             _facts(checkout, option),
         )
     return (

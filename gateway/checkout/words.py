@@ -62,18 +62,23 @@ def explanation(state: State, invoice: InvoiceDocument, merchant: str, *, chosen
     came = some or invoice.exception == "paid_late"
     return {
         "waiting": _what_to_do(any_amount=invoice.amount is None, chosen=chosen),
-        "partial": f"{paid} has arrived, {due} is still due. Send the rest before time is over.",
+        "partial": f"{paid} has arrived, {due} is still due."
+        + (" Send the rest before time is over." if _can_be_paid(invoice) else ""),
         "seen": "The network is confirming it. You can close this page.",
         "paid": f"{merchant} has received your payment. Thank you.",
         "over": f"You have paid {over} more than was asked. {merchant} can give it back to you.",
         "late": f"Your payment came after the time limit, and {merchant} has accepted it.",
-        "expired": (f"{paid} arrived in time, {due} did not. " if some else "")
+        "expired": (f"{paid} has arrived, {due} has not. " if some else "")
         + f"Do not send anything any more. If you have just paid, nothing is lost: "
         f"{merchant} will see it. Ask there, or for a new invoice.",
         "canceled": f"{merchant} has called this invoice off. Do not send anything any more."
         + (f" {paid} has arrived: ask {merchant} for it." if came else ""),
         "invalid": f"Please ask {merchant} what happened to your payment.",
     }[state]
+
+
+def _can_be_paid(invoice: InvoiceDocument) -> bool:
+    return any(option.available for option in invoice.payment_options)
 
 
 def _what_to_do(*, any_amount: bool, chosen: bool) -> str:
@@ -117,6 +122,11 @@ def clock(at: datetime, now: datetime) -> str:
     """Return a time of day in UTC, with its date where it is not today's."""
     pattern = "%H:%M UTC" if at.date() == now.date() else "%Y-%m-%d %H:%M UTC"
     return f"{at:{pattern}}"
+
+
+def sentence(detail: str) -> str:
+    """Return it as people write; the names of coins in it stay as they are."""
+    return f"{detail[:1].upper()}{detail[1:]}."
 
 
 def clean(text: str) -> str:

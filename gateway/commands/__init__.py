@@ -4,22 +4,18 @@
 """
 
 import argparse
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway import logs
-from gateway.settings import Settings, SettingsError, load
+from gateway.heard import heard
+from gateway.settings import Settings, load
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its only name
 else:
     Subparsers = object
-UNHEARD = (
-    "standard output was closed: what was printed is lost, what was done is in the audit log"
-)
 
 
 def takes(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
@@ -36,20 +32,8 @@ def declare(
 ) -> argparse.ArgumentParser:
     """Add an action to a command that has several; such actions print what they have done."""
     parser = subparsers.add_parser(name, help=purpose, description=purpose)
-    takes(parser, lambda args: _heard(run, args))
+    takes(parser, lambda args: heard("gateway", lambda: run(args)))
     return parser
-
-
-def _heard(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """Carry it out; refuse where nobody reads any more what it prints, a token perhaps."""
-    try:
-        code = run(args)
-        sys.stdout.flush()
-    except BrokenPipeError as closed:
-        # Python tries what is left in the buffer once more when it ends: that must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SettingsError(UNHEARD) from closed
-    return code
 
 
 def configured(args: argparse.Namespace) -> Settings:

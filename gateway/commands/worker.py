@@ -1,4 +1,4 @@
-"""`gateway worker`: send webhooks, expire invoices, record prices, until told to stop.
+"""`gateway worker`: all that the clock and the queues set going, until told to stop.
 
 Exit code 0 after SIGTERM or SIGINT, when the requests in flight have ended.
 """

@@ -1,6 +1,7 @@
 """What customers have and how it moves, over HTTP: addresses, balances, entries, transfers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from litestar import Controller, Response, get, post
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +29,7 @@ from gateway.ledger.documents import (
     entry_document,
 )
 from gateway.ledger.repository import Holder, balances_of, entry_page
+from gateway.ledger.schemas import provide_filter
 from gateway.models import AddressPool
 from gateway.paging import PageRequest, Slice
 from gateway.settings import Settings
@@ -77,15 +79,19 @@ class CustomerMoneyController(Controller):
             found = await balances_of(session, holder, livemode=row.livemode)
         return whole([balance_document(balance) for balance in found])
 
-    @get("/balance_entries", guards=[requires("customers:read")])
+    @get(
+        "/balance_entries",
+        guards=[requires("customers:read")],
+        dependencies={"wanted": provide_filter},
+    )
     async def entries(
-        self, call: Call, customer_id: str, page: PageRequest
+        self, call: Call, customer_id: str, page: PageRequest, wanted: dict[str, Any]
     ) -> Page[EntryDocument]:
         """List every change of the customer's balances, newest first."""
         async with call.transaction() as session:
             row = await counter_of(call, session).customer(customer_id)
             holder = Holder(row.merchant_id, row.id)
-            found = await entry_page(session, holder, page, livemode=row.livemode)
+            found = await entry_page(session, holder, page, wanted, livemode=row.livemode)
         return page_of(found, page, entry_document, lambda entry: entry.id)
 
     @post(

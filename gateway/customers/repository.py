@@ -15,7 +15,7 @@ from gateway.models import (
     CustomerTransfer,
     Network,
 )
-from gateway.paging import PageRequest, Slice, cut, newest_first, windowed
+from gateway.paging import PageRequest, Slice, cut, is_id, newest_first, windowed
 
 LAST = "\U0010ffff"
 """No text goes on with a letter behind this one."""
@@ -135,8 +135,7 @@ async def address_page(
     )
     if customer_id is not None:
         query = query.where(AddressPool.customer_id == customer_id)
-    cursor = page.after or page.before
-    edge = None if cursor is None else _place(cursor)
+    edge = None if page.cursor is None else _place(page)
     place = (AddressPool.customer_id, AddressPool.network_id)
     found = (await session.scalars(windowed(query, place, edge, page))).all()
     return cut(found, page.limit, backwards=page.backwards)
@@ -147,10 +146,10 @@ def address_cursor(row: AddressPool) -> str:
     return f"{row.customer_id}:{row.network_id}"
 
 
-def _place(cursor: str) -> tuple[str, str]:
-    customer_id, colon, network = cursor.partition(":")
-    if not colon:
-        raise Invalid("the cursor is not an address of yours", code="unknown_cursor")
+def _place(page: PageRequest) -> tuple[str, str]:
+    customer_id, colon, network = (page.cursor or "").partition(":")
+    if not colon or not is_id(customer_id, "cus"):
+        raise page.unknown_cursor()
     return customer_id, network
 
 

@@ -120,6 +120,9 @@ def judge(now: Standing, facts: Facts) -> Standing:
         return _settled(facts, "paid_late")
     partial = "paid_partial" if on_time else "none"
     if facts.expired:
+        # What came late and is no part is the whole: it settles the invoice as soon as it is final.
+        if facts.payments and not facts.cover(facts.payments):
+            partial = "paid_partial"
         return Standing("expired", partial, final=facts.monitoring_over)
     return Standing("pending", partial, final=False)
 
@@ -150,10 +153,6 @@ def _after_cancel(facts: Facts) -> str:
     return "paid_partial" if facts.payments else "none"
 
 
-MARKS = ("settled", "invalid")
-"""What a person may say about an invoice, whatever its payments say."""
-
-
 def marked(now: Standing, status: str) -> Standing:
     """Return where an invoice stands by a person's word: final, so no payment changes it."""
     return now if now.status == status else Standing(status, "marked", final=True)
@@ -172,7 +171,10 @@ def events(before: Standing, after: Standing) -> list[str]:
         called_off = not moved and after.status == "canceled"
         if called_off and after.exception == "paid_late":
             names.append("invoice.paid_late")
-        if after.exception == "paid_partial" and (called_off or after.status == "pending"):
+        came_late = not moved and after.status == "expired"
+        if after.exception == "paid_partial" and (
+            called_off or came_late or after.status == "pending"
+        ):
             names.append("invoice.partially_paid")
         if after.exception == "paid_over":
             names.append("invoice.overpaid")

@@ -1,9 +1,10 @@
-"""Double entry: every journal of the house as a pure function (DESIGN: money, the postings table).
+"""Double entry: every journal of the house as a pure function.
 
 A posting changes one account's `confirmed` and `locked`; the changes of one journal sum to zero
 in each currency. The house's own accounts are `custody` (the mirror of the chain, below zero),
 `revenue`, `expense` (below zero too: it is only ever spent), `external` and `suspense`; every
-other account is a merchant id, or the id of a merchant's customer.
+other account is a merchant id, or the id of a merchant's customer. What the database makes of
+them: `docs/decisions/0003-ledger-in-the-database.md`.
 """
 
 from collections import defaultdict

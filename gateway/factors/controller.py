@@ -18,7 +18,7 @@ from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.cookies import SESSION_COOKIE
 from gateway.sessions import tokens
-from gateway.sessions.controller import given, provide_door
+from gateway.sessions.controller import provide_door, token_answer
 from gateway.sessions.documents import SessionDocument
 from gateway.sessions.service import Door, proven, step_up
 from gateway.settings import Settings
@@ -172,7 +172,7 @@ class StepUpController(Controller):
             document = await _by_factor(call, hall, data.proof)
         shown = request.cookies.get(SESSION_COOKIE, "")
         cookie = tokens.hashed(shown) == hall.person.token_hash
-        return given(document, door.settings.session_hours, cookie=cookie)
+        return token_answer(document, door.settings.session_hours, cookie=cookie)
 
 
 class FactorResetController(Controller):

@@ -63,7 +63,7 @@ def factors_document(
     totp: Totp | None,
     passkeys: Sequence[Passkey],
     left: int,
-    codes: Sequence[str] | None = None,
+    codes: Sequence[str] | None,
 ) -> FactorsDocument:
     """Shape a person's factors."""
     return FactorsDocument(

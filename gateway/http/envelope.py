@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from gateway.domain.actor import Actor, Budget
 from gateway.http.errors import BUDGET, CALLER, PROBLEM_JSON, REQUEST_ID, problem
+from gateway.http.methods import asked, readable, with_every_method, without_body
 from gateway.http.wiring import PARTS
 from gateway.measured import ORIGIN
 
@@ -73,6 +74,7 @@ class Envelope:
         if state["type"] != "http":
             await self._app(scope, receive, send)
             return
+        state = readable(state)
         state[PARTS] = self._parts
         moment = self._parts.clock()
         request_id = moment.id("req")
@@ -83,12 +85,15 @@ class Envelope:
         began = time.perf_counter()
         status = _CLIENT_LEFT
 
+        if asked(state) == "HEAD":
+            send = without_body(send)
+
         async def marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # of a page it is a word of `HTTPStatus`
                 message["headers"] = [
-                    *message["headers"],
+                    *with_every_method(state, message["headers"]),
                     *self._headers(request_id, message),
                     *_budget(state.get(BUDGET)),
                 ]
@@ -98,7 +103,7 @@ class Envelope:
             if _has_nul(state):
                 await _refuse(state, marked)
             else:
-                await self._app(scope, receive, marked)
+                await self._app(cast("Scope", state), receive, marked)
         finally:
             self._record(state, status, time.perf_counter() - began, moment.at)
 
@@ -115,12 +120,12 @@ class Envelope:
     def _record(
         self, scope: MutableMapping[str, Any], status: int, seconds: float, at: datetime
     ) -> None:
-        route = _route(scope)
-        self._parts.metrics.count(scope["method"], route, status, seconds)
-        self._usage(scope.get(CALLER), (scope["method"], route), status, seconds, at)
+        route, method = _route(scope), asked(scope)
+        self._parts.metrics.count(method, route, status, seconds)
+        self._usage(scope.get(CALLER), (method, route), status, seconds, at)
         structlog.get_logger().info(
             "request",
-            method=scope["method"],
+            method=method,
             route=route,
             status=status,
             ms=round(seconds * 1000, 1),

@@ -4,7 +4,6 @@ Ours and Litestar's exceptions end here; what nobody foresaw is logged with the 
 told as a 500 without detail.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.domain.errors import FieldFault, Invalid, NotFound, Refusal, TooMany, Unavailable
+from gateway.http.parameters import missing
 
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID = "gateway_request_id"
@@ -43,7 +43,6 @@ _DETAILS = {
     500: "this is our fault; the request id finds it in our logs",
 }
 _NO_SUCH_YEAR = "year 10000 is out of range"
-_MISSING = re.compile("Missing required query parameter '([^']+)'")
 _RETRY_AFTER_SECONDS = {409: "1", 503: "5"}
 
 
@@ -132,9 +131,10 @@ def _parameters(request: Request[Any, Any, Any], fault: ValidationException) -> 
         for message in messages
         for name in [_written(request, str(message.get("key", "")))]
     ]
-    if missing := _MISSING.match(fault.detail):
-        name = missing[1]
-        faults.append(FieldFault(f"/{name}", "missing", f"{name}: the parameter is required"))
+    faults += [
+        FieldFault(f"/{name}", "missing", f"{name}: the parameter is required")
+        for name in missing(request)
+    ]
     return _response(
         request, Invalid("a parameter cannot be accepted", code="invalid", faults=faults)
     )
@@ -166,7 +166,9 @@ def _odd_value(request: Request[Any, Any, Any], fault: ValueError) -> Response[b
 
 def _no_database(request: Request[Any, Any, Any], fault: Exception) -> Response[bytes]:
     """Tell that the database is away, full or in a deadlock: the caller may try again."""
-    structlog.get_logger().error("database trouble", exc_info=fault)
+    # One line: while it is away every request says so.
+    cause = next(iter(str(fault).splitlines()), type(fault).__name__)
+    structlog.get_logger().error("database trouble", cause=cause)
     return _response(
         request, Unavailable("the database cannot answer now", code="database_unavailable")
     )

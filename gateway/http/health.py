@@ -1,14 +1,22 @@
 """Liveness, readiness and metrics: public, outside /v1 where a scraper expects them."""
 
+import asyncio
+
 import msgspec
 from litestar import MediaType, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
 
 from gateway.db import Database
 from gateway.domain.errors import Unavailable
 from gateway.http.envelope import Metrics
 from gateway.postgres import Unusable
 from gateway.postgres.head import require_head
+
+READY_SECONDS = 3.0
+"""A balancer asks again soon: who hangs for so long is not ready."""
+AWAY = "database_unavailable"
+_ONLY_READS = text("SHOW transaction_read_only")
 
 
 class Health(msgspec.Struct, kw_only=True):
@@ -25,12 +33,17 @@ async def alive() -> Health:
 
 @get("/health/ready")
 async def ready(database: Database) -> Health:
-    """Tell that the database answers and its schema is the one this version was written for."""
-    async with database.engine.connect() as connection:
-        try:
+    """Tell that the database answers, takes changes and has the schema of this version."""
+    try:
+        async with asyncio.timeout(READY_SECONDS), database.engine.connect() as connection:
             await connection.run_sync(require_head)
-        except Unusable as fault:
-            raise Unavailable(str(fault), code="schema_not_at_head") from fault
+            only_reads = await connection.scalar(_ONLY_READS) == "on"
+    except Unusable as fault:
+        raise Unavailable(str(fault), code="schema_not_at_head") from fault
+    except TimeoutError as silence:
+        raise Unavailable("the database does not answer", code=AWAY) from silence
+    if only_reads:
+        raise Unavailable("the database only reads", code=AWAY)
     return Health(status="ok")
 
 

@@ -16,6 +16,7 @@ from gateway.domain.actor import Actor
 from gateway.domain.errors import Unauthenticated
 from gateway.http import message_signatures as rfc9421
 from gateway.http.message_signatures import HttpRequest, Malformed, SignatureInput
+from gateway.http.methods import asked
 from gateway.http.wiring import parts_of
 
 WINDOW = timedelta(minutes=5)
@@ -122,7 +123,7 @@ def _request_of(connection: ASGIConnection[Any, Any, Any, Any]) -> HttpRequest:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return HttpRequest(
-        method=scope["method"],
+        method=asked(scope),
         origin=parts_of(connection).public_url,
         path=scope["raw_path"].partition(b"?")[0].decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),

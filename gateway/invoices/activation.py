@@ -7,10 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.addresses.service import claim, require_genuine
 from gateway.addresses.signature import SignedAddress
 from gateway.catalog.service import NETWORK_LAGGING, is_lagging
-from gateway.domain.errors import Conflict, NotFound, Unavailable
+from gateway.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from gateway.domain.moment import Moment
 from gateway.invoices import repository
 from gateway.invoices.documents import Option
+from gateway.invoices.offers import TOO_SMALL, too_small
 from gateway.invoices.repository import Check
 from gateway.models import Invoice, NetworkHealth, PaymentOption
 from gateway.settings import Settings
@@ -52,7 +53,8 @@ async def choose(
 ) -> bool:
     """Give one option of a locked invoice its address; False where it has one already.
 
-    Raises `NotFound`, `Conflict` once the invoice is no longer open, `Unavailable`.
+    Raises `NotFound`, `Conflict` once the invoice is no longer open, `Invalid` where what is left of it
+    is too little for the method, `Unavailable`.
     """
     options = (await repository.options_of(session, [invoice.id]))[invoice.id]
     chosen = next((o for o in options if o.currency.id == payment_method), None)
@@ -64,6 +66,7 @@ async def choose(
         raise Conflict(f"the invoice is {invoice.status}", code="invoice_not_open")
     if moment.at >= invoice.expires_at:
         raise Conflict("the invoice has expired", code="invoice_not_open")
+    await _refuse_dust(session, settings, invoice, chosen)
     await _refuse_lagging(session, settings, chosen, moment)
     await assign(session, settings, chosen.row, [o.row for o in options], moment)
     await session.flush()
@@ -92,6 +95,19 @@ async def assign(
     row.address_path = signed.path
     row.address_signature = signed.signature
     row.activated_at = moment.at
+
+
+async def _refuse_dust(
+    session: AsyncSession, settings: Settings, invoice: Invoice, option: Option
+) -> None:
+    if invoice.exception != "paid_partial":
+        return  # all of it was enough when the option was made
+    [document] = await repository.documents_of(
+        session, [invoice], public_url=settings.api.public_url
+    )
+    [shown] = [o for o in document.payment_options if o.payment_method == option.currency.id]
+    if shown.reason == TOO_SMALL:
+        raise Invalid(too_small([option.currency]), code=TOO_SMALL)
 
 
 async def _refuse_lagging(

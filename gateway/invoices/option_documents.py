@@ -11,6 +11,7 @@ from gateway.catalog.chain_names import chain_id
 from gateway.domain.addresses import display
 from gateway.domain.invoice import Asked, Lock, asked
 from gateway.domain.money import nothing, plain, to_text
+from gateway.invoices.offers import TOO_SMALL, is_dust
 from gateway.invoices.wallets import (
     Request,
     WalletLinkDocument,
@@ -22,6 +23,7 @@ from gateway.models import Currency, Deposit, Network, PaymentOption, PaymentOpt
 
 STANDING = ("pending", "confirmed")
 """Deposit states that count towards an invoice."""
+NOTHING_DUE = "nothing_due"
 
 
 class PastRateDocument(msgspec.Struct, kw_only=True):
@@ -40,6 +42,8 @@ class PaymentOptionDocument(msgspec.Struct, kw_only=True, gc=False):
     Where the invoice's amount is open, `amount` and `amount_due` are null and the rate is a hint.
     `memo` would have to stand in the payment; each invoice has its own address, so it is null.
     `confirmations_required` settle the invoice; null where the chain alone says what is final.
+    Where what is due cannot be paid in it, it is not `available`, with the `reason`: `nothing_due`, or
+    `amount_too_small`, less than the coin's least payment.
     """
 
     payment_method: str
@@ -51,6 +55,8 @@ class PaymentOptionDocument(msgspec.Struct, kw_only=True, gc=False):
     decimals: int
     address: str | None
     memo: str | None
+    available: bool
+    reason: str | None
     amount: str | None
     amount_atomic: str | None
     amount_paid: str
@@ -125,7 +131,8 @@ def option_document(
     # As people should see it; None before the option is chosen.
     address = None if row.address is None else display(row.address)
     amount_due = amount if due == whole else coins(due, currency)
-    request = Request(currency, network, address, due, amount_due)
+    reason = _reason(due, paid, currency)
+    request = Request(currency, network, address, 0 if reason else due, amount_due)
     uri = payment_uri(request)
     return PaymentOptionDocument(
         payment_method=currency.id,
@@ -137,6 +144,8 @@ def option_document(
         decimals=currency.decimals,
         address=address,
         memo=None,
+        available=reason is None,
+        reason=reason,
         amount=amount,
         amount_atomic=None if whole is None else str(whole),
         amount_paid=to_text(paid, currency.decimals) if paid else nothing(currency.decimals),
@@ -162,6 +171,13 @@ def option_document(
         qr_text=qr_text(request, uri),
         wallet_links=wallet_links(request, uri),
     )
+
+
+def _reason(due: int | None, paid: int, currency: Currency) -> str | None:
+    """Return why nobody should pay these base units; what came in the coin before counts with them."""
+    if due == 0:
+        return NOTHING_DUE
+    return TOO_SMALL if due is not None and is_dust(due + paid, currency) else None
 
 
 def _required(wanted: int | None, final: int | None) -> int | None:

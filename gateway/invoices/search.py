@@ -82,8 +82,8 @@ async def invoice_page(
     livemode: bool,
 ) -> Slice[Invoice]:
     """Return one page of the merchant's invoices, for reading alone."""
+    edge = page.edge("inv")
     found = await found_by(session, merchant_id, wanted, livemode=livemode)
-    edge = page.before if page.backwards else page.after
     if edge is not None:
         found.where.append(f"i.id {'>' if page.backwards else '<'} %(edge)s")
     order = "ORDER BY i.id" + ("" if page.backwards else " DESC")

@@ -1,5 +1,7 @@
 """Balances over HTTP for merchants, the house's wallets for operators."""
 
+from typing import Any
+
 from litestar import Controller, get
 
 from gateway.http.auth import requires
@@ -14,6 +16,7 @@ from gateway.ledger.documents import (
     wallet_document,
 )
 from gateway.ledger.repository import Holder, balances_of, entry_page, wallets
+from gateway.ledger.schemas import provide_filter
 from gateway.paging import PageRequest
 
 
@@ -28,13 +31,19 @@ class LedgerController(Controller):
             found = await balances_of(session, Holder(actor.tenant), livemode=actor.livemode)
         return whole([balance_document(balance) for balance in found])
 
-    @get("/balance_entries", guards=[requires("balances:read")])
-    async def entries(self, call: Call, page: PageRequest) -> Page[EntryDocument]:
+    @get(
+        "/balance_entries",
+        guards=[requires("balances:read")],
+        dependencies={"wanted": provide_filter},
+    )
+    async def entries(
+        self, call: Call, page: PageRequest, wanted: dict[str, Any]
+    ) -> Page[EntryDocument]:
         """List every change of a balance, newest first."""
         actor = call.actor
         async with call.transaction() as session:
             found = await entry_page(
-                session, Holder(actor.tenant), page, livemode=actor.livemode
+                session, Holder(actor.tenant), page, wanted, livemode=actor.livemode
             )
         return page_of(found, page, entry_document, lambda entry: entry.id)
 

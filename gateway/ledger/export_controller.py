@@ -5,14 +5,16 @@ from typing import Any
 
 from litestar import Controller, get
 from litestar.response import Stream
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.exports.streaming import OPENAPI, Export, Exports, Format
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.ledger.documents import Entry, EntryDocument, entry_document
-from gateway.models import BalanceHistory, Currency, Journal, Network
+from gateway.ledger.repository import ENTRY_ORDER, Holder, entries_found
+from gateway.ledger.schemas import provide_filter
+from gateway.models import BalanceHistory, Currency, Journal
 
 COLUMNS = (
     *("id", "type", "payment_method", "currency", "network"),
@@ -26,30 +28,19 @@ class EntryExportController(Controller):
     """How a merchant's balances came to what they are."""
 
     path = "/balance_entries/export"
+    dependencies = {"wanted": provide_filter}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("balances:read")], opt=OPENAPI)
-    async def export(self, call: Call, exports: Exports, format_: Format = "csv") -> Stream:
-        """Send every change of the merchant's own balances, newest first, as one file."""
+    async def export(
+        self, call: Call, exports: Exports, wanted: dict[str, Any], format_: Format = "csv"
+    ) -> Stream:
+        """Send the changes of the merchant's own balances, newest first, as one file."""
         actor = call.actor
-        query = (
-            select(BalanceHistory, Journal, Currency)
-            .join(Journal, Journal.id == BalanceHistory.journal_id)
-            .join(Currency, Currency.id == BalanceHistory.currency_id)
-            .join(Network, Network.id == Currency.network_id)
-            .where(
-                BalanceHistory.account == actor.tenant,
-                BalanceHistory.merchant_id == actor.tenant,
-                Network.test != actor.livemode,
-            )
-            .order_by(
-                BalanceHistory.at.desc(),
-                BalanceHistory.wallet_id.desc(),
-                BalanceHistory.version.desc(),
-            )
-        )
+        query = entries_found(Holder(actor.tenant), wanted, livemode=actor.livemode)
+        newest_first = query.order_by(*(column.desc() for column in ENTRY_ORDER))
 
         async def found(_: AsyncSession) -> Select[BalanceHistory, Journal, Currency]:
-            return query
+            return newest_first
 
         async def shape(_: AsyncSession, rows: Sequence[Any]) -> Sequence[EntryDocument]:
             return [entry_document(Entry(*row)) for row in rows]

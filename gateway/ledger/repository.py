@@ -1,11 +1,12 @@
 """Named queries for balances, their entries, and the house's wallets."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.domain.errors import Invalid
 from gateway.ledger.documents import Balance, Entry
 from gateway.models import (
     ApplicationWallet,
@@ -78,10 +79,10 @@ async def left_of(session: AsyncSession, account: str, currency_id: str) -> int:
     return int(await session.scalar(select(func.left_of(account, currency_id))) or 0)
 
 
-async def entry_page(
-    session: AsyncSession, holder: Holder, page: PageRequest, *, livemode: bool
-) -> Slice[Entry]:
-    """Return one page of the holder's entries; the cursor is an entry's id."""
+def entries_found(
+    holder: Holder, wanted: Mapping[str, Any], *, livemode: bool
+) -> Select[BalanceHistory, Journal, Currency]:
+    """Return the statement that selects the holder's entries of this kind."""
     query = (
         select(BalanceHistory, Journal, Currency)
         .join(Journal, Journal.id == BalanceHistory.journal_id)
@@ -89,10 +90,35 @@ async def entry_page(
         .join(Network, Network.id == Currency.network_id)
         .where(*_of(holder), Network.test != livemode)
     )
-    place = (BalanceHistory.at, BalanceHistory.wallet_id, BalanceHistory.version)
-    cursor = page.after or page.before
-    edge = None if cursor is None else await _entry_place(session, holder, cursor)
-    found = await session.execute(windowed(query, place, edge, page))
+    for name, condition in _FILTERS.items():
+        if name in wanted:
+            query = query.where(condition(wanted[name]))
+    return query
+
+
+_FILTERS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
+    "payment_method": lambda value: BalanceHistory.currency_id == value,
+    "currency": lambda value: Currency.code == value,
+    "type": lambda value: BalanceHistory.change_type == value.upper(),
+    "created_from": lambda value: BalanceHistory.at >= value,
+    "created_before": lambda value: BalanceHistory.at < value,
+}
+"""What each filter asks of an entry."""
+ENTRY_ORDER = (BalanceHistory.at, BalanceHistory.wallet_id, BalanceHistory.version)
+
+
+async def entry_page(
+    session: AsyncSession,
+    holder: Holder,
+    page: PageRequest,
+    wanted: Mapping[str, Any],
+    *,
+    livemode: bool,
+) -> Slice[Entry]:
+    """Return one page of the holder's entries; the cursor is an entry's id."""
+    query = entries_found(holder, wanted, livemode=livemode)
+    edge = None if page.cursor is None else await _entry_place(session, holder, page)
+    found = await session.execute(windowed(query, ENTRY_ORDER, edge, page))
     return cut([Entry(*row) for row in found], page.limit, backwards=page.backwards)
 
 
@@ -130,20 +156,18 @@ def _of(holder: Holder) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 
 async def _entry_place(
-    session: AsyncSession, holder: Holder, entry_id: str
+    session: AsyncSession, holder: Holder, page: PageRequest
 ) -> Row[object, int, int]:
-    """Find where an entry stands in the order of entries."""
-    currency, _, version = entry_id.removeprefix("bal_").rpartition("_")
+    """Find where the entry that is the cursor stands in the order of entries."""
+    name, _, version = (page.cursor or "").rpartition("_")
     place = None
     if version.isascii() and version.isdecimal() and len(version) < 19:
-        query = select(
-            BalanceHistory.at, BalanceHistory.wallet_id, BalanceHistory.version
-        ).where(
+        query = select(*ENTRY_ORDER).where(
             *_of(holder),
-            BalanceHistory.currency_id == currency,
+            BalanceHistory.currency_id == name.removeprefix("bal_"),
             BalanceHistory.version == int(version),
         )
         place = (await session.execute(query)).one_or_none()
     if place is None:
-        raise Invalid("the cursor is not an entry of yours", code="unknown_cursor")
+        raise page.unknown_cursor()
     return place

@@ -11,6 +11,7 @@ from gateway.db import acting_for
 from gateway.domain.fields import amount
 from gateway.http.auth import requires
 from gateway.http.call import Call
+from gateway.http.parts import given
 from gateway.merchant_settings.documents import SettingsDocument, settings_document
 from gateway.merchant_settings.repository import settings_of
 from gateway.merchant_settings.schemas import ChangeSettings, Tax, Tier
@@ -87,13 +88,7 @@ def _columns(data: ChangeSettings) -> tuple[Columns, Columns]:
 
 def _fields(section: Any) -> dict[str, Any]:
     """Return what a section of the body sets."""
-    if section is UNSET:
-        return {}
-    return {
-        name: getattr(section, name)
-        for name in section.__struct_fields__
-        if getattr(section, name) is not UNSET
-    }
+    return {} if section is UNSET else given(section)
 
 
 def _tiers(tiers: list[Tier]) -> list[Any]:

@@ -1,1 +1,1 @@
-"""The tenants: businesses that take payments, and their settings."""
+"""The tenants: businesses that take payments."""

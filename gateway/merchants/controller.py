@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Controller, Response, get, patch, post
 from litestar.params import Parameter
-from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.accounts.controller import key_request
@@ -16,6 +15,7 @@ from gateway.db import acting_for
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
+from gateway.http.parts import given
 from gateway.merchants.documents import MerchantDocument, merchant_document
 from gateway.merchants.repository import Search, merchant_of, merchant_page
 from gateway.merchants.schemas import ChangeMerchant, CreateMerchant
@@ -27,11 +27,7 @@ Words = Annotated[str | None, Parameter(query="query", max_length=100)]
 
 def _columns(data: CreateMerchant | ChangeMerchant) -> dict[str, Any]:
     """Return the columns that the body sets."""
-    columns = {
-        name: getattr(data, name)
-        for name in data.__struct_fields__
-        if getattr(data, name) is not UNSET
-    }
+    columns = given(data)
     if "payment_tolerance_percent" in columns:
         percent = columns.pop("payment_tolerance_percent")
         columns["tolerance_basis_points"] = basis_points(percent)

@@ -26,23 +26,6 @@ SERVICES: Mapping[str, str] = {
     "vonage": "sms",
 }
 """Channel by scheme."""
-HOSTS = frozenset(
-    {
-        "api.plivo.com",
-        "api.pushover.net",
-        "api.telegram.org",
-        "api.twilio.com",
-        "chat.googleapis.com",
-        "discord.com",
-        "hooks.slack.com",
-        "hooks.slack-gov.com",
-        "rest.messagebird.com",
-        "rest.nexmo.com",
-        "slack.com",
-        "slack-gov.com",
-    }
-)
-"""Everywhere that these plugins go; a test holds them to it."""
 FAILED = Outcome("later", "the service did not take the message")
 UNREADABLE = Outcome("refused", "the target's address cannot be used any more")
 

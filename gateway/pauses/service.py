@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.audit.service import record
+from gateway.audit.noting import Noting
 from gateway.catalog.repository import currencies, networks
 from gateway.db import acting_for
 from gateway.domain.actor import Actor
@@ -26,7 +26,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(Noting):
     """What every use case needs: the transaction, which operator acts, the moment."""
 
     session: AsyncSession
@@ -91,16 +91,10 @@ async def _require_known(case: Case, scope: Scope) -> None:
 
 
 async def _note(case: Case, action: str, document: PauseDocument) -> None:
-    await record(
-        case.session,
-        case.actor,
-        case.moment,
-        action=action,
-        subject=document.id,
-        after={
-            "network": document.network,
-            "payment_method": document.payment_method,
-            "merchant_id": document.merchant_id,
-            "reason": document.reason,
-        },
-    )
+    after = {
+        "network": document.network,
+        "payment_method": document.payment_method,
+        "merchant_id": document.merchant_id,
+        "reason": document.reason,
+    }
+    await case.note(action, document.id, after)

@@ -10,6 +10,7 @@ from gateway.db import acting_for
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of
+from gateway.http.parts import given
 from gateway.merchants.repository import merchant_of
 from gateway.paging import PageRequest
 from gateway.people import repository, service
@@ -21,7 +22,7 @@ from gateway.people.documents import (
 )
 from gateway.people.invitations import invite_by_house, invite_to_team
 from gateway.people.offers import Desk, revoke_invitation
-from gateway.people.schemas import ChangeTeamMember, InviteToTeam, set_fields
+from gateway.people.schemas import ChangeTeamMember, InviteToTeam
 from gateway.settings import Settings
 
 UserId = Annotated[str, Parameter(max_length=64)]
@@ -68,7 +69,7 @@ class TeamController(Controller):
         async with call.transaction() as session:
             desk = desk_of(call, session, settings)
             tenant = call.actor.tenant
-            changes = set_fields(data)
+            changes = given(data)
             return await service.change_member(
                 desk, tenant, user_id, changes, revoke_keys=revoke_keys
             )
@@ -152,7 +153,7 @@ class MerchantUserController(Controller):
         """Change a member's team role, or suspend."""
         async with call.transaction() as session, acting_for(session, merchant_id):
             desk = desk_of(call, session, settings)
-            changes = set_fields(data)
+            changes = given(data)
             return await service.change_member(
                 desk, merchant_id, user_id, changes, revoke_keys=revoke_keys
             )

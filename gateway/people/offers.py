@@ -54,8 +54,15 @@ async def replace_letters(desk: Desk, merchant_id: str | None, email: str | None
     await _revoked(desk, await repository.open_invitations(desk.session, merchant_id, email))
 
 
-async def note(desk: Desk, action: str, row: Invitation, after: Mapping[str, Any]) -> None:
-    """Put a step of an invitation on the record of its merchant."""
+async def note(
+    desk: Desk,
+    action: str,
+    row: Invitation | User,
+    after: Mapping[str, Any],
+    *,
+    before: Mapping[str, Any] | None = None,
+) -> None:
+    """Put a change of a person or an invitation on the record of its merchant."""
     await record(
         desk.session,
         desk.actor,
@@ -63,6 +70,7 @@ async def note(desk: Desk, action: str, row: Invitation, after: Mapping[str, Any
         action=action,
         subject=row.id,
         merchant_id=row.merchant_id,
+        before=before,
         after=after,
     )
 

@@ -5,11 +5,12 @@ from litestar.background_tasks import BackgroundTask
 
 from gateway.http.auth import requires
 from gateway.http.call import Call
+from gateway.http.parts import given
 from gateway.people import service
 from gateway.people.controller import desk_of
 from gateway.people.documents import UserDocument, user_document
 from gateway.people.invitations import Newcomer, accept_invitation
-from gateway.people.schemas import AcceptInvitation, ChangeProfile, set_fields
+from gateway.people.schemas import AcceptInvitation, ChangeProfile
 from gateway.sessions import credentials
 from gateway.sessions.controller import provide_door
 from gateway.sessions.credentials import Room
@@ -42,7 +43,7 @@ class PersonController(Controller):
         _ = call.actor.session
         async with call.transaction() as session:
             desk = desk_of(call, session, settings)
-            return await service.change_profile(desk, set_fields(data))
+            return await service.change_profile(desk, given(data))
 
     @post("/password", guards=[requires(step_up=True)], status_code=200)
     async def password(self, call: Call, door: Door, data: ChangePassword) -> UserDocument:

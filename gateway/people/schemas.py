@@ -1,6 +1,6 @@
 """Request bodies about people. The limits are those of the database's checks."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -57,12 +57,3 @@ class ChangeProfile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     username: Username | UnsetType | None = UNSET
     phone: Phone | UnsetType | None = UNSET
-
-
-def set_fields(data: msgspec.Struct) -> dict[str, Any]:
-    """Return the columns that a body sets."""
-    return {
-        name: getattr(data, name)
-        for name in data.__struct_fields__
-        if getattr(data, name) is not UNSET
-    }

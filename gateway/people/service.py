@@ -6,14 +6,13 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from gateway.accounts.makers import maker_changed, rights_of
-from gateway.audit.service import record
 from gateway.domain.errors import Conflict, Forbidden
 from gateway.models import User
 from gateway.notifications import post
 from gateway.people import repository
 from gateway.people.documents import UserDocument, user_document
 from gateway.people.invitations import taken
-from gateway.people.offers import Desk, take_back_offers, take_back_places
+from gateway.people.offers import Desk, note, take_back_offers, take_back_places
 from gateway.sessions.letters import account_letter
 from gateway.sessions.repository import revoke_all
 
@@ -64,7 +63,7 @@ async def change_operator(
             raise Forbidden("only an admin changes this")
         await take_back_offers(desk, user_id)
         before, after = {"role": row.role}, {"role": role}
-        await _note(desk, "user.role_changed", row, before, after)
+        await note(desk, "user.role_changed", row, after, before=before)
         await _tell(desk, row, after)
         await desk.session.refresh(row)
     return await _changed(desk, row, {} if status is None else {"status": status})
@@ -121,7 +120,7 @@ async def _changed(desk: Desk, row: User, changes: Mapping[str, Any]) -> UserDoc
         if after.get("status") == "suspended" or "team_role" in after:
             await take_back_offers(desk, row.id)
         action = "user.role_changed" if "team_role" in after else "user.changed"
-        await _note(desk, action, row, before, after)
+        await note(desk, action, row, after, before=before)
         await _tell(desk, row, after)
     return user_document(row)
 
@@ -133,7 +132,7 @@ async def _removed(desk: Desk, row: User) -> UserDocument:
     await take_back_offers(desk, row.id)
     await take_back_places(desk, row)
     after = {"deleted_at": row.deleted_at.isoformat()}
-    await _note(desk, "user.deleted", row, {"deleted_at": None}, after)
+    await note(desk, "user.deleted", row, after, before={"deleted_at": None})
     await _tell(desk, row, after)
     return user_document(row)
 
@@ -148,22 +147,3 @@ async def _tell(desk: Desk, row: User, after: Mapping[str, Any]) -> None:
     if sentences:
         letter = account_letter(row.email, row.merchant_id, " ".join(sentences))
         await post(desk.session, letter, desk.moment)
-
-
-async def _note(
-    desk: Desk,
-    action: str,
-    row: User,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-) -> None:
-    await record(
-        desk.session,
-        desk.actor,
-        desk.moment,
-        action=action,
-        subject=row.id,
-        merchant_id=row.merchant_id,
-        before=before,
-        after=after,
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 
 from sqlalchemy import func, select, true, union
 from sqlalchemy.dialects.postgresql import array, insert
@@ -13,11 +13,9 @@ from sqlalchemy.orm import aliased
 from gateway.domain.moment import Moment
 from gateway.domain.money import FIAT_DECIMALS
 from gateway.models import Currency, PriceHistory
-from gateway.prices.market import Quote
+from gateway.prices.market import CONTEXT, STEP, Quote
 
 QUOTE = "USD"
-RATE = Context(prec=60, rounding=ROUND_HALF_EVEN)
-RATE_STEP = Decimal("1e-18")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def rate_by(
         return Rate(Decimal(1), "identity", at)
     coin = _dollars(known, code, at, max_age)
     money = _dollars(known, currency, at, max_age)
-    value = RATE.divide(coin.value, money.value).quantize(RATE_STEP, context=RATE)
+    value = CONTEXT.divide(coin.value, money.value).quantize(STEP, context=CONTEXT)
     if value <= 0:
         raise PriceMissing(f"{code} in {currency} is below the smallest rate")
     source = coin.source if currency == QUOTE else f"{coin.source}/{money.source}"

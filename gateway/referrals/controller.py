@@ -10,7 +10,7 @@ from gateway.domain.errors import Forbidden
 from gateway.http.auth import require_live_key, requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, page_of, whole
-from gateway.http.parts import in_utc
+from gateway.http.parts import CreatedBefore, CreatedFrom, in_utc
 from gateway.paging import PageRequest
 from gateway.referrals import repository, service
 from gateway.referrals.documents import (
@@ -29,10 +29,8 @@ from gateway.referrals.documents import (
     waiting_document,
 )
 from gateway.referrals.schemas import (
-    Before,
     CreateCode,
     CreateSchedule,
-    From,
     Id,
     Period,
     Programme,
@@ -51,8 +49,8 @@ async def provide_filter(
     payment_method: Id = None,
     referral: Id = None,
     account: Id = None,
-    created_from: From = None,
-    created_before: Before = None,
+    created_from: CreatedFrom = None,
+    created_before: CreatedBefore = None,
 ) -> dict[str, Any]:
     """Read the filters of commissions; a time without an offset is UTC."""
     given = {

@@ -17,8 +17,6 @@ Id = Annotated[str | None, Parameter(max_length=64)]
 Status = Literal["earned", "reversed"]
 Programme = Literal["house", "merchant"]
 Period = Literal["day", "week", "month"]
-From = Annotated[datetime | None, Parameter(query="created[gte]")]
-Before = Annotated[datetime | None, Parameter(query="created[lt]")]
 
 
 class CreateCode(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -62,7 +62,7 @@ class SessionController(Controller):
         document = await service.sign_in(
             door, data.email, data.password, livemode=data.livemode
         )
-        return given(document, door.settings.session_hours, cookie=data.cookie)
+        return token_answer(document, door.settings.session_hours, cookie=data.cookie)
 
     @get("/", guards=[requires()])
     async def index(self, call: Call, door: Door) -> Page[SessionDocument]:
@@ -104,7 +104,9 @@ class SessionController(Controller):
             return await service.revoke(session, call.actor, session_id, call.moment)
 
 
-def given(document: SessionDocument, hours: int, *, cookie: bool) -> Response[SessionDocument]:
+def token_answer(
+    document: SessionDocument, hours: int, *, cookie: bool
+) -> Response[SessionDocument]:
     """Answer with a session whose token is new: in the document, or as cookie."""
     if not cookie or document.token is None:
         return Response(document)

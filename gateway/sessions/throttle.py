@@ -24,21 +24,31 @@ async def count(
 ) -> None:
     """Count one attempt at `deed` before it is looked at; refuse one that comes too early."""
     of_address, of_account = names(deed, account, address)
-    for name, free in ((of_address, FREE_OF_ADDRESS), (of_account, FREE_OF_ACCOUNT)):
-        wait = await session.scalar(_COUNT, {"name": name, "free": free, "now": at})
-        if wait:
-            raise TooMany(
-                "too many attempts: wait a little",
-                code="attempts_delayed",
-                retry_after_seconds=int(wait),
-            )
+    await count_one(session, of_address, FREE_OF_ADDRESS, at)
+    await count_one(session, of_account, FREE_OF_ACCOUNT, at)
+
+
+async def count_one(session: AsyncSession, name: bytes, free: int, at: datetime) -> None:
+    """Count one attempt under a name, of which `free` cost no wait; refuse one that comes too early."""
+    wait = await session.scalar(_COUNT, {"name": name, "free": free, "now": at})
+    if wait:
+        raise TooMany(
+            "too many attempts: wait a little",
+            code="attempts_delayed",
+            retry_after_seconds=int(wait),
+        )
 
 
 async def forgive(session: AsyncSession, deed: str, account: str, address: str | None) -> None:
     """Forget the attempts at this account from here, and this one of the address."""
     of_address, of_account = names(deed, account, address)
     await session.execute(_FORGIVE, {"name": of_address, "every": False})
-    await session.execute(_FORGIVE, {"name": of_account, "every": True})
+    await forget_all(session, of_account)
+
+
+async def forget_all(session: AsyncSession, name: bytes) -> None:
+    """Forget every attempt under a name."""
+    await session.execute(_FORGIVE, {"name": name, "every": True})
 
 
 def names(deed: str, account: str, address: str | None) -> tuple[bytes, bytes]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,12 +49,7 @@ class Account:
         """Tell whether the open period is paid for good, by the chain or by the merchant's word."""
         if self.period is not None and self.period.transfer_id is not None:
             return True
-        invoice = self.invoice
-        return (
-            invoice is not None
-            and invoice.status == "settled"
-            and (invoice.final or invoice.exception == "marked")
-        )
+        return self.invoice is not None and bool(_paid(self.invoice))
 
     @property
     def called_off(self) -> str | None:
@@ -68,13 +64,21 @@ class Account:
 
 def called_off(invoice: Invoice | None) -> str | None:
     """Say which word of the merchant's ended a bill; None where none did."""
-    if invoice is None:
+    if invoice is None or not _called_off(invoice):
         return None
-    if invoice.status == "canceled":
-        return f"its invoice {invoice.id} was canceled"
-    if (invoice.status, invoice.exception) == ("invalid", "marked"):
-        return f"its invoice {invoice.id} was marked invalid"
-    return None
+    word = "canceled" if invoice.status == "canceled" else "marked invalid"
+    return f"its invoice {invoice.id} was {word}"
+
+
+def _paid(invoice: Any) -> Any:
+    """Tell of a row whether it is paid for good; of `Invoice` itself, say so in SQL."""
+    return (invoice.status == "settled") & (invoice.final | (invoice.exception == "marked"))
+
+
+def _called_off(invoice: Any) -> Any:
+    """Tell likewise whether the merchant's word ended it unpaid."""
+    marked = (invoice.status == "invalid") & (invoice.exception == "marked")
+    return (invoice.status == "canceled") | marked
 
 
 async def package_of(
@@ -141,8 +145,7 @@ async def period_page(
         SubscriptionPeriod.subscription_id == subscription_id
     )
     place = (SubscriptionPeriod.period_start,)
-    cursor = page.after or page.before
-    edge = None if cursor is None else [_start(page, cursor)]
+    edge = None if page.cursor is None else [_start(page)]
     found = (await session.scalars(windowed(query, place, edge, page))).all()
     return cut(found, page.limit, backwards=page.backwards)
 
@@ -152,13 +155,13 @@ def cursor_of(row: SubscriptionPeriod) -> str:
     return row.period_start.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _start(page: PageRequest, cursor: str) -> datetime:
+def _start(page: PageRequest) -> datetime:
     try:
-        start = datetime.fromisoformat(cursor)
+        start = datetime.fromisoformat(page.cursor or "")
     except ValueError:
         start = None
     if start is None or start.tzinfo is None:
-        name = "ending_before" if page.backwards else "starting_after"
+        name = page.parameter
         raise Invalid.field(f"/{name}", "invalid_parameter", f"{name}: no period's start")
     return start
 
@@ -192,21 +195,12 @@ async def due(session: AsyncSession, at: datetime) -> list[tuple[str, str]]:
         .order_by(Subscription.look_at)
         .limit(AT_ONCE)
     )
-    settled = and_(
-        Invoice.status == "settled", or_(Invoice.final, Invoice.exception == "marked")
-    )
-    untold = and_(
-        Subscription.reason.is_(None),
-        or_(
-            Invoice.status == "canceled",
-            and_(Invoice.status == "invalid", Invoice.exception == "marked"),
-        ),
-    )
+    untold = and_(Subscription.reason.is_(None), _called_off(Invoice))
     by_payment = (
         select(SubscriptionPeriod.subscription_id, SubscriptionPeriod.merchant_id)
         .join(Invoice, Invoice.id == SubscriptionPeriod.invoice_id)
         .join(Subscription, Subscription.id == SubscriptionPeriod.subscription_id)
-        .where(SubscriptionPeriod.status == "open", or_(settled, untold))
+        .where(SubscriptionPeriod.status == "open", or_(_paid(Invoice), untold))
         .limit(AT_ONCE)
     )
     found = await session.execute(

@@ -6,6 +6,7 @@ import msgspec
 from litestar.params import Parameter
 from msgspec import UNSET, UnsetType
 
+from gateway.domain.subscription import Unit
 from gateway.http.parts import Amount, MethodId
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -16,7 +17,6 @@ Days = Annotated[int, msgspec.Meta(ge=0, le=366)]
 ReminderDays = Annotated[int, msgspec.Meta(ge=0, le=30)]
 GraceDays = Annotated[int, msgspec.Meta(ge=1, le=90)]
 Methods = Annotated[list[MethodId], msgspec.Meta(min_length=1, max_length=50)]
-Unit = Literal["day", "week", "month", "year"]
 Status = Literal["trialing", "active", "past_due", "canceled", "ended"]
 IdParameter = Annotated[str | None, Parameter(max_length=64)]
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
 from gateway.models import WebhookEndpoint
-from gateway.webhooks.catalogue import ALERT
+from gateway.notifications.kinds import ALERT
 from gateway.webhooks.outbox import emit
 
 

@@ -1,8 +1,9 @@
 """The names of everything that can be heard."""
 
+from gateway.notifications.kinds import ALERT
+
 EVERYTHING = "*"
 PING = "ping"
-ALERT = "security.alert"
 DEGRADED = "network.degraded"
 RECOVERED = "network.recovered"
 EVENT_TYPES = frozenset(

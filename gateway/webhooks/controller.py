@@ -1,15 +1,14 @@
-"""Webhook endpoints, the event feed and the delivery log over HTTP."""
+"""Webhook endpoints over HTTP."""
 
 from datetime import timedelta
-from typing import Any
 
 from litestar import Controller, Response, delete, get, patch, post
-from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.paging import Page, whole
+from gateway.http.parts import given
 from gateway.settings import Settings
 from gateway.webhooks import replays, service
 from gateway.webhooks.documents import (
@@ -81,7 +80,7 @@ class WebhookEndpointController(Controller):
         """Change the address or the events, switch it off or on again."""
         async with call.transaction() as session:
             desk = _desk(call, session, settings)
-            return await service.change_endpoint(desk, endpoint_id, _changes(data))
+            return await service.change_endpoint(desk, endpoint_id, given(data))
 
     @delete("/{endpoint_id:str}", guards=[requires("webhooks:write", step_up=True)])
     async def remove(self, call: Call, settings: Settings, endpoint_id: str) -> None:
@@ -149,12 +148,3 @@ class WebhookEndpointController(Controller):
 
 def _desk(call: Call, session: AsyncSession, settings: Settings) -> Desk:
     return Desk(session, call.actor, call.moment, settings.webhooks.allow_private)
-
-
-def _changes(data: ChangeEndpoint) -> dict[str, Any]:
-    """Return the columns that the body sets."""
-    return {
-        name: getattr(data, name)
-        for name in data.__struct_fields__
-        if getattr(data, name) is not UNSET
-    }

@@ -20,6 +20,7 @@ KEEPALIVE_SECONDS = 1
 """Shorter than any common server's own limit: a reused connection is never one just closed."""
 NAMES_CACHED_SECONDS = 10
 LOOKUPS_MAX = 32
+CONNECT_SECONDS = 5
 
 AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]
 Lookup = Callable[[str, int, socket.AddressFamily], Sequence[str]]
@@ -44,7 +45,7 @@ class CheckedResolver(AbstractResolver):
     while the event loop's own pool is four threads for everybody.
     """
 
-    def __init__(self, guard: Guard, lookup: Lookup = system_lookup) -> None:
+    def __init__(self, guard: Guard, lookup: Lookup) -> None:
         self._guard = guard
         self._lookup = lookup
         self._threads = ThreadPoolExecutor(LOOKUPS_MAX, thread_name_prefix="lookup")
@@ -78,7 +79,6 @@ async def open_session(
     guard: Guard,
     *,
     timeout_seconds: int,
-    connect_seconds: int = 5,
     lookup: Lookup = system_lookup,
     tls: ssl.SSLContext | Literal[True] = True,
 ) -> AsyncIterator[aiohttp.ClientSession]:
@@ -95,7 +95,7 @@ async def open_session(
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=connect_seconds),
+        timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=CONNECT_SECONDS),
         trust_env=False,
         auto_decompress=False,
     )

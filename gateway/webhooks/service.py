@@ -49,7 +49,7 @@ async def add_endpoint(
     events: Sequence[str],
     secrets: EndpointSecrets,
     *,
-    ed25519: bool = False,
+    ed25519: bool,
 ) -> EndpointDocument:
     """Write a new endpoint and return it with its secret, this once."""
     _check_url(desk, url)

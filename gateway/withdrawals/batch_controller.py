@@ -6,6 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.http.auth import requires
 from gateway.http.call import Call
 from gateway.http.idempotency import A_MONTH, KEY_REQUIRED
+from gateway.http.paging import Page, page_of
+from gateway.http.parts import CreatedBefore, CreatedFrom, in_utc
+from gateway.paging import PageRequest
 from gateway.questions.service import Questions
 from gateway.withdrawals import service
 from gateway.withdrawals.batch_documents import (
@@ -13,7 +16,13 @@ from gateway.withdrawals.batch_documents import (
     BatchSummaryDocument,
     summary_document,
 )
-from gateway.withdrawals.batches import act_on_batch, batch_of, request_batch, statuses_of
+from gateway.withdrawals.batches import (
+    act_on_batch,
+    batch_of,
+    batch_page,
+    request_batch,
+    statuses_of,
+)
 from gateway.withdrawals.documents import WithdrawalDocument
 from gateway.withdrawals.incoming import findings, payout_of
 from gateway.withdrawals.schemas import CreateBatch, RejectWithdrawal
@@ -40,12 +49,33 @@ class WithdrawalBatchController(Controller):
 
         return await call.once(work, lifetime=A_MONTH)
 
+    @get("/withdrawal_batches", guards=[requires("withdrawals:read")])
+    async def index(
+        self,
+        call: Call,
+        page: PageRequest,
+        created_from: CreatedFrom = None,
+        created_before: CreatedBefore = None,
+    ) -> Page[BatchSummaryDocument]:
+        """List batches, newest first, each with how far it is."""
+        times = {"created_from": in_utc(created_from), "created_before": in_utc(created_before)}
+        async with call.transaction() as session:
+            found = await batch_page(_gate(call, session), page, times)
+            statuses = await statuses_of(session, found.rows)
+        return page_of(
+            found,
+            page,
+            lambda row: summary_document(row, statuses[row.id]),
+            lambda row: row.id,
+        )
+
     @get("/withdrawal_batches/{batch_id:str}", guards=[requires("withdrawals:read")])
     async def show(self, call: Call, batch_id: str) -> BatchSummaryDocument:
         """Show a batch and how far it is; its withdrawals: `?batch_id=` in their list."""
         async with call.transaction() as session:
             batch = await batch_of(_gate(call, session), batch_id)
-            return summary_document(batch, await statuses_of(session, batch))
+            statuses = await statuses_of(session, [batch])
+        return summary_document(batch, statuses[batch.id])
 
     @post(
         "/withdrawal_batches/{batch_id:str}/approve",

@@ -4,14 +4,15 @@ One that is refused leaves no trace and stops nobody else; what stands is never 
 without saying so.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.errors import Conflict, FieldFault, Refusal
 from gateway.models import Withdrawal, WithdrawalBatch
-from gateway.paging import sole
+from gateway.paging import PageRequest, Slice, made_between, newest_first, sole
 from gateway.withdrawals.batch_documents import (
     BatchDocument,
     BatchResult,
@@ -109,15 +110,33 @@ async def batch_of(gate: Gate, batch_id: str) -> WithdrawalBatch:
     return await sole(gate.session, query, "withdrawal batch", batch_id)
 
 
-async def statuses_of(session: AsyncSession, batch: WithdrawalBatch) -> dict[str, int]:
-    """Return how many withdrawals of the batch are in each state."""
+async def batch_page(
+    gate: Gate, page: PageRequest, wanted: Mapping[str, Any]
+) -> Slice[WithdrawalBatch]:
+    """Return one page of the actor's batches."""
+    query = select(WithdrawalBatch).where(
+        WithdrawalBatch.merchant_id == gate.actor.tenant,
+        WithdrawalBatch.livemode == gate.actor.livemode,
+    )
+    query = made_between(query, WithdrawalBatch.id, WithdrawalBatch.created_at, wanted, "wba")
+    return await newest_first(gate.session, query, WithdrawalBatch.id, page)
+
+
+async def statuses_of(
+    session: AsyncSession, batches: Iterable[WithdrawalBatch]
+) -> dict[str, dict[str, int]]:
+    """Return, by the batch's id, how many of its withdrawals are in each state."""
+    found: dict[str, dict[str, int]] = {batch.id: {} for batch in batches}
     query = (
-        select(Withdrawal.status, func.count())
-        .where(Withdrawal.batch_id == batch.id)
-        .group_by(Withdrawal.status)
+        select(WithdrawalBatch.id, Withdrawal.status, func.count())
+        .join(Withdrawal, Withdrawal.batch_id == WithdrawalBatch.id)
+        .where(WithdrawalBatch.id.in_(found))
+        .group_by(WithdrawalBatch.id, Withdrawal.status)
         .order_by(Withdrawal.status)
     )
-    return {status: int(count) for status, count in await session.execute(query)}
+    for batch_id, status, count in await session.execute(query):
+        found[batch_id][status] = int(count)
+    return found
 
 
 def require_heard(findings: Sequence[Finding | None]) -> None:

@@ -1,10 +1,15 @@
 """A withdrawal that had ended, and whose rewritten chain says now that it ended otherwise.
 
 What was paid after all is taken from whoever got the hold back, and what they no longer have is
-missing in suspense. What was not paid after all is given back. Each happens once: the journal is named
-like the withdrawal.
+missing in suspense. What was not paid after all is given back. Each turn happens once: its journal is named
+like the withdrawal, from the second one on with its number (`wdr_...#2`).
 """
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain import posting
@@ -13,7 +18,7 @@ from gateway.domain.moment import Moment
 from gateway.domain.posting import CUSTODY, REVENUE, SUSPENSE, Credit, JournalEntry, Posting
 from gateway.ledger.repository import left_of
 from gateway.ledger.service import post
-from gateway.models import ReopenedOrder, Withdrawal
+from gateway.models import BalanceHistory, Journal, ReopenedOrder, Withdrawal
 from gateway.withdrawals.moves import tell, tell_payer
 from gateway.withdrawals.recall import recall_refunds
 from gateway.withdrawals.repository import held_units
@@ -28,8 +33,8 @@ async def rebook(
 ) -> bool:
     """Book how it ended on the new chain; tell whether that is otherwise than before.
 
-    Raises `Conflict` where it was not reopened, or turned once already; `recall.Busy` where its
-    invoice is being changed.
+    Its row is locked: what turned already does not turn so again. Raises `Conflict` where it was not
+    reopened, `recall.Busy` where its invoice is being changed.
     """
     if await session.get(ReopenedOrder, withdrawal.id) is None:
         raise Conflict(f"{withdrawal.id} is {withdrawal.status} already")
@@ -37,8 +42,12 @@ async def rebook(
         return False
     if paid and withdrawal.invoice_id is not None:
         await recall_refunds(session, withdrawal, moment)
-    entry = await (_paid(session, withdrawal) if paid else _unpaid(session, withdrawal))
-    if not await post(session, entry, moment):
+    last = await _last_turn(session, withdrawal)
+    if last:
+        entry = await _undone(session, withdrawal, last)
+    else:
+        entry = await (_paid(session, withdrawal) if paid else _unpaid(session, withdrawal))
+    if not await post(session, await named_anew(session, entry), moment):
         raise Conflict(f"{withdrawal.id} was booked anew before")
     withdrawal.status = "completed" if paid else "failed"
     withdrawal.failure_reason = None if paid else NOT_PAID
@@ -48,6 +57,16 @@ async def rebook(
     await tell_payer(session, withdrawal, moment)
     await tell(session, withdrawal, f"withdrawal.{withdrawal.status}", moment)
     return True
+
+
+async def named_anew(session: AsyncSession, entry: JournalEntry) -> JournalEntry:
+    """Return a correction under a name that no journal has: a block that went may come back."""
+    again = Journal.ref.startswith(f"{entry.ref}#", autoescape=True)
+    query = select(func.count()).where(
+        Journal.kind == entry.kind, or_(Journal.ref == entry.ref, again)
+    )
+    used = await session.scalar(query) or 0
+    return replace(entry, ref=f"{entry.ref}#{used + 1}") if used else entry
 
 
 async def _paid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry:
@@ -78,6 +97,47 @@ async def _unpaid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry
     postings = tuple(
         Posting(account, currency_id, "ADJUSTMENT", confirmed=units)
         for account, units in moves
+        if units
+    )
+    return JournalEntry("reversal", withdrawal.id, withdrawal.merchant_id, postings)
+
+
+async def _last_turn(session: AsyncSession, withdrawal: Withdrawal) -> dict[str, int]:
+    """Return what the last turn moved, by account in base units; empty before the first."""
+    later = Journal.ref.startswith(f"{withdrawal.id}#", autoescape=True)
+    newest = (
+        select(func.max(Journal.id))
+        .where(Journal.kind == "reversal", or_(Journal.ref == withdrawal.id, later))
+        .scalar_subquery()
+    )
+    query = (
+        select(BalanceHistory.account, func.sum(BalanceHistory.delta_confirmed))
+        .where(BalanceHistory.journal_id == newest)
+        .group_by(BalanceHistory.account)
+    )
+    return {row[0]: int(row[1]) for row in await session.execute(query)}
+
+
+async def _undone(
+    session: AsyncSession, withdrawal: Withdrawal, last: Mapping[str, int]
+) -> JournalEntry:
+    """Undo the last turn with those who bore it: what was missing then is given to nobody now.
+
+    What somebody has no longer is missing in suspense; a merchant answers for its customer.
+    """
+    merchant, currency_id = withdrawal.merchant_id or SUSPENSE, withdrawal.currency_id
+    moves = Counter({account: -units for account, units in last.items()})
+    bearers = sorted(
+        {*moves, merchant} - {CUSTODY, SUSPENSE}
+    )  # in the order of posting's locks
+    left = {each: max(await left_of(session, each, currency_id), 0) for each in bearers}
+    for account in sorted(bearers, key=lambda each: each == merchant):
+        short = max(0, -moves[account] - left[account])
+        moves[account] += short
+        moves[merchant if account == withdrawal.customer_id else SUSPENSE] -= short
+    postings = tuple(
+        Posting(account, currency_id, "ADJUSTMENT", confirmed=units)
+        for account, units in moves.items()
         if units
     )
     return JournalEntry("reversal", withdrawal.id, withdrawal.merchant_id, postings)

@@ -43,22 +43,30 @@ AT_ONCE = Retrying(first_pause=0.0)
 KEY = "gw_test_" + "s3cret" * 7
 COMPONENTS = {
     "Balance": "BalanceDocument",
+    "BalanceEntry": "EntryDocument",
     "Customer": "CustomerDocument",
     "Deposit": "DepositDocument",
     "DepositAddress": "DepositAddressDocument",
+    "Destination": "DestinationDocument",
+    "Estimate": "EstimateDocument",
     "Event": "EventDocument",
     "Invoice": "InvoiceDocument",
+    "Movement": "MovementDocument",
+    "NetworkFee": "NetworkFeeDocument",
     "PaymentMethod": "MethodDocument",
     "PaymentOption": "PaymentOptionDocument",
     "Refund": "RefundDocument",
     "WalletLink": "WalletLinkDocument",
     "WebhookEndpoint": "EndpointDocument",
     "Withdrawal": "WithdrawalDocument",
+    "WithdrawalBatch": "BatchSummaryDocument",
 }
 """The client's documents, and what the gateway calls them."""
 FILTERS = {
+    "BatchFilter": "/v1/withdrawal_batches",
     "CustomerFilter": "/v1/customers",
     "DepositFilter": "/v1/deposits",
+    "EntryFilter": "/v1/balance_entries",
     "EventFilter": "/v1/events",
     "InvoiceFilter": "/v1/invoices",
     "WithdrawalFilter": "/v1/withdrawals",
@@ -198,6 +206,56 @@ async def test_amounts_of_every_kind_and_a_customers_payout(served: Served) -> N
         assert payout.amount == Decimal("1E-8")
         found = [each.id async for each in gateway.withdrawals.all(customer_id=customer.id)]
         assert found == [payout.id]
+
+
+async def test_a_payout_is_estimated_before_it_is_asked_for(served: Served) -> None:
+    """Nothing is held by it; a destination that cannot be is said in the answer."""
+    shop = served.shop
+    async with AsyncClient(served.url, served.key) as gateway:
+        await shop.fund(served.merchant_id, "USDC-ETHEREUM", 5_000_000)
+        estimate = await gateway.withdrawals.estimate(
+            payment_method="USDC-ETHEREUM", amount=Decimal("2.5")
+        )
+        assert (estimate.fee_charged, estimate.total) == (Decimal(1), Decimal("3.5"))
+        assert (estimate.sufficient, estimate.destination) == (True, None)
+        assert estimate.network_fee is None
+        refused = await gateway.withdrawals.estimate(
+            payment_method="USDC-ETHEREUM", amount="100", destination="T9yD14Nj9j7xAB4dbGeiX9"
+        )
+        assert not refused.sufficient
+        assert refused.destination is not None
+        assert refused.destination.status == "refused"
+        balances = {each.payment_method: each for each in await gateway.catalog.balances()}
+        assert balances["USDC-ETHEREUM"].locked == 0
+
+
+async def test_batches_and_entries_are_listed(served: Served) -> None:
+    """Those that were asked for at once, and how a balance came about."""
+    shop = served.shop
+    async with AsyncClient(served.url, served.key) as gateway:
+        await shop.fund(served.merchant_id, "USDC-ETHEREUM", 9_000_000)
+        ask = {
+            "payment_method": "USDC-ETHEREUM",
+            "amount": "1",
+            "destination": pool_address("ethereum", 502),
+        }
+        made = [
+            await gateway.request(
+                "POST",
+                "/withdrawals/batch",
+                body={"items": [ask, {**ask, "destination": "x"}]},
+                idempotency_key=f"batch-{number}",
+            )
+            for number in range(2)
+        ]
+        listed = [each async for each in gateway.withdrawal_batches.all()]
+        assert [each.id for each in listed] == [made[1]["id"], made[0]["id"]]
+        assert (listed[0].items, listed[0].statuses) == (2, {"pending": 1})
+        assert await gateway.withdrawal_batches.get(listed[0].id) == listed[0]
+        [only] = [each async for each in gateway.withdrawals.all(batch_id=listed[1].id)]
+        holds = [each async for each in gateway.balance_entries.all(type="hold")]
+        assert only.id in {each.journal["ref"] for each in holds}
+        assert holds[0].confirmed.change == Decimal(-2)
 
 
 async def test_the_feed_gives_every_event_once(served: Served) -> None:

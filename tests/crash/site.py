@@ -41,7 +41,6 @@ from watchers.clock import now
 ROOT = Path(__file__).resolve().parents[2]
 MERCHANT, MAKER, APPROVER = "mer_1", "key_maker", "key_approver"
 SECONDS_MAX = 180.0
-POOL_ROWS = 2
 TOKEN_UNITS = 10**12
 """A million whole tokens for the merchant, and as many for the hot wallet."""
 TOKEN_PAYMENT = 1_234_567

@@ -140,7 +140,7 @@ async def _all_settled(shop: Shop, invoices: Sequence[Document]) -> None:
 
 
 async def _all_paid_out(shop: Shop, payouts: Sequence[Payout]) -> None:
-    await asyncio.gather(*(shop.withdrawal_until(payout.id, "completed") for payout in payouts))
+    await asyncio.gather(*(shop.paid_out(payout.id) for payout in payouts))
     for payout in payouts:
         received = await shop.system.chains[payout.method.network].balance(payout.destination)
         assert received == payout.units

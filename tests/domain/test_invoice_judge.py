@@ -156,10 +156,32 @@ def test_without_a_payment_only_the_clock_decides(facts: Facts) -> None:
 
 @given(FACTS)
 def test_a_late_payment_alone_never_processes(facts: Facts) -> None:
-    """Late money settles as late once it is final, or leaves the invoice where it was."""
+    """Late money settles as late once it is final; less than all of it is a part."""
     late = [replace(p, late=True) for p in facts.payments]
-    after = judge(PENDING, replace(facts, payments=late, expired=True))
-    assert (after.status, after.exception) in {("expired", "none"), ("settled", "paid_late")}
+    late_facts = replace(facts, payments=late, expired=True)
+    after = judge(PENDING, late_facts)
+    if after.status == "settled":
+        assert after.exception == "paid_late"
+    elif late and not late_facts.cover(late):
+        assert (after.status, after.exception) == ("expired", "paid_partial")
+    else:
+        assert (after.status, after.exception) == ("expired", "none")
+
+
+def test_a_part_that_comes_late_is_heard_of_once() -> None:
+    """By its own event where the expiry was told before, else in the document of the expiry."""
+    part = Payment(units=40, asked=Asked(100, 100), late=True, settles=True, final=True)
+    facts = Facts([part], tolerance_basis_points=0, expired=True, monitoring_over=False)
+    expired = Standing("expired", "none", final=False)
+    after = judge(expired, facts)
+    assert after == Standing("expired", "paid_partial", final=False)
+    assert events(expired, after) == ["invoice.partially_paid"]
+    assert events(PENDING, after) == ["invoice.expired"]
+    assert judge(after, replace(facts, payments=[])) == expired, "its block went away"
+    assert events(after, expired) == []
+    whole = judge(after, replace(facts, payments=[part, replace(part, units=60)]))
+    assert whole == Standing("settled", "paid_late", final=True)
+    assert events(after, whole) == ["invoice.paid_late"]
 
 
 @given(FACTS)

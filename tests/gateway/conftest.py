@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -73,6 +73,13 @@ class TestApi:
     owner: Database
     """As gw_owner, over every tenant."""
     clock: Clock
+
+    @asynccontextmanager
+    async def beside(self, settings: Settings) -> AsyncIterator[Self]:
+        """Serve the same database once more, under other settings."""
+        made = create_api(settings, self.database, self.clock)
+        async with client_of(made) as client:
+            yield replace(self, api=made, client=client, settings=settings)
 
     async def key(
         self,
@@ -188,6 +195,12 @@ async def api(database: FreshDatabase) -> AsyncIterator[TestApi]:
         yield served
 
 
+def client_of(made: Api) -> httpx.AsyncClient:
+    """Call the application in process; what it raises becomes an answer, as outside."""
+    transport = httpx.ASGITransport(made.asgi, raise_app_exceptions=False)  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+
+
 @asynccontextmanager
 async def serving(database: FreshDatabase) -> AsyncIterator[TestApi]:
     """Serve the real application on a database with one test network, ETH and USDC."""
@@ -198,8 +211,7 @@ async def serving(database: FreshDatabase) -> AsyncIterator[TestApi]:
     async with as_owner.unit_of_work(None) as session:
         await sync_catalog(session, settings)
     made = create_api(settings, as_api, clock)
-    transport = httpx.ASGITransport(made.asgi, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with client_of(made) as client:
         yield TestApi(made, client, settings, as_api, as_owner, clock)
     await as_api.aclose()
     await as_owner.aclose()

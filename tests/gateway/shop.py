@@ -6,20 +6,19 @@ services that the watchers call, as gw_watcher.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from gateway.addresses.signature import SignedAddress, message
-from gateway.app import Api, create_api
+from gateway.app import create_api
 from gateway.catalog.sync import sync_catalog
 from gateway.db import CROSS_TENANT, Database
 from gateway.deposits.service import Arrival, Desk, confirm, record
@@ -28,9 +27,9 @@ from gateway.domain.addresses import canonical
 from gateway.invoices.standing import NO_HEADS
 from gateway.ledger.service import post
 from gateway.models import AddressPool, Currency, FreeAddress
-from gateway.settings import AssetSettings, KeystoreSettings, NetworkSettings, Settings
+from gateway.settings import AssetSettings, KeystoreSettings, NetworkSettings
 from tests.conftest import FreshDatabase
-from tests.gateway.conftest import ETHEREUM, Clock, TestApi
+from tests.gateway.conftest import ETHEREUM, Clock, TestApi, client_of
 
 POOL_KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"the tests' pool key").digest())
 POOL_PUBLIC_KEY = POOL_KEY.public_key().public_bytes_raw().hex()
@@ -195,21 +194,9 @@ class Shop(TestApi):
         async with self.watcher.unit_of_work(CROSS_TENANT) as session:
             await post(session, entry, self.clock())
 
-    @asynccontextmanager
-    async def beside(self, settings: Settings) -> AsyncIterator["Shop"]:
-        """Serve the same database once more, under other settings."""
-        made = create_api(settings, self.database, self.clock)
-        async with _client(made) as client:
-            yield replace(self, api=made, client=client, settings=settings)
-
     def at(self) -> datetime:
         """Return the time without moving it."""
         return self.clock.at
-
-
-def _client(made: Api) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(made.asgi, raise_app_exceptions=False)  # type: ignore[arg-type]
-    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
 
 
 @pytest.fixture
@@ -234,7 +221,7 @@ async def opened(database: FreshDatabase) -> AsyncIterator[Shop]:
     async with as_owner.unit_of_work(None) as session:
         await sync_catalog(session, settings)
     made = create_api(settings, as_api, clock)
-    async with _client(made) as client:
+    async with client_of(made) as client:
         made_shop = Shop(made, client, settings, as_api, as_owner, clock, as_watcher)
         await made_shop.open()
         yield made_shop

@@ -7,7 +7,7 @@ from tests.hostile.lies import Lie, Tell, always, answering
 from tests.hostile.machine import Machine
 from watchers.networks.tron.address import to_hex
 
-CALL, SOLID = "triggerconstantcontract", "walletsolidity/getblock"
+CALL = "triggerconstantcontract"
 HOUR_MS = 3_600_000
 BALANCE_OF, TRANSFER = "balanceOf(address)", "transfer(address,uint256)"
 

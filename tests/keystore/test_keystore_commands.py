@@ -1,5 +1,8 @@
 """What `init` and `serve` refuse: one line on stderr, exit 1, nothing changed."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,7 @@ import pytest
 from keystore.__main__ import main
 from keystore.commands import init, serve
 from keystore.refusal import Unfit
-from tests.keystore.house import House, build, run, set_passphrase
+from tests.keystore.house import ROOT, House, build, run, set_passphrase
 
 
 def refused(house: House, capsys: pytest.CaptureFixture[str], *args: str) -> str:
@@ -129,3 +132,24 @@ def test_an_existing_keystore(house: House, capsys: pytest.CaptureFixture[str]) 
     assert "keys.gwks exists already" in refused(house, capsys)
     house.file.unlink()
     assert "journal.sqlite exists already" in refused(house, capsys)
+
+
+def test_nobody_who_reads_is_one_line_and_an_exit_code(house: House) -> None:
+    """As `keystore approver-key FILE | true` leaves it: the key is made, its public half unread."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    made = house.home / "ada.key"
+    command = [sys.executable, "-m", "keystore", "approver-key", str(made), "--no-passphrase"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, made.exists()) == (1, True)
+    told = "keystore: standard output was closed: what was printed is lost"
+    assert done.stderr.splitlines() == [told]

@@ -55,6 +55,10 @@ RELEASED = {
     "0007_11_rules": "fd47abdfb1a85cd19a18c4f84a8020f233a4bbef05b1aa6efce7ff626393c768",
     "0007_12_behind": "f98f284e5832263d7aa4403da75225d987a1b7bdac036f8d77f8a5f1f107afef",
     "0007_13_siblings": "8b0218e19c0342d1361eafaf02afa95f3b0480e013eeecdbdb9911c8fcd6187f",
+    "0008_1_reopen": "abfcce128ade15ea786afc5bedadd165a8a0d7e9b3a0786e89a3f0c90b47a56d",
+    "0008_2_sequence": "d95a07c48c1559b6798ca23637a888a23ce8fdf608f085e9519888a24226fa37",
+    "0008_3_room": "b9f0bd58529b914c1fd9dc8f3e07c39fe03ecff84a636a46e93cd73af0945b65",
+    "0008_4_turning": "82b6cc2d3aecd1deb2c2f4779b845a92f3ec57b5aa255eea0cedd03f212628db",
 }
 """SHA-256 of each file. A new revision is added when it is released; nothing here ever changes."""
 

@@ -29,6 +29,7 @@ from tests.mutations.guards_merchants import MERCHANTS
 from tests.mutations.guards_merge import MERGE
 from tests.mutations.guards_money import MONEY
 from tests.mutations.guards_notifications import NOTIFYING
+from tests.mutations.guards_operation import OPERATION
 from tests.mutations.guards_options import OPTION_GUARDS
 from tests.mutations.guards_paying import PAYING_GUARDS
 from tests.mutations.guards_payouts import PAYOUT_GUARDS
@@ -66,6 +67,7 @@ MUTATIONS = (
     *EXPLAINED,
     *FACTORS,
     *FAILING_GUARDS,
+    *OPERATION,
     *FRESH_READING,
     *GROUPS,
     *HTTP_GUARDS,

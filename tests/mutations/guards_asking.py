@@ -77,7 +77,7 @@ ASKING = (
     Mutation(
         guard="a filter that is given twice is refused",
         path="gateway/http/parameters.py",
-        old="        if name not in known or (len(values) > 1 and not known[name])\n",
+        old="        if name not in known or (len(values) > 1 and not known[name].is_list)\n",
         new="        if name not in known\n",
         tests=(f"{PROBLEMS}::test_a_parameter_that_is_given_twice_is_refused",),
     ),

@@ -14,7 +14,6 @@ STRAYS = "tests/watchers/test_strays.py"
 CHAOS = "tests/chaos/test_cases_providers.py"
 IDENTITY = "tests/watchers/providers/test_identity.py"
 SILENT = "tests/watchers/test_recon_cases.py"
-REORGS = "tests/watchers/test_scan_reorgs.py"
 
 ENGINE = (
     Mutation(

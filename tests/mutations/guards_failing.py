@@ -54,7 +54,7 @@ FAILING_GUARDS = (
     ),
     Mutation(
         guard="failing: a sender that is told closes the breaker",
-        path="gateway/worker.py",
+        path="gateway/webhooks/hearing.py",
         old="                sender.forgive(told.payload)\n",
         new="                pass\n",
         tests=(f"{FAILING}::test_a_repaired_endpoint_need_not_wait",),

@@ -96,8 +96,8 @@ OPTION_GUARDS = (
     Mutation(
         guard="an open page hears of new rates",
         path="gateway/checkout/documents.py",
-        old="        amounts_due={o.payment_method: o.amount_due for o in invoice.payment_options},\n",
-        new="        amounts_due={},\n",
+        old="            if o.reason != TOO_SMALL\n",
+        new="            if False\n",
         tests=(f"{CHECKOUT}::test_new_rates_change_the_state_for_programs",),
     ),
     Mutation(

@@ -18,6 +18,7 @@ RETURNS = "tests/watchers/test_reopen_returns.py"
 EXPIRED = "tests/watchers/test_reopen_expired.py"
 PLAN = "watchers/scan/reopen.py"
 SQL = "migrations/sql/0008_1_reopen.sql"
+TURNING = "migrations/sql/0009_30_turns.sql"
 REBOOKING = "gateway/withdrawals/rebooking.py"
 
 REOPENING = (
@@ -175,15 +176,15 @@ REOPENING = (
     ),
     Mutation(
         guard="a withdrawal of a reopened network turns with a journal alone",
-        path=SQL,
-        old="        IF NOT FOUND THEN\n            RAISE EXCEPTION 'withdrawal %: it has ended",
+        path=TURNING,
+        old="        IF NOT FOUND THEN  -- or the newest says otherwise\n            RAISE EXCEPTION 'withdrawal %: it has ended",
         new="        IF false THEN\n            RAISE EXCEPTION 'withdrawal %: it has ended",
         tests=(TURNS,),
     ),
     Mutation(
         guard="a withdrawal of a reopened network is turned by no API",
-        path=SQL,
-        old="NEW.status = 'failed' AND current_user NOT IN ('gw_api', 'gw_worker')",
+        path=TURNING,
+        old="NEW.status = 'failed' AND current_user NOT IN ('gw_worker', 'gw_api')",
         new="NEW.status = 'failed'",
         tests=(TURNS,),
     ),
@@ -247,8 +248,8 @@ REOPENING = (
     ),
     Mutation(
         guard="a withdrawal of a reopened network turns with the journal of that very turn alone",
-        path=SQL,
-        old="            AND OLD.units * (CASE NEW.status WHEN 'completed' THEN 1 ELSE -1 END) = (\n",
+        path=TURNING,
+        old="            AND OLD.units * (CASE NEW.status WHEN 'completed' THEN 1 ELSE -1 END) = (  -- of this turn\n",
         new="            AND true OR 0 = (\n",
         tests=(TURNS,),
     ),

@@ -14,6 +14,7 @@ ALONE = "tests/watchers/test_pay_alone.py"
 EDITED = "tests/watchers/test_pay_edited.py"
 FAILED_ALONE = f"{ALONE}::test_a_failure_that_one_node_alone_shows_waits_for_a_person"
 EXPIRED_ALONE = f"{ALONE}::test_what_one_node_alone_calls_expired_waits_for_a_person"
+TRUSTED = f"{ALONE}::test_one_node_that_is_trusted_may_say_what_blocks_cannot_but_not_what_blocks_deny"
 OTHERS = f"{ALONE}::test_enough_other_nodes_may_say_what_blocks_cannot_but_not_what_blocks_deny"
 WIRED = f"{ALONE}::test_a_scanner_gets_what_bears_ends_out_from_its_network"
 FREE_LANE = (
@@ -183,16 +184,16 @@ SEALED_GUARDS = (
     Mutation(
         guard="what blocks deny no number of nodes may say",
         path="watchers/scan/ends.py",
-        old="            if doubt is not None and not (several and doubt.others):\n",
-        new="            if doubt is not None and not several:\n",
+        old="            if doubt is not None and not (doubt.others and self._enough):\n",
+        new="            if doubt is not None and not self._enough:\n",
         tests=(OTHERS,),
     ),
     Mutation(
         guard="what blocks cannot show one node alone may not say",
         path="watchers/scan/ends.py",
-        old="            if doubt is not None and not (several and doubt.others):\n",
+        old="            if doubt is not None and not (doubt.others and self._enough):\n",
         new="            if doubt is not None and not doubt.others:\n",
-        tests=(OTHERS,),
+        tests=(TRUSTED,),
     ),
     Mutation(
         guard="where it may stand is what its signed bytes say, not its row",

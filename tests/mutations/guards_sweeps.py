@@ -98,4 +98,13 @@ SWEEPS = (
             f"{SILENT}::test_silent_money_waits_until_the_history_of_the_keystore_was_read",
         ),
     ),
+    Mutation(
+        guard="what is final already is not noted to be swept once more",
+        path="migrations/sql/0009_1_unswept.sql",
+        old="        WHERE now.status = 'confirmed' AND before.status <> 'confirmed'\n",
+        new="        WHERE now.status = 'confirmed'\n",
+        tests=(
+            "tests/gateway/deposits/test_unswept.py::test_deposits_that_become_final_together_add_up_at_their_address",
+        ),
+    ),
 )

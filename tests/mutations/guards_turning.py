@@ -18,10 +18,24 @@ INCLUSION, TURNED, TURNING = (
     "gateway/desk/turning.py",
 )
 SQL = "migrations/sql/0008_4_turning.sql"
+COSTS = "migrations/sql/0009_31_costs.sql"
+TWO_TURNS = "tests/watchers/test_reopen_twice.py::test_a_withdrawal_turns_as_often_as_its_chain_is_rewritten"
+SHOWN = "tests/watchers/test_reopen_twice.py::test_what_is_shown_of_a_fee_is_what_the_standing_chain_took"
+SWEPT_SHOWN = "tests/watchers/test_reopen_twice.py::test_a_sweep_shows_what_the_standing_chain_took_for_it"
+BUSY_WORD = "tests/watchers/test_contention.py::test_a_person_s_word_about_what_is_being_changed_is_to_be_said_again"
+DEADLOCK = "tests/watchers/test_contention.py::test_what_is_chosen_to_end_a_deadlock_is_done_again_by_itself"
 AGAIN = "watchers/pay/again.py"
 FEES = "tests/watchers/test_reopen_fees.py::test_"
 CANCELS = "tests/watchers/test_reopen_cancels.py::test_"
 BUSY = f"{REBOOKING}a_refund_that_is_being_asked_for_is_not_overlooked"
+STRANDED = (
+    "tests/watchers/test_reopen_sweeps.py::"
+    "test_an_address_whose_swept_coins_never_come_back_is_free_when_its_sweep_is_taken_back"
+)
+FOLLOWED = (
+    "tests/watchers/test_pay_adoption.py::"
+    "test_who_follows_orders_of_the_house_is_known_to_one_database_alone"
+)
 
 TURNS = (
     Mutation(
@@ -74,18 +88,18 @@ TURNS = (
     ),
     Mutation(
         guard="an ended sweep changes where its chain judges it again alone",
-        path=SQL,
-        old="            AND EXISTS (SELECT 1 FROM reopened_order WHERE order_id = OLD.moving_order)) THEN\n",
-        new="            ) THEN\n",
+        path=COSTS,
+        old="            AND EXISTS (SELECT 1 FROM reopened_order WHERE order_id = OLD.moving_order)\n            OR",
+        new="            OR",
         tests=(
             f"{SWEPT}a_sweep_that_has_ended_is_changed_only_where_its_chain_judges_it_again",
         ),
     ),
     Mutation(
         guard="of an ended sweep whose chain judges it again its end changes alone",
-        path=SQL,
-        old="            AND to_jsonb(NEW) - ends = to_jsonb(OLD) - ends\n",
-        new="",
+        path=COSTS,
+        old=" AND to_jsonb(NEW) - ends = to_jsonb(OLD) - ends  -- with what it cost\n",
+        new="\n",
         tests=(
             f"{SWEPT}a_sweep_that_has_ended_is_changed_only_where_its_chain_judges_it_again",
         ),
@@ -196,10 +210,11 @@ TURNS = (
     ),
     Mutation(
         guard="what a chain that comes back took is booked once more",
-        path=AGAIN,
+        path="gateway/withdrawals/rebooking.py",
         old='    return replace(entry, ref=f"{entry.ref}#{used + 1}") if used else entry\n',
         new="    return entry\n",
         tests=(
+            TWO_TURNS,
             f"{FEES}a_fee_follows_a_chain_that_goes_back_and_forth",
             f"{FEES}a_fee_follows_what_expires_again_and_again",
             "tests/watchers/test_reopen_rent.py::test_rent_follows_a_chain_that_goes_back_and_forth",
@@ -232,5 +247,68 @@ TURNS = (
         old="        if newest.order_id in self._barred:\n",
         new="        if False:\n",
         tests=(f"{CANCELS}no_fee_rises_beside_a_cancel_that_is_not_sent",),
+    ),
+    Mutation(
+        guard="what is being changed is not called refused by the ledger",
+        path="watchers/pay/judged.py",
+        old="    except Busy as busy:\n",
+        new="    except ZeroDivisionError as busy:\n",
+        tests=(BUSY_WORD,),
+    ),
+    Mutation(
+        guard="what a deadlock undid is done again",
+        path="watchers/contention.py",
+        old="            if not isinstance(fault.orig, CHOSEN):\n",
+        new="            if True:\n",
+        tests=(DEADLOCK,),
+    ),
+    Mutation(
+        guard="of a reopened withdrawal no fee is shown until the standing chain took one",
+        path="watchers/pay/again.py",
+        old="        await (await keeper_of(session, landed)).reopened(session, landed, moment)\n",
+        new="",
+        tests=(SHOWN, SWEPT_SHOWN),
+    ),
+    Mutation(
+        guard="a cancel that its pool address cannot pay is sent its gas",
+        path="watchers/sweep/stranded.py",
+        old="            if lacking > 0 and attempt.sender not in funded:\n",
+        new="            if False:\n",
+        tests=(STRANDED,),
+    ),
+    Mutation(
+        guard="a command that nobody reads is refused in one line",
+        path="gateway/heard.py",
+        old="    except BrokenPipeError:\n",
+        new="    except ZeroDivisionError:\n",
+        tests=(
+            "tests/watchers/test_command.py::test_nobody_who_reads_is_one_line_and_an_exit_code",
+            "tests/gateway/commands/test_seed_dev.py::test_nobody_who_reads_is_one_line_and_an_exit_code",
+        ),
+    ),
+    Mutation(
+        guard="a command of the keystore that nobody reads is refused in one line",
+        path="keystore/__main__.py",
+        old="        sys.stdout.flush()\n    except BrokenPipeError:\n",
+        new="    except ZeroDivisionError:\n",
+        tests=(
+            "tests/keystore/test_keystore_commands.py::test_nobody_who_reads_is_one_line_and_an_exit_code",
+        ),
+    ),
+    Mutation(
+        guard="who follows the house's orders is known to its database alone",
+        path="watchers/pay/keepers.py",
+        old="    database.info.setdefault(KEEPERS, {})[purpose] = keeper\n",
+        new="    _ALWAYS[purpose] = keeper\n",
+        tests=(FOLLOWED,),
+    ),
+    Mutation(
+        guard="what was missing at one turn is given to nobody at the next",
+        path="gateway/withdrawals/rebooking.py",
+        old="    if last:\n",
+        new="    if False:\n",
+        tests=(
+            "tests/watchers/test_reopen_twice.py::test_what_was_missing_at_one_turn_is_given_to_nobody_at_the_next",
+        ),
     ),
 )

@@ -122,7 +122,8 @@ class SweepWorld:
             locate=partial(looked_up, locator(self.name).locate, self._nodes()),
         )  # fmt: skip
         balances = balance_readers(self.settings, self.parts.endpoints)
-        keeper.register(PUBLIC_URL)
+        for each in (self.database, self.owner):
+            keeper.register(each, PUBLIC_URL)
         self.sweeping = compose(
             self.name, self.settings, self.parts, self.currencies,
             sweep_hands(self.name, self.settings, self.parts.endpoints),

@@ -1,6 +1,7 @@
 """`watchers` stops with one line that names the key."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from devnet import anvil
+from gateway.heard import UNHEARD
 from tests.conftest import FreshDatabase
 from tests.watchers.world import world
 
@@ -76,3 +78,25 @@ async def test_an_unknown_network_is_refused_by_name(
     done = run("run", "tron", "--config", str(path))
     assert done.returncode == 1
     assert "networks.tron" in done.stderr
+
+
+def test_nobody_who_reads_is_one_line_and_an_exit_code(
+    database: FreshDatabase, tmp_path: Path
+) -> None:
+    """As `watchers status | head -1` leaves it: no traceback, whatever was still to be printed."""
+    path = config(tmp_path, database, "http://127.0.0.1:1", "1")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "watchers", "status", "--config", str(path)]
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [f"watchers: {UNHEARD}"]

@@ -100,7 +100,7 @@ async def test_late_payment_settles_only_at_the_price_of_its_receipt(
         await w.pay(w.assigned, DUE_UNITS)
         invoice = await w.invoice()
         assert invoice.status == status
-        assert invoice.exception == ("paid_late" if status == "settled" else "none")
+        assert invoice.exception == ("paid_late" if status == "settled" else "paid_partial")
         assert await w.wallet("mer_1") == (DUE_UNITS, 0)
         assert (await w.deposits())[0].late
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from gateway.db import CROSS_TENANT
+from gateway.db import CROSS_TENANT, Database
 from gateway.models import ApplicationWallet, Attempt, AuditLog, Signature, Withdrawal
 from gateway.withdrawals import repository
 from gateway.withdrawals.moves import move
@@ -281,7 +281,7 @@ async def test_an_order_of_the_house_takes_the_same_road(
     """Signed, sent, settled, its fee booked once; forgotten, it comes back with its purpose."""
     async with desk(database, keystore_house) as d:
         witness = Witness()
-        keepers.register(purpose, witness)
+        keepers.register(d.world.database, purpose, witness)
         id_ = f"hse_{purpose}_{d.first_nonce}"
         await number_the_house(d)
         order = await house_order(d, d.payouts.keystore, purpose, id_)
@@ -326,3 +326,20 @@ async def number_the_house(d: Desk) -> None:
         for wallet in wallets:
             wallet.next_nonce = d.first_nonce
             d.world.chain.state.nonces[wallet.address] = d.first_nonce
+
+
+async def test_who_follows_orders_of_the_house_is_known_to_one_database_alone(
+    database: FreshDatabase,
+) -> None:
+    """Another one in the same process has keepers of its own, and payouts have theirs anywhere."""
+    one, other = (Database(database.url("watcher"), pool_size=1) for _ in range(2))
+    keepers.register(one, "sweep", mine := Keeper())
+    found = []
+    for each in (one, other):
+        async with each.unit_of_work(CROSS_TENANT) as session:
+            for purpose in ("sweep", "payout"):
+                attempt = Attempt(purpose=purpose)
+                found.append(await keepers.keeper_of(session, attempt))
+        await each.aclose()
+    assert [each is mine for each in found] == [True, False, False, False]
+    assert found[1] is found[3], "payouts"

@@ -205,6 +205,38 @@ async def test_enough_other_nodes_may_say_what_blocks_cannot_but_not_what_blocks
         assert believed or reason in (told or "")
 
 
+@pytest.mark.parametrize("trusted", [True, False], ids=["quorum = 1", "not said"])
+@pytest.mark.parametrize(
+    ("keystore", "reason"),
+    [(Expiring, NO_REFERENCE), (Referring, STRANGE)],
+    ids=["not shown", "denied"],
+)
+async def test_one_node_that_is_trusted_may_say_what_blocks_cannot_but_not_what_blocks_deny(
+    database: FreshDatabase,
+    keystore_house: House,
+    keystore: type[Expiring],
+    reason: str,
+    *,
+    trusted: bool,
+) -> None:
+    """Where blocks prove nothing its word is good, if the operator says so: on Tron as elsewhere."""
+    async with desk(database, keystore_house) as d, keystore(keystore_house.socket) as knows:
+        d.payouts.keystore = knows
+        id_ = await forgotten_and_passed(d, landed=False)
+        await d.payouts.round()
+        scanner = d.world.scanner
+        scanner.lone_word, scanner.locate = trusted, located
+        scanner.witnesses = {"alone": reader(d.world.chain)}
+        ends = scanner.final_lane.ends
+        ends._proof, ends.retry_seconds = Proof(SealedChain()), 0
+        for _ in range(2):
+            await d.bury()
+        status, told, held = await standing(d, id_)
+        believed = trusted and keystore is Expiring
+        assert (status, held) == (("failed", 0) if believed else ("broadcast", AMOUNT))
+        assert believed or reason in (told or "")
+
+
 async def test_what_has_not_expired_yet_is_nobody_s_to_end(
     database: FreshDatabase, keystore_house: House
 ) -> None:

@@ -26,7 +26,7 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 async def landed(d: Desk, fee: int) -> None:
     """Keep a sweep whose transaction stands in a final block and took `fee`."""
-    keeper.register("http://localhost")
+    keeper.register(d.world.database, "http://localhost")
     tx_hash = await d.world.chain.pay(d.world.hot, 1)
     await d.bury()
     block = await d.payouts.chain.reader.read((await d.payouts.chain.reader.tip()).head - 4)

@@ -15,6 +15,8 @@ from tests.conftest import FreshDatabase
 from tests.gateway.conftest import TestApi
 from tests.watchers.asking import answering, answers, asking
 from tests.watchers.world import DUE_UNITS, NETWORK, world
+from watchers.health import Health
+from watchers.loops import Loops
 
 pytestmark = pytest.mark.anyio
 NOWHERE = "0x" + "cd" * 32
@@ -132,6 +134,21 @@ async def test_the_database_refuses_a_question_in_anothers_name(
         with pytest.raises(ProgrammingError, match="permission denied"):
             async with api.database.unit_of_work("mer_1") as session:
                 await session.execute(text("UPDATE question SET answer = '{}'"))
+
+
+async def test_who_hears_again_waits_for_nothing(database: FreshDatabase) -> None:
+    """Its round lasts as long as its connection: it is well as soon as there is one."""
+    async with world(database) as w:
+        loops = Loops(NETWORK, Health())
+        loops.report("questions", ConnectionError("the connection broke"))
+        served = await answers(w)
+        serving = asyncio.create_task(served.serve(lambda: loops.recover("questions")))
+        async with asyncio.timeout(10):
+            while loops.health.troubles:
+                assert not serving.done()
+                await asyncio.sleep(0)
+        serving.cancel()
+        await asyncio.wait([serving])
 
 
 async def test_a_broken_listening_connection_is_trouble_and_not_a_bug(

@@ -3,19 +3,20 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from gateway.db import CROSS_TENANT
-from gateway.models import Attempt
+from gateway.models import Attempt, ReopenedOrder
 from tests.conftest import FreshDatabase
 from tests.fakes.chain import BLOCK_SECONDS, GENESIS_TIME
 from tests.keystore.house import House
-from tests.watchers.reopening import reopened, rewritten
+from tests.watchers.reopening import ORDER, begin_again, reopened, rewritten
 from tests.watchers.test_payouts import AMOUNT, DESTINATION, Desk, desk, keystore_house
 from tests.watchers.test_reopen_payouts import books_fit, ended
 from tests.watchers.world import NETWORK
 from watchers.clock import now
 from watchers.pay import settler
+from watchers.scan import reopen
 
 __all__ = ["keystore_house"]
 pytestmark = pytest.mark.anyio
@@ -72,7 +73,7 @@ async def test_what_had_expired_on_the_old_chain_is_looked_for_on_the_new_one(
 async def test_an_expiry_that_the_ledger_refuses_stops_nothing(
     database: FreshDatabase, keystore_house: House
 ) -> None:
-    """A withdrawal turns once; the second time it waits for a person, and the scan goes on."""
+    """What is paid and nothing reopened waits for a person, and the scan goes on."""
     async with desk(database, keystore_house) as d:
         chain = d.world.chain
         id_, tx_hash, below = await ended(d, 12, "failed")
@@ -83,8 +84,12 @@ async def test_an_expiry_that_the_ledger_refuses_stops_nothing(
         assert (await d.withdrawal(id_)).status == "completed"
         await expires(d, below)
         await rewritten(d.world, chain.head - below)
-        await reopened(d.world)
         journals = await d.world.journals()
+        plan = await reopen.planned(d.world.scanner)
+        await reopen.carry_out(d.world.owner, plan, ORDER, now())
+        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+            await session.execute(delete(ReopenedOrder))
+        await begin_again(d.world)
         for _ in range(2):
             await lapse(d)
         [attempt] = [each for each in await d.attempts() if each.order_id == id_]

@@ -256,6 +256,7 @@ def test_an_ended_withdrawal_turns_only_with_a_journal_and_never_for_the_api(
             "false, 'ETH-ETHEREUM', 'ethereum', 5, 0, '0x', 'key_1', 'completed', now(), now())"
         )
     turn = "UPDATE withdrawal SET status = 'failed' WHERE id = 'wdr_1'"
+    back = "UPDATE withdrawal SET status = 'completed' WHERE id = 'wdr_1'"
     with (
         connect(ledger, "watcher") as watcher,
         pytest.raises(psycopg.errors.CheckViolation, match="nothing takes that back"),
@@ -308,4 +309,15 @@ def test_an_ended_withdrawal_turns_only_with_a_journal_and_never_for_the_api(
         connect(ledger, "watcher") as watcher,
         pytest.raises(psycopg.errors.CheckViolation, match="nothing takes that back"),
     ):
-        watcher.execute("UPDATE withdrawal SET status = 'completed' WHERE id = 'wdr_1'")
+        watcher.execute(back)
+    with connect(ledger, "owner") as owner:
+        second = new_journal(owner, "reversal", "wdr_1#2", "mer_1")
+        owner.execute(POSTING, [second, "mer_1", "ADJUSTMENT", -5, 0])
+        owner.execute(POSTING, [second, "custody", "ADJUSTMENT", 5, 0])
+    with connect(ledger, "watcher") as watcher:
+        assert watcher.execute(back).rowcount == 1
+    with (
+        connect(ledger, "watcher") as watcher,
+        pytest.raises(psycopg.errors.CheckViolation, match="nothing takes that back"),
+    ):
+        watcher.execute(turn)  # the first turn's journal is no word about this one

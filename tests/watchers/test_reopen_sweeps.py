@@ -1,6 +1,7 @@
 """`watchers reopen` on anvil: what a sweep had moved and did not move after all is swept once more."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -14,13 +15,15 @@ from tests.keystore.house import House
 from tests.watchers.reopening import ORDER
 from tests.watchers.sweep_world import SweepWorld, own_keystore, sweep_world
 from watchers.clock import now
+from watchers.commands import sweeps as command
 from watchers.families import locator
+from watchers.pay import cancels
 from watchers.scan import reopen
 from watchers.scan.reorg import FinalityBroken
 from watchers.sweep import turned
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chain]
-ETHER = 10**18
+ETHER, TOKENS = 10**18, 10**9
 FINAL_LAG = 4
 REFUSES = bytes.fromhex("5f5ffd")
 """Code of an account that takes no coins."""
@@ -59,7 +62,7 @@ async def forgotten(w: SweepWorld, chain: AnvilChain, below: int) -> None:
     with pytest.raises(FinalityBroken):
         for _ in range(4):
             await w.scan()
-    w.scanner.locate = locator(w.name).locate
+    w.scanner.locate, w.scanner.witnesses = locator(w.name).locate, w.parts.witnesses
     plan = await reopen.planned(w.scanner)
     await reopen.carry_out(w.owner, plan, ORDER, now())
     await w.begin()
@@ -102,4 +105,51 @@ async def test_coins_that_a_rewritten_chain_left_at_their_address_are_swept_agai
     assert [each.state for each in sweeps] == ["failed", "done"]
     assert await w.chain.balance(address) == 0
     assert await w.waiting() == {}
+    await w.agreed()
+
+
+async def left_to_land(w: SweepWorld) -> list[tuple[str, str]]:
+    """Return what `watchers sweeps` lists of a rewritten chain: orders and their addresses."""
+    async with w.database.unit_of_work(CROSS_TENANT) as session:
+        lines = command.rewritten(await turned.waiting(session, w.name))[2:]
+    return [(words[0], words[1]) for words in map(str.split, lines)]
+
+
+async def test_an_address_whose_swept_coins_never_come_back_is_free_when_its_sweep_is_taken_back(
+    w: SweepWorld, chain: AnvilChain
+) -> None:
+    """Its nonce is of what nobody can send any more: a cancel is sent its gas, and then tokens move."""
+    [address] = (await w.pool())[:1]
+    below = (await w.parts.reader.tip()).head
+    await w.receive((address, ETHER, "native"))
+    [first] = await w.swept(1)
+    await forgotten(w, chain, below)
+    await w.receive((address, TOKENS, chain.token))
+    for _ in range(2):
+        await rested(w)
+        await w.turn()
+    assert [each.id for each in await w.sweeps()] == [first.id], "its nonce is not free"
+    [order] = {each.order_id for each in await w.attempts("sweep")}
+    assert await left_to_land(w) == [(order, address)]
+
+    async with w.database.unit_of_work(CROSS_TENANT) as session:
+        await cancels.ask(session, w.name, order, "ada", now(), patience=timedelta(0))
+
+    async def over() -> bool:
+        await rested(w)
+        return await left_to_land(w) == []
+
+    await w.until(over)
+    [gas, *_], taken_back = await w.attempts("top_up"), await w.attempts("cancel")
+    assert (gas.state, gas.intent["to"]) == ("succeeded", address)
+    assert [each.state for each in taken_back].count("succeeded") == 1
+
+    async def moved() -> bool:
+        await rested(w)
+        return await w.chain.balance(address, chain.token) == 0
+
+    await w.until(moved)
+    ended, *others = await w.swept(2)
+    assert (ended.id, ended.state) == (first.id, "failed")
+    assert {each.state for each in others} == {"done"}
     await w.agreed()

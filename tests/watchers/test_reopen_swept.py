@@ -20,9 +20,15 @@ __all__ = ["keystore_house"]
 pytestmark = pytest.mark.anyio
 
 
+def followed(d: Desk) -> None:
+    """Have the house's orders followed, as the watcher and the command do."""
+    for each in (d.world.database, d.world.owner):
+        keeper.register(each, PUBLIC_URL)
+
+
 async def moving(d: Desk) -> Sweep:
     """Put a sweep whose coins are on their way into the hot wallet."""
-    keeper.register(PUBLIC_URL)
+    followed(d)
     order, at = await begun(d, "sweep"), now().at
     row = Sweep(
         id="swp_1", network_id=NETWORK, currency_id=ETH, address=order.sender, pool_index=7,
@@ -141,7 +147,7 @@ async def test_gas_that_was_sent_ahead_is_noted_once_whichever_chain_shows_it(
 ) -> None:
     """It lies at its address once, and so it waits there."""
     async with desk(database, keystore_house) as d:
-        keeper.register(PUBLIC_URL)
+        followed(d)
         chain, order = d.world.chain, await begun(d, "top_up")
         address = str(order.intent["to"])
         async with d.world.owner.unit_of_work(CROSS_TENANT) as session:

@@ -35,6 +35,7 @@ def row(
         (row(block_age=4000), "  the newest block read is 4000 seconds old"),
         (row(block_age=4000, trouble="down"), "  down"),
         (row(block_age=4000, age=400), "  no watcher is running"),
+        (row(age=400, trouble="down"), "  no watcher is running, the last one said: down"),
     ],
 )
 def test_a_chain_that_stands_still_is_not_well(said: NetworkHealth, ending: str) -> None:

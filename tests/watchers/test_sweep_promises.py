@@ -20,7 +20,7 @@ from tests.watchers.world import merchant_row
 from watchers.network import NATIVE, PayoutOrder
 from watchers.pay.promises import taken, wanted
 
-ETHER, TOKENS = 10**18, 10**6
+ETHER = 10**18
 FINAL_LAG = 4
 TOKEN = "0xAbCd"
 

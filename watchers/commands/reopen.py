@@ -20,6 +20,7 @@ from watchers import store
 from watchers.addresses import AddressBook
 from watchers.chain import Chain
 from watchers.clock import now
+from watchers.contention import repeated
 from watchers.families import connect, locator
 from watchers.network import Incomplete, NodeUnavailable, WrongChain
 from watchers.scan import reopen
@@ -48,7 +49,6 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
     reason = None if args.reason is None else stated(args.reason)
     async with database.unit_of_work(CROSS_TENANT) as session:
         currencies = await store.currencies_of(session, args.network)
-    keeper.register(settings.api.public_url)
     chain = connect(args.network, network, currencies)
     try:
         async with aclosing(chain.endpoints):
@@ -69,9 +69,12 @@ async def _do(settings: Settings, plan: Plan, first: int, reason: str) -> None:
     if first != plan.fork.first:
         raise CannotReopen(f"--from: the chains part at {plan.fork.first}, not at {first}")
     owner = Database(role_url(settings, "owner"), pool_size=1)
+    keeper.register(owner, settings.api.public_url)
     try:
         order = Order(getpass.getuser(), reason, settings.api.public_url)
-        await reopen.carry_out(owner, plan, order, now())
+        await repeated(
+            plan.position.network, lambda: reopen.carry_out(owner, plan, order, now())
+        )
     finally:
         await owner.aclose()
     sys.stdout.write(f"reopened: the watcher reads again from {first}\n")

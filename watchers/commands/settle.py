@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import getpass
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from gateway.audit.reason import stated
@@ -19,6 +19,7 @@ from watchers import store
 from watchers.chain import Chain
 from watchers.clock import now
 from watchers.commands.history import Unread, require_history
+from watchers.contention import repeated
 from watchers.families import connect, locator, placed
 from watchers.network import ChainReader, Incomplete, NodeUnavailable, Placed, WrongChain
 from watchers.pay import displaced, judged, own_bytes, unread
@@ -61,7 +62,7 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
         args.taken_by = _spelled(network, args.taken_by)
     async with database.unit_of_work(CROSS_TENANT) as session:
         currencies = await store.currencies_of(session, args.network)
-    keeper.register(settings.api.public_url)
+    keeper.register(database, settings.api.public_url)
     chain = connect(args.network, network, currencies)
     readers = list(chain.witnesses.values()) or [chain.reader]
     end = "completed" if args.paid else "failed"
@@ -95,7 +96,7 @@ async def _judge(
     database: Database,
     network: NetworkSettings,
     chain: Chain,
-    readers: Iterable[ChainReader],
+    readers: Sequence[ChainReader],
     args: argparse.Namespace,
 ) -> str | None:
     """End the order; where it is only let go to be taken back, return what becomes of it."""
@@ -110,7 +111,10 @@ async def _judge(
     if await unread.waits(database, args.network, args.order):
         await unread.believe(database, readers, judgement, now(), locate, edited=edited)
         return unread.LET_GO
-    await judged.settle(database, readers, judgement, now(), locate, edited=edited)
+    await repeated(
+        args.order,
+        lambda: judged.settle(database, readers, judgement, now(), locate, edited=edited),
+    )
     return None
 
 
@@ -118,7 +122,7 @@ async def _displace(
     database: Database,
     network: NetworkSettings,
     chain: Chain,
-    readers: Iterable[ChainReader],
+    readers: Sequence[ChainReader],
     args: argparse.Namespace,
 ) -> None:
     if not chain.numbered and chain.lanes is None:
@@ -147,4 +151,4 @@ async def _displace(
         person=getpass.getuser(),
         reason=args.reason,
     )
-    await displaced.settle(database, readers, told, now())
+    await repeated(args.order, lambda: displaced.settle(database, readers, told, now()))

@@ -42,6 +42,11 @@ def _stale(row: NetworkHealth, at: datetime, lags: Mapping[str, int]) -> str:
     return "-" if age <= most else f"the newest block read is {age} seconds old"
 
 
+def _gone(row: NetworkHealth) -> str:
+    said = "" if row.trouble is None else f", the last one said: {row.trouble}"
+    return f"no watcher is running{said}"
+
+
 def lines(
     rows: Sequence[NetworkHealth],
     held: Sequence[AssetHold],
@@ -55,7 +60,7 @@ def lines(
     for row in rows:
         age = int((at - row.updated_at).total_seconds())
         gone = age > STALE_SECONDS
-        trouble = row.trouble or ("no watcher is running" if gone else _stale(row, at, lags))
+        trouble = _gone(row) if gone else row.trouble or _stale(row, at, lags)
         place = f"{row.head_height:>12}{row.scanned_height:>12}{row.final_height:>12}{age:>8}"
         yield f"{row.network_id:<14}{place}  {trouble}", trouble == "-"
         for task, each in ({} if gone else row.troubles).items():

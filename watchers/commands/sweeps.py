@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.money import to_text
-from gateway.models import Currency, Sweep, Unswept
+from gateway.models import Attempt, Currency, Sweep, Unswept
 from gateway.settings import Settings, SettingsError
 from watchers import store
 from watchers.commands import gather
+from watchers.sweep import turned
 from watchers.sweep.rows import Cost, costs
 
 NEWEST = 20
@@ -41,7 +42,7 @@ def _limit(text: str) -> int:
 
 
 async def command(settings: Settings, database: Database, args: argparse.Namespace) -> int:
-    """Print three tables: cost by asset, newest sweeps, what waits."""
+    """Print tables: cost by asset, newest sweeps, what waits, what a rewritten chain left to land."""
     if args.network not in settings.networks:
         raise SettingsError(f"networks.{args.network}: there is no such network")
     if args.gather is not None:
@@ -54,10 +55,11 @@ async def command(settings: Settings, database: Database, args: argparse.Namespa
         rows = (await session.scalars(newest.limit(args.limit))).all()
         left = (await session.scalars(waiting.limit(args.limit))).all()
         done = await costs(session, args.network)
+        judged = await turned.waiting(session, args.network)
     by_id = {currency.id: currency for currency in currencies}
     native = next(each for each in currencies if each.contract is None)
     lines = [*_costs(done, native), "", *_sweeps(rows, by_id, native)]
-    lines += ["", *_waiting(left, by_id)]
+    lines += ["", *_waiting(left, by_id), *rewritten(judged)]
     print("\n".join(lines))  # noqa: T201 - the command's answer
     return 0
 
@@ -94,3 +96,13 @@ def _waiting(rows: Iterable[Unswept], by_id: dict[str, Currency]) -> list[str]:
         why = row.reason or "not looked at yet"
         lines.append(f"{row.address:<46}{row.currency_id:<16}{amount:>24}  {why}")
     return lines
+
+
+def rewritten(judged: Iterable[Attempt]) -> list[str]:
+    """Return what keeps its addresses until it lands or is taken back; nothing where nothing does."""
+    lines = [
+        f"{each.order_id:<32}{each.sender:<46}  {each.last_answer or 'not sent yet'}"
+        for each in judged
+    ]
+    head = f"{'its chain was rewritten':<32}{'address':<46}  nodes say; `watchers cancel` takes it back"
+    return ["", head, *lines] if lines else []

@@ -5,7 +5,7 @@ beside other questions: a slow one holds up nobody. One that has expired is nobo
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,14 @@ class Answers:
     explainer: Explainer
     destinations: Destinations
 
-    async def serve(self) -> None:
-        """Answer until the database's connection breaks, which is a `ConnectionError`."""
+    async def serve(self, hears: Callable[[], None] = lambda: None) -> None:
+        """Answer until the database's connection breaks, which is a `ConnectionError`.
+
+        `hears` is called as soon as there is one.
+        """
         try:
             async with self.database.listening(ASKED) as driver:
+                hears()
                 await self._serve(driver)
         except psycopg.OperationalError as broken:
             raise ConnectionError(f"listening for questions: {broken}") from broken

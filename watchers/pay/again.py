@@ -7,7 +7,7 @@ something can take its place, it is canceled.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +16,6 @@ from gateway.audit import service as audit
 from gateway.domain import posting
 from gateway.domain.actor import Actor
 from gateway.domain.moment import Moment
-from gateway.domain.posting import JournalEntry
 from gateway.ledger.service import post
 from gateway.models import (
     Attempt,
@@ -26,9 +25,10 @@ from gateway.models import (
     ReopenedOrder,
     Withdrawal,
 )
+from gateway.withdrawals.rebooking import named_anew
 from watchers import store
 from watchers.pay import transactions
-from watchers.pay.keepers import CANCEL
+from watchers.pay.keepers import CANCEL, keeper_of
 
 ENDED_IN_BLOCK = ("succeeded", "failed")
 LANDED_FIRST = "its transaction landed first"
@@ -67,14 +67,16 @@ async def reopen(
     """
     for landed in await _landed(session, network, above):
         order = await transactions.locked(session, landed.order_id)
+        row = ReopenedOrder(order_id=landed.order_id, network_id=network, reopened_at=moment.at)
+        await session.merge(row)
+        await session.flush()
+        await (await keeper_of(session, landed)).reopened(session, landed, moment)
         for each in order:
             if each.id == landed.id or (
                 each.state == "replaced" and _may_compete(each, landed)
             ):
                 _wait(each)
         await session.flush()
-        row = ReopenedOrder(order_id=landed.order_id, network_id=network, reopened_at=moment.at)
-        await session.merge(row)
         await _record(session, landed, person, moment)
 
 
@@ -213,13 +215,3 @@ async def _correct(
         where = landed.block_hash or "expired"
         entry = posting.network_fee(f"{ref}@{where}", native_id, difference)
         await post(session, await named_anew(session, entry), moment)
-
-
-async def named_anew(session: AsyncSession, entry: JournalEntry) -> JournalEntry:
-    """Return a correction under a name that no journal has: a block that went may come back."""
-    again = Journal.ref.startswith(f"{entry.ref}#", autoescape=True)
-    query = select(func.count()).where(
-        Journal.kind == entry.kind, or_(Journal.ref == entry.ref, again)
-    )
-    used = await session.scalar(query) or 0
-    return replace(entry, ref=f"{entry.ref}#{used + 1}") if used else entry

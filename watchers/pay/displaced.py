@@ -10,19 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.audit import service as audit
 from gateway.db import CROSS_TENANT, Database
 from gateway.domain.actor import Actor
-from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Cursor, Withdrawal
 from watchers import store
 from watchers.network import Block, ChainReader, Place, Placed
 from watchers.pay import inclusion, settler, transactions
-from watchers.pay.judged import NotSettled, ask
+from watchers.pay.judged import NotSettled, ask, booking
 from watchers.pay.keepers import End, keeper_of
 
 DISPLACED = "another transaction took its place on the chain: {tx_hash}"
@@ -74,16 +72,13 @@ async def reached(database: Database, network: str, height: int) -> bool:
 async def settle(
     database: Database, readers: Iterable[ChainReader], told: Displacement, moment: Moment
 ) -> None:
-    """End the order, once; raise `NotSettled` where its place is not proved to be taken."""
+    """End the order, once; raise what `booking` does, `NotSettled` where its place is not proved taken."""
     async with database.unit_of_work(CROSS_TENANT) as session:
         seen = await _displaced(session, told)
     height = told.placed.height
     await ask(readers, told.order_id, height, lambda block: contradiction(told, seen, block))
-    try:
-        async with database.unit_of_work(CROSS_TENANT) as session:
-            await _carry_out(session, told, moment)
-    except (IntegrityError, Conflict) as refusal:
-        raise NotSettled(f"{told.order_id}: the ledger refuses it") from refusal
+    async with booking(database, told.order_id) as session:
+        await _carry_out(session, told, moment)
 
 
 async def _carry_out(session: AsyncSession, told: Displacement, moment: Moment) -> None:

@@ -5,7 +5,8 @@ bears out that it failed or expired. A person says how it ended; every node that
 block is asked first, and none may contradict.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import select, text
@@ -19,7 +20,9 @@ from gateway.domain.errors import Conflict
 from gateway.domain.moment import Moment
 from gateway.models import Attempt, Cursor, Withdrawal
 from gateway.withdrawals import repository as withdrawals
+from gateway.withdrawals.recall import Busy
 from watchers import store
+from watchers.contention import TryAgain
 from watchers.network import Block, ChainReader, Incomplete, NodeUnavailable, WrongChain
 from watchers.pay import inclusion, settler, transactions
 from watchers.pay.keepers import CANCEL
@@ -57,7 +60,7 @@ async def settle(
     *,
     edited: Edited,
 ) -> None:
-    """End the order with the journals of any other; raise `NotSettled` where it must not be."""
+    """End the order with the journals of any other; raise what `booking` does, or where it must not be."""
     async with database.unit_of_work(CROSS_TENANT) as session:
         attempt = await _parked(session, judgement, moment)
     if not judgement.paid and (fault := edited(attempt)) is not None:
@@ -71,11 +74,23 @@ async def settle(
             attempt.block_height,
             lambda block: contradiction(attempt, block, paid=judgement.paid),
         )
+    async with booking(database, judgement.order_id) as session:
+        await _carry_out(session, judgement, attempt, moment)
+
+
+@asynccontextmanager
+async def booking(database: Database, order_id: str) -> AsyncIterator[AsyncSession]:
+    """Open the transaction that ends an order on a person's word.
+
+    Raises `NotSettled` where the ledger refuses it, `TryAgain` where somebody has what it changes.
+    """
     try:
         async with database.unit_of_work(CROSS_TENANT) as session:
-            await _carry_out(session, judgement, attempt, moment)
+            yield session
+    except Busy as busy:
+        raise TryAgain(f"{order_id}: {busy}") from busy
     except (IntegrityError, Conflict) as refusal:
-        raise NotSettled(f"{judgement.order_id}: the ledger refuses it") from refusal
+        raise NotSettled(f"{order_id}: the ledger refuses it") from refusal
 
 
 def contradiction(attempt: Attempt, block: Block, *, paid: bool) -> str | None:

@@ -5,12 +5,14 @@ transactions never disagree. Withdrawals have theirs in `watchers.pay.withdrawin
 moves the house's own money registers one for each of its purposes when it is composed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import Database
 from gateway.domain.moment import Moment
 from gateway.models import Attempt
 
@@ -72,17 +74,27 @@ class Keeper:
     ) -> None:
         """Hear how the order ended; called once, with the transaction that decided it."""
 
+    async def reopened(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
+        """Hear that the block in which it ended is given up: it still says what the network took there."""
+
     async def adopted(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Hear of a signed transaction that this database had forgotten; `signed` is not called."""
 
 
-_KEEPERS: dict[str, Keeper] = {}
+KEEPERS = "keepers"
+"""Where `Database.info`, and so every session of it, carries them by purpose."""
+_ALWAYS: dict[str, Keeper] = {}
 _NOBODY = Keeper()
 
 
-def register(purpose: str, keeper: Keeper) -> None:
-    """Name the keeper of a purpose; the last one counts."""
-    _KEEPERS[purpose] = keeper
+def always(purpose: str, keeper: Keeper) -> None:
+    """Name the keeper of a purpose whichever database it is: its room says so when it is loaded."""
+    _ALWAYS[purpose] = keeper
+
+
+def register(database: Database, purpose: str, keeper: Keeper) -> None:
+    """Name the keeper of a purpose for what is done through a database; the last one counts."""
+    database.info.setdefault(KEEPERS, {})[purpose] = keeper
 
 
 async def purpose_of(session: AsyncSession, attempt: Attempt) -> str:
@@ -97,4 +109,6 @@ async def purpose_of(session: AsyncSession, attempt: Attempt) -> str:
 
 async def keeper_of(session: AsyncSession, attempt: Attempt) -> Keeper:
     """Return who follows this transaction's order."""
-    return _KEEPERS.get(await purpose_of(session, attempt), _NOBODY)
+    named: Mapping[str, Keeper] = session.info.get(KEEPERS, {})
+    purpose = await purpose_of(session, attempt)
+    return named.get(purpose) or _ALWAYS.get(purpose, _NOBODY)

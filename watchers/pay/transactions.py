@@ -17,7 +17,7 @@ together with the rows that say what it is for. `order_id` is a new id that is a
 `withdrawal_id`. From there on nothing is left to do: `payouts.Payouts.round` signs and sends
 what is prepared, whatever its purpose (the writer's `verify` must know the intent's family),
 raises the fee of what waits too long, takes it over again after a restore, and the settler
-books the network's fee once for each transaction that lands. `keepers.register(purpose, keeper)`
+books the network's fee once for each transaction that lands. `keepers.register(database, purpose, keeper)`
 tells the room that began it: `signed`, `refused`, `included`, `ended`, `adopted`.
 
 On Solana `sender` is the fee payer (the hot wallet) and `slot.nonce_account` the lane; the

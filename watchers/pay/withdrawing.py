@@ -124,8 +124,8 @@ class WithdrawalKeeper(Keeper):
     ) -> None:
         """Pay it out of the ledger, or give the hold back."""
         withdrawal = await _locked(session, attempt)
-        if attempt.block_height is not None:
-            withdrawal.network_fee_units = end.fee_units
+        landed = attempt.block_height is not None
+        withdrawal.network_fee_units = end.fee_units if landed else None
         if withdrawal.status in rebooking.ENDED:
             # It had ended before: in a block that was given up.
             await rebooking.rebook(session, withdrawal, moment, paid=end.fate == "succeeded")
@@ -137,6 +137,11 @@ class WithdrawalKeeper(Keeper):
             CANCELED if end.fate == "canceled" else FAILED
         )
         await move(session, withdrawal, "failed", moment)
+
+    async def reopened(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
+        """Show no fee until the standing chain has taken one."""
+        withdrawal = await _locked(session, attempt)
+        withdrawal.network_fee_units, withdrawal.updated_at = None, moment.at
 
     async def adopted(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Bring a withdrawal of an older copy to where its signed bytes have brought it."""
@@ -192,4 +197,4 @@ async def _locked(session: AsyncSession, attempt: Attempt) -> Withdrawal:
     return withdrawal
 
 
-keepers.register("payout", WithdrawalKeeper())
+keepers.always("payout", WithdrawalKeeper())

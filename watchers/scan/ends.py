@@ -132,16 +132,21 @@ class Ends:
 
     async def _against(self, attempt: Attempt, final_height: int) -> str | None:
         """Return why the end of a transaction is not borne out, if so."""
-        several, told = self.track.quorum > 1, None
+        several, doubt, told = self.track.quorum > 1, None, None
         if self._proof is not None:
             doubt = await self._passed(attempt, final_height) or await self._proof.doubt(
                 attempt, final_height
             )
-            if doubt is not None and not (several and doubt.others):
+            if doubt is not None and not (doubt.others and self._enough):
                 told = doubt.reason
-        if several and told is None:
+        if told is None and (several or doubt is not None):
             told = await self._asked(attempt)
         return None if told is None else _not_settled(attempt, told)
+
+    @property
+    def _enough(self) -> bool:
+        """Whether what blocks cannot show may be said by nodes: several, or one that is trusted alone."""
+        return self.track.quorum > 1 or (self.track.lone_word and bool(self.track.witnesses))
 
     async def _passed(self, attempt: Attempt, final_height: int) -> Doubt | None:
         """Demand that our scan passed the block that an intent refers to.

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.db import Database
 from gateway.deposits import service as deposits
 from gateway.deposits.service import Desk
 from gateway.domain.moment import Moment
 from gateway.invoices.standing import NO_HEADS
 from gateway.models import AddressPool, Attempt, Deposit, Sweep
 from gateway.withdrawals import repository as withdrawals
-from watchers.pay import keepers
+from watchers.pay import keepers, settler
 from watchers.pay.keepers import End, Keeper
 from watchers.pay.transactions import HOUSE
 from watchers.reconcile.moves import OWN_TRANSACTION
@@ -73,12 +74,9 @@ class SweepKeeper(Keeper):
             await turned.follow(session, attempt, end, moment)
         else:
             await rent.book(session, attempt, native.id, moment)
-        back = rent.returned(attempt)
-        cost, rent_units = end.fee_units + max(0, -back), max(0, back)
-        fees, rents = shares(cost, len(sweeps)), shares(rent_units, len(sweeps))
-        for sweep, fee, returned in zip(sweeps, fees, rents, strict=True):
-            sweep.cost_units += fee
-            sweep.returned_units += returned
+        costing = await turned.begun_by(session, attempt.order_id) if reopened else sweeps
+        _count(costing, attempt, end.fee_units)
+        for sweep in sweeps:
             sweep.order_id, sweep.blocked_reason, sweep.updated_at = None, None, moment.at
             if end.fate != "succeeded":
                 _fail(sweep, end.reason or "the transaction failed on chain")
@@ -86,6 +84,14 @@ class SweepKeeper(Keeper):
             # What one that had ended before brought was noted then.
             units = 0 if reopened else int(attempt.intent["units"])
             await _note_top_up(session, attempt, native.id, units, moment)
+
+    async def reopened(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
+        """Take off what the chain that is gone took: the standing one takes its own."""
+        sweeps = await turned.begun_by(session, attempt.order_id)
+        _count(sweeps, attempt, settler.fee_units(attempt), sign=-1)
+        for sweep in sweeps:
+            sweep.updated_at = moment.at
+        await session.flush()
 
     async def adopted(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Take back the deposit that this transaction was held for while it was forgotten.
@@ -109,11 +115,11 @@ class SweepKeeper(Keeper):
         await deposits.judge(desk, invoices, "it was our own transaction", NO_HEADS)
 
 
-def register(public_url: str) -> None:
-    """Follow every purpose of the house."""
+def register(database: Database, public_url: str) -> None:
+    """Follow every purpose of the house, in what is done through a database."""
     keeper = SweepKeeper(public_url)
     for purpose in HOUSE:
-        keepers.register(purpose, keeper)
+        keepers.register(database, purpose, keeper)
 
 
 def shares(units: int, parts: int) -> Sequence[int]:
@@ -122,6 +128,16 @@ def shares(units: int, parts: int) -> Sequence[int]:
         return []
     each, left = divmod(units, parts)
     return [each + left, *[each] * (parts - 1)]
+
+
+def _count(sweeps: Sequence[Sweep], attempt: Attempt, fee_units: int, *, sign: int = 1) -> None:
+    """Add what a transaction cost its sweeps and gave back to them, in equal parts, or take it off."""
+    back = rent.returned(attempt)
+    fees = shares(fee_units + max(0, -back), len(sweeps))
+    rents = shares(max(0, back), len(sweeps))
+    for sweep, fee, returned in zip(sweeps, fees, rents, strict=True):
+        sweep.cost_units = max(0, sweep.cost_units + sign * fee)
+        sweep.returned_units = max(0, sweep.returned_units + sign * returned)
 
 
 def _fail(sweep: Sweep, reason: str) -> None:

@@ -8,8 +8,9 @@ from gateway.domain.moment import Moment
 from gateway.domain.posting import CUSTODY, JournalEntry
 from gateway.ledger.service import post
 from gateway.models import Attempt, BalanceHistory, Journal
+from gateway.withdrawals.rebooking import named_anew
 from watchers.network import NATIVE
-from watchers.pay import again, transactions
+from watchers.pay import transactions
 
 
 def returned(attempt: Attempt) -> int:
@@ -42,7 +43,7 @@ async def correct(
         back = returned(each) if each.id == ended.id else 0
         if difference := back - await _booked(session, _ref(each)):
             entry = _entry(_ref(each), native_id, difference, where)
-            await post(session, await again.named_anew(session, entry), moment)
+            await post(session, await named_anew(session, entry), moment)
 
 
 def _ref(attempt: Attempt) -> str:

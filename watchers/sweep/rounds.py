@@ -13,21 +13,24 @@ from watchers.clock import now
 from watchers.store import Position
 from watchers.sweep.choice import Choice
 from watchers.sweep.hands import Hands
+from watchers.sweep.stranded import Stranded
 from watchers.sweep.sweeper import Sweeper
 from watchers.sweep.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
 class Sweeping:
-    """The three parts of one network's sweeping."""
+    """The parts of one network's sweeping."""
 
     upkeep: Upkeep
+    stranded: Stranded
     sweeper: Sweeper
     choice: Choice
 
     async def round(self) -> bool:
         """Do what there is to do now; tell whether there is more right away."""
         await self.upkeep.round()
+        await self.stranded.round()
         begun = await self.choice.round()
         return await self.sweeper.round() or begun > 0
 
@@ -45,8 +48,10 @@ def compose(
     fee_is_alone: bool,
 ) -> Sweeping:
     """Put the parts together; `keeper.register` is the composition root's."""
+    native = next(each for each in currencies if each.contract is None)
     return Sweeping(
         Upkeep(name, settings, chain, currencies, hands, database, position, fee_is_alone),
+        Stranded(name, settings, chain, native, database, position),
         Sweeper(name, settings, chain, currencies, hands, database, position, fee_is_alone),
         Choice(name, settings, currencies, hands, database, position, public_key, fee_is_alone),
     )

@@ -3,7 +3,7 @@
 Whatever it did not move after all waits at its address again, and is swept by the usual rules.
 """
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.moment import Moment
@@ -18,6 +18,42 @@ NOT_MOVED = "its chain was rewritten, and it moved nothing there"
 async def is_reopened(session: AsyncSession, attempt: Attempt) -> bool:
     """Tell whether an order had ended before, in a block that was given up."""
     return await session.get(ReopenedOrder, attempt.order_id) is not None
+
+
+async def waiting(session: AsyncSession, network: str) -> list[Attempt]:
+    """Return what was to move the coins of sweeps in blocks that were given up, and stands in none since."""
+    query = (
+        select(Attempt)
+        .join(ReopenedOrder, ReopenedOrder.order_id == Attempt.order_id)
+        .where(
+            Attempt.network_id == network,
+            Attempt.purpose == "sweep",
+            Attempt.state == "signed",
+        )
+        .order_by(Attempt.id)
+    )
+    return list(await session.scalars(query))
+
+
+async def begun_by(session: AsyncSession, order_id: str) -> list[Sweep]:
+    """Return the sweeps that had this order for one of their steps, locked.
+
+    A step that was begun once more has the newest alone.
+    """
+    steps = (
+        Sweep.funding_order,
+        Sweep.lending_order,
+        Sweep.moving_order,
+        Sweep.returning_order,
+    )
+    query = (
+        select(Sweep)
+        .where(or_(*(step == order_id for step in steps)))
+        .order_by(Sweep.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(await session.scalars(query))
 
 
 async def follow(session: AsyncSession, attempt: Attempt, end: End, moment: Moment) -> None:

@@ -34,7 +34,7 @@ class PaymentOption(msgspec.Struct, frozen=True, kw_only=True):
     """One way to pay an invoice; without an `address` it has not been chosen yet.
 
     `chain_id` is the chain's CAIP-2 name. `confirmations_required` settle the invoice; None where
-    the chain alone says what is final.
+    the chain alone says what is final. Where it is not `available`, what is due cannot be paid in it.
     """
 
     payment_method: str
@@ -52,6 +52,8 @@ class PaymentOption(msgspec.Struct, frozen=True, kw_only=True):
     memo: str | None = None
     confirmations_required: int | None = None
     wallet_links: list[WalletLink] = []
+    available: bool = True
+    reason: str | None = None
 
 
 class Deposit(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +132,51 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: datetime | None
 
 
+class WithdrawalBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Payouts that were asked for at once: of `items` so many are in each state, refused ones in none."""
+
+    id: str
+    livemode: bool
+    items: int
+    created_by: str
+    created_at: datetime
+    statuses: dict[str, int]
+
+
+class NetworkFee(msgspec.Struct, frozen=True, kw_only=True):
+    """What the network would take from the operator, in its own coin: usually, and at most."""
+
+    currency: str
+    typical: Decimal
+    ceiling: Decimal
+    published_at: datetime
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a destination: `valid`, `refused` with its `code`, or `unknown`."""
+
+    address: str
+    status: str
+    code: str | None = None
+    detail: str = ""
+    kind: str | None = None
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payout would take: `total` is what would be held; nothing of this binds anybody."""
+
+    payment_method: str
+    amount: Decimal
+    fee_charged: Decimal
+    total: Decimal
+    available: Decimal
+    sufficient: bool
+    network_fee: NetworkFee | None
+    destination: Destination | None
+    creator_may_approve: bool
+    policy: dict[str, Any]
+
+
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """What there is of one currency: `available` now, `locked` on its way out, `pending` to come."""
 
@@ -139,6 +186,28 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     available: Decimal
     locked: Decimal
     pending: Decimal
+
+
+class Movement(msgspec.Struct, frozen=True, kw_only=True):
+    """How one part of a balance moved."""
+
+    change: Decimal
+    before: Decimal
+    after: Decimal
+
+
+class BalanceEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a balance; `journal` is the `kind` of what moved it, and its `ref`."""
+
+    id: str
+    type: str
+    payment_method: str
+    currency: str
+    network: str
+    confirmed: Movement
+    locked: Movement
+    journal: dict[str, str]
+    created_at: datetime
 
 
 class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,9 +356,27 @@ class WithdrawalFilter(TypedDict, total=False):
     status: str
     payment_method: str
     reference: str
+    batch_id: str
     invoice_id: str
     customer_id: str
     tx_hash: str
+    created_gte: datetime | str
+    created_lt: datetime | str
+
+
+class BatchFilter(TypedDict, total=False):
+    """Which batches of withdrawals to list."""
+
+    created_gte: datetime | str
+    created_lt: datetime | str
+
+
+class EntryFilter(TypedDict, total=False):
+    """Which changes of balances to list; `currency` is a coin's code, on whichever network."""
+
+    payment_method: str
+    currency: str
+    type: str
     created_gte: datetime | str
     created_lt: datetime | str
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
@@ -9,10 +11,12 @@ from sqlalchemy.pool import QueuePool
 
 from devnet.system.waiting import until
 from gateway.checkout.listeners import PER_INVOICE_MAX, Listeners
+from gateway.checkout.live_controller import HEARTBEAT_SECONDS
 from gateway.domain.errors import Unavailable
-from tests.gateway.shop import Shop
+from tests.gateway.shop import PRICES, Shop
 
 pytestmark = pytest.mark.anyio
+BEFORE_A_HEARTBEAT = HEARTBEAT_SECONDS * 2 / 3
 
 
 class Listener:
@@ -37,7 +41,7 @@ class Listener:
         async def probe() -> bool | None:
             return self.states() == list(states) or None
 
-        await until(probe, f"{states}", seconds_max=20)
+        await until(probe, f"{states}", seconds_max=BEFORE_A_HEARTBEAT)
 
     async def leave(self) -> None:
         """Go away, as a closed window does."""
@@ -121,6 +125,19 @@ async def test_a_process_has_so_many_listeners(shop: Shop) -> None:
     await until(rests, "the looking to end")
 
 
+async def test_a_move_before_the_first_look_is_not_missed(shop: Shop) -> None:
+    """How far an invoice is at the first look may be further than what its listener has read."""
+    _, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key)
+    listeners = Listeners(shop.database, look_seconds=0.01)
+    with listeners.joined(invoice["id"]) as news:
+
+        async def woken() -> bool | None:
+            return news.is_set() or None
+
+        await until(woken, "the first look", seconds_max=BEFORE_A_HEARTBEAT)
+
+
 async def test_the_receipt_says_what_was_paid(shop: Shop) -> None:
     """Not before it is settled; with its tax, its payments, and nothing of the page's markup."""
     merchant_id, key = await shop.merchant_and_key()
@@ -145,3 +162,23 @@ async def test_the_receipt_says_what_was_paid(shop: Shop) -> None:
     assert "default-src 'none'" in receipt.headers["content-security-policy"]
     assert path in (await shop.call("GET", f"/i/{invoice['id']}")).text
     assert (await shop.call("GET", "/i/inv_nobody/receipt")).status_code == 404
+
+
+async def test_new_rates_and_the_end_of_the_time_are_told_at_once(shop: Shop) -> None:
+    """Whoever has a page open is not shown a price that holds no more until the next heartbeat."""
+    _, key = await shop.merchant_and_key()
+    invoice = await shop.invoice(key, payment_methods=["SOL-SOLANA"])
+    listener = Listener(shop, f"/i/{invoice['id']}/events")
+    await listener.heard("waiting")
+    await shop.prices({**PRICES, "SOL": Decimal(100)})
+    refreshed = await shop.call("POST", f"/v1/invoices/{invoice['id']}/refresh_rate", key)
+    assert refreshed.status_code == 200, refreshed.text
+    await listener.heard("waiting", "waiting")
+    await listener.leave()
+    ends = datetime.fromisoformat(refreshed.json()["expires_at"])
+    shop.clock.at = ends - timedelta(seconds=1)
+    listener = Listener(shop, f"/i/{invoice['id']}/events")
+    await listener.heard("waiting")
+    shop.clock.at = ends
+    await listener.heard("waiting", "expired")
+    await listener.leave()

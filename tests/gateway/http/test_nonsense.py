@@ -9,6 +9,7 @@ import pytest
 from gateway.domain.actor import MERCHANT_SCOPES, OPERATOR_SCOPES
 from gateway.domain.roles import HOUSE_SCOPES, TEAM_SCOPES
 from tests.gateway.conftest import TestApi
+from tests.gateway.shop import Shop
 
 pytestmark = pytest.mark.anyio
 
@@ -87,16 +88,17 @@ def _body(random: Random, document: dict[str, Any], operation: dict[str, Any]) -
     return msgspec.json.encode(body)
 
 
-async def test_nonsense_is_never_our_fault(api: TestApi) -> None:
+async def test_nonsense_is_never_our_fault(shop: Shop) -> None:
     """Whatever comes in, what goes out is a documented status and, from 400 on, a problem."""
-    random = Random(20261120)
+    api = shop  # its addresses are genuine: invoices can be made
     _, merchant = await api.merchant_and_key()
-    operator = await api.key(None)
-    await api.ready_to_sell()
+    operator = await api.key(None, livemode=True)
     document = (await api.call("GET", "/schema/openapi.json")).json()
     accepted = set()
     for template, operations in document["paths"].items():
         for method, operation in operations.items():
+            # By its name: a new route elsewhere does not change what this one is asked.
+            random = Random(f"20261120 {method} {template}")
             scope = operation.get("x-scope", "")
             key = operator if scope in OPERATORS else merchant
             for _ in range(ROUNDS if "requestBody" in operation else 5):
@@ -115,7 +117,8 @@ async def test_nonsense_is_never_our_fault(api: TestApi) -> None:
                     params={"limit": random.choice([1, 50, "x"])} if method == "get" else None,
                 )
                 seen = (method, path, body, answer.status_code, answer.text[:300])
-                assert answer.status_code < 500, seen
+                if answer.status_code >= 500:  # an estimate that demands a watcher's answer
+                    assert answer.json()["code"] == "network_unavailable", seen
                 assert str(answer.status_code) in operation["responses"], seen
                 if answer.status_code < 300:
                     accepted.add((method, template))

@@ -1,5 +1,6 @@
 """Every refusal is a problem document that points at its cause."""
 
+import asyncio
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import URL, text
 
 from gateway.app import create_api
 from gateway.db import Database
+from gateway.http import health
 from tests.gateway.conftest import TestApi
 
 pytestmark = pytest.mark.anyio
@@ -141,6 +143,9 @@ async def test_a_parameter_that_is_missing_is_named(api: TestApi) -> None:
             "missing",
             f"{name}: the parameter is required",
         )
+    neither = await api.call("GET", "/v1/deposits/explain", key)
+    faults = [(fault["pointer"], fault["code"]) for fault in neither.json()["errors"]]
+    assert faults == [("/network", "missing"), ("/tx", "missing")]
 
 
 async def test_an_empty_cursor_is_none(api: TestApi) -> None:
@@ -276,13 +281,56 @@ async def test_without_the_database_the_caller_may_try_again(api: TestApi) -> No
     transport = httpx.ASGITransport(made.asgi)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         headers = {"Authorization": f"Bearer {key}"}
-        with structlog.testing.capture_logs():
+        with structlog.testing.capture_logs() as logs:
             answer = await client.get("/v1/networks", headers=headers)
             assert (await client.get("/v1/health/ready")).status_code == 503
+        told = [each for each in logs if each["event"] == "database trouble"]
+        assert [("exc_info" in each, "\n" in each["cause"]) for each in told] == [
+            (False, False)
+        ] * 2
         assert_problem(answer, 503, "database_unavailable")
         assert int(answer.headers["retry-after"]) > 0
         assert (await client.get("/v1/health")).json() == {"status": "ok"}
     await database.aclose()
+
+
+async def test_a_database_that_only_reads_is_not_ready(api: TestApi) -> None:
+    """After a failover it may be the standby now: a balancer sends nobody to who asks it."""
+    options = {"options": "-c default_transaction_read_only=on"}
+    standby = Database(api.database.engine.url.update_query_dict(options), pool_size=1)
+    made = create_api(api.settings, standby, api.clock)
+    transport = httpx.ASGITransport(made.asgi)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        answer = await client.get("/v1/health/ready")
+    assert_problem(answer, 503, "database_unavailable")
+    assert "only reads" in answer.json()["detail"]
+    await standby.aclose()
+
+
+async def test_a_database_that_hangs_is_not_ready(
+    api: TestApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks is told so in time."""
+    monkeypatch.setattr(health, "READY_SECONDS", 0.05)
+    held = asyncio.Event()
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await held.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = URL.create("postgresql+psycopg", "gw_api", "x", host="127.0.0.1", port=port)
+    hung = Database(url, pool_size=1)
+    made = create_api(api.settings, hung, api.clock)
+    transport = httpx.ASGITransport(made.asgi)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        answer = await client.get("/v1/health/ready")
+    assert_problem(answer, 503, "database_unavailable")
+    assert "does not answer" in answer.json()["detail"]
+    await hung.aclose()
+    held.set()
+    server.close()
 
 
 async def test_a_schema_that_is_not_at_head_is_not_ready(api: TestApi) -> None:

@@ -1,5 +1,6 @@
 """Balances and their entries, and the wallets of the house."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -212,3 +213,49 @@ async def test_operators_see_the_wallets_of_the_house(api: TestApi) -> None:
     live = await api.key(None, livemode=True)
     assert (await api.call("GET", "/v1/application_wallets", live)).json()["data"] == []
     assert (await api.call("GET", "/v1/application_wallets", key)).status_code == 403
+
+
+async def test_entries_are_narrowed_like_other_lists(api: TestApi) -> None:
+    """By method, coin, type and time; the file that is exported as well, and pages in it."""
+    merchant_id, key = await api.merchant_and_key()
+    await _deposited(api, merchant_id, ETH, 7)
+    await _deposited(api, merchant_id, USDC, 100)
+    api.clock.at += timedelta(hours=1)
+    noon = api.clock.at
+    await _withdrawal(api, merchant_id, USDC, 40, 0)
+    await _post(api, posting.hold("wdr_1", merchant_id, USDC, 40))
+    await _deposited(api, merchant_id, USDC, 1)
+
+    async def found(**filters: str) -> list[tuple[str, str, str]]:
+        read: list[dict[str, Any]] = []
+        asked: dict[str, str] = {"limit": "1", **filters}
+        while asked:
+            answer = await api.call("GET", "/v1/balance_entries", key, params=asked)
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            read += page["data"]
+            more = page["next_cursor"]
+            asked = {"limit": "1", **filters, "starting_after": more} if more else {}
+        wanted = {"format": "ndjson", **filters}
+        sent = await api.call("GET", "/v1/balance_entries/export", key, params=wanted)
+        assert [json.loads(line)["id"] for line in sent.text.splitlines()] == [
+            each["id"] for each in read
+        ]
+        return [
+            (each["payment_method"], each["type"], each["confirmed"]["change_atomic"])
+            for each in read
+        ]
+
+    last, hold = (USDC, "deposit", "1"), (USDC, "hold", "-40")
+    first, ether = (USDC, "deposit", "100"), (ETH, "deposit", "7")
+    assert await found() == [last, hold, first, ether]
+    assert await found(payment_method=USDC) == [last, hold, first]
+    assert await found(currency="ETH") == [ether]
+    assert await found(type="hold") == [hold]
+    assert await found(**{"created[gte]": noon.isoformat()}) == [last, hold]
+    assert await found(**{"created[lt]": noon.isoformat()}) == [first, ether]
+    assert await found(type="deposit", currency="USDC") == [last, first]
+    for odd in ("type=HOLD", "wallet=1", "created[gte]=yesterday"):
+        refused = await api.call("GET", f"/v1/balance_entries?{odd}", key)
+        [fault] = refused.json()["errors"]
+        assert (refused.status_code, fault["pointer"]) == (422, f"/{odd.partition('=')[0]}")

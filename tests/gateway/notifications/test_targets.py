@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.notifications.delivery import Letter
-from gateway.notifications.services import HOSTS, SERVICES, fault_of, send_through
+from gateway.notifications.services import SERVICES, fault_of, send_through
 from tests.gateway.conftest import TestApi
 
 ADDRESSES = {
@@ -24,6 +24,23 @@ ADDRESSES = {
     "vonage": "vonage://" + "a" * 8 + ":" + "b" * 16 + "@15551231234/15551231235",
 }
 """One good address per service."""
+HOSTS = frozenset(
+    {
+        "api.plivo.com",
+        "api.pushover.net",
+        "api.telegram.org",
+        "api.twilio.com",
+        "chat.googleapis.com",
+        "discord.com",
+        "hooks.slack.com",
+        "hooks.slack-gov.com",
+        "rest.messagebird.com",
+        "rest.nexmo.com",
+        "slack.com",
+        "slack-gov.com",
+    }
+)
+"""Everywhere that the plugins go."""
 HOSTILE = (
     "{scheme}://127.0.0.1:{port}",
     "{scheme}://user:password@127.0.0.1:{port}/a/b/c",

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -11,16 +10,16 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from gateway.app import Api, create_api
+from gateway.app import create_api
 from gateway.catalog.sync import sync_catalog
 from gateway.db import Database
 from gateway.domain.actor import Actor, SignedIn
 from gateway.notifications.outbox import SEALING
 from gateway.people.invitations import first_admin
 from gateway.sessions import service, tokens
-from gateway.settings import PeopleSettings, Settings
+from gateway.settings import PeopleSettings
 from tests.conftest import FreshDatabase, TestServer, cloned
-from tests.gateway.conftest import ETHEREUM, Clock, TestApi
+from tests.gateway.conftest import ETHEREUM, Clock, TestApi, client_of
 
 PASSWORD = "four quick brown otters"
 CHEAP = PeopleSettings(argon2_memory_kib=64, argon2_iterations=1)
@@ -116,18 +115,6 @@ class People(TestApi):
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    @asynccontextmanager
-    async def beside(self, settings: Settings) -> AsyncIterator["People"]:
-        """Serve the same database once more, under other settings."""
-        made = create_api(settings, self.database, self.clock)
-        async with _client(made) as client:
-            yield replace(self, api=made, client=client, settings=settings)
-
-
-def _client(made: Api) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(made.asgi, raise_app_exceptions=False)  # type: ignore[arg-type]
-    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
-
 
 @pytest.fixture(scope="module")
 def shared(database_server: TestServer) -> Iterator[FreshDatabase]:
@@ -161,7 +148,7 @@ async def house(shared: FreshDatabase) -> AsyncIterator[People]:
         await sync_catalog(session, settings)
     clock = Clock()
     made = create_api(settings, as_api, clock)
-    async with _client(made) as client:
+    async with client_of(made) as client:
         yield People(made, client, settings, as_api, as_owner, clock)
     await as_api.aclose()
     await as_owner.aclose()

@@ -1,23 +1,21 @@
 """How transactions end: early, in a savepoint, with an answer missing; nothing leaks to the next."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.waiting import Ready
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, make_transient_to_detached, mapped_column
 
 from gateway.db import CROSS_TENANT, Database, acting_for, send, send_all, send_later
 from gateway.driver import Driver
-from gateway.postgres.url import role_url
 from gateway.statements import Statement
-from tests.conftest import FreshDatabase
 
 pytestmark = pytest.mark.anyio
 
@@ -25,16 +23,6 @@ WRITE = "INSERT INTO note VALUES (%(id)s, %(word)s)"
 DEFERRED = "ALTER TABLE note ADD UNIQUE (word) DEFERRABLE INITIALLY DEFERRED"
 NOTES = "SELECT id FROM note ORDER BY id"
 TENANT = "SELECT current_setting('app.merchant_id', true)"
-
-
-@pytest.fixture
-async def db(database: FreshDatabase) -> AsyncIterator[Database]:
-    """One connection, and a table to write to."""
-    made = Database(role_url(database.settings, "owner"), pool_size=1, idle_seconds=60)
-    async with made.unit_of_work(CROSS_TENANT) as session:
-        await session.execute(text("CREATE TABLE note (id integer PRIMARY KEY, word text)"))
-    yield made
-    await made.aclose()
 
 
 async def driver_of(session: AsyncSession) -> Driver:

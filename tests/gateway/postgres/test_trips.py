@@ -1,7 +1,6 @@
 """Statements that share a round trip: in order, all or none, and the connection stays usable."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 import structlog
@@ -20,16 +19,6 @@ pytestmark = pytest.mark.anyio
 NOTE = table("note", column("id"), column("word"))
 WRITE = "INSERT INTO note VALUES (%(id)s, %(word)s)"
 COUNT = "SELECT count(*) FROM note"
-
-
-@pytest.fixture
-async def db(database: FreshDatabase) -> AsyncIterator[Database]:
-    """One connection, and a table to write to."""
-    made = Database(role_url(database.settings, "owner"), pool_size=1, idle_seconds=60)
-    async with made.unit_of_work(CROSS_TENANT) as session:
-        await session.execute(text("CREATE TABLE note (id integer PRIMARY KEY, word text)"))
-    yield made
-    await made.aclose()
 
 
 async def written(db: Database) -> list[int]:

@@ -11,7 +11,7 @@ from tests.gateway.customers.conftest import address, customer
 from tests.gateway.subscriptions.conftest import Club
 
 pytestmark = pytest.mark.anyio
-ETH, USDC = "ETH-ETHEREUM", "USDC-ETHEREUM"
+ETH = "ETH-ETHEREUM"
 
 _ADD = """
 INSERT INTO payment_option (invoice_id, currency_id, merchant_id, network_id, amount_units, rate,

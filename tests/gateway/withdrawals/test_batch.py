@@ -1,6 +1,7 @@
 """Many payouts in one call: each stands alone, and each has its own answer."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -215,3 +216,42 @@ async def test_each_route_has_its_scope(shop: Shop) -> None:
     estimate = {"payment_method": "USDC-ETHEREUM", "amount": "1", "destination": OUTSIDE}
     answer = await shop.call("POST", "/v1/withdrawals/estimate", approver, json=estimate)
     assert answer.status_code == 403
+
+
+async def test_batches_are_listed_as_they_stand(shop: Shop) -> None:
+    """Newest first, page by page, between two times; of one merchant and one mode."""
+    merchant, key = await funded(shop)
+    first = (await batch(shop, key, {}, {"destination": "x"})).json()
+    second = (await batch(shop, key, {"amount": "9"}, {})).json()
+    for made in (first, second):
+        gone = made["data"][0]["withdrawal"]["id"]
+        await shop.call("POST", f"/v1/withdrawals/{gone}/cancel", key)
+    shop.clock.at += timedelta(hours=1)
+    third = (await batch(shop, key, {"destination": "x"})).json()
+    path = "/v1/withdrawal_batches"
+
+    async def listed(asking: str = key, **query: str) -> list[dict[str, Any]]:
+        answer = await shop.call("GET", path, asking, params=query)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["data"])
+
+    every = await listed()
+    assert [(each["id"], each["items"], each["statuses"]) for each in every] == [
+        (third["id"], 1, {}),
+        (second["id"], 2, {"canceled": 1, "pending": 1}),
+        (first["id"], 2, {"canceled": 1}),
+    ]
+    assert every == [
+        (await shop.call("GET", f"{path}/{each['id']}", key)).json() for each in every
+    ]
+    page = (await shop.call("GET", f"{path}?limit=2", key)).json()
+    assert (page["has_more"], page["next_cursor"]) == (True, second["id"])
+    assert await listed(starting_after=second["id"]) == every[2:]
+    assert await listed(ending_before=second["id"]) == every[:1]
+    assert await listed(**{"created[gte]": shop.at().isoformat()}) == []
+    assert await listed(**{"created[lt]": third["created_at"]}) == every[1:]
+    _, other = await shop.merchant_and_key()
+    assert await listed(other) == []
+    assert await listed(await shop.key(merchant, livemode=True)) == []
+    asker = await shop.key(merchant, ["withdrawals:create"])
+    assert (await shop.call("GET", path, asker)).status_code == 403

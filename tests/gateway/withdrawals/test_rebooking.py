@@ -15,6 +15,7 @@ from gateway.withdrawals.moves import move
 from gateway.withdrawals.rebooking import rebook
 from gateway.withdrawals.recall import PAID_BACK, Busy
 from gateway.withdrawals.repository import locked
+from tests.gateway.customers.conftest import has, rich
 from tests.gateway.refunds.test_refunds import DUE, paid, refund
 from tests.gateway.shop import Shop
 from tests.gateway.withdrawals.test_gate import requested
@@ -38,12 +39,12 @@ async def failed(shop: Shop, id_: str) -> tuple[str, str]:
         return id_, str(row.merchant_id)
 
 
-async def turns(shop: Shop, id_: str) -> None:
-    """Let it be paid after all, as the watcher finds."""
+async def turns(shop: Shop, id_: str, *, paid: bool = True) -> None:
+    """Let it be paid after all, or not, as the watcher finds."""
     async with shop.watcher.unit_of_work(CROSS_TENANT) as session:
         row = await locked(session, id_)
         assert row is not None
-        await rebook(session, row, shop.clock(), paid=True)
+        await rebook(session, row, shop.clock(), paid=paid)
 
 
 async def confirmed(shop: Shop, account: str) -> int:
@@ -113,3 +114,40 @@ async def test_a_refund_that_is_being_asked_for_is_not_overlooked(shop: Shop) ->
     async with shop.owner.unit_of_work(CROSS_TENANT) as session:
         rows = [await session.get_one(Withdrawal, each) for each in (first, asked.json()["id"])]
     assert [row.status for row in rows] == ["completed", "rejected"]
+
+
+async def test_each_turn_undoes_the_last_with_those_who_bore_it(shop: Shop) -> None:
+    """A merchant answers for its customer, gets back what it answered with, and answers again."""
+    merchant, key = await shop.merchant_and_key()
+    mine, tenth = await rich(shop, key), 10**17
+
+    async def post_to(path: str, name: str, **body: str) -> str:
+        body |= {"payment_method": "ETH-ETHEREUM"}
+        once = {"Idempotency-Key": name}
+        answer = await shop.call("POST", path, key, json=body, headers=once)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def charge(amount: str) -> None:
+        path = f"/v1/customers/{mine}/transfers"
+        await post_to(path, amount, direction="charge", amount=amount, description="fee")
+
+    async def stands() -> tuple[int, int, int]:
+        """Return tenths of a coin: the customer's, the merchant's, what is missing."""
+        found = [await has(shop, each) for each in (mine, merchant, SUSPENSE)]
+        first, second, third = (units // tenth for units, _ in found)
+        return first, second, third
+
+    asked = {"amount": "0.4", "destination": "0x" + "ab" * 20, "customer_id": mine}
+    id_, _ = await failed(shop, await post_to("/v1/withdrawals", "1", **asked))
+    await charge("0.9")
+    assert await stands() == (1, 9, 0)
+    await turns(shop, id_)
+    assert await stands() == (0, 6, 0)
+    await turns(shop, id_, paid=False)
+    assert await stands() == (1, 9, 0)
+    await charge("0.1")
+    await turns(shop, id_)
+    assert await stands() == (0, 6, 0)
+    await turns(shop, id_, paid=False)
+    assert await stands() == (0, 10, 0)

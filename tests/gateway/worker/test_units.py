@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings import WebhookSettings
+from gateway.worker import GRACE_SECONDS
+
 UNITS = Path(__file__).parents[3] / "deploy" / "systemd"
 EXPOSURE_MAX = {
     "keystore.service": 1.0,
@@ -29,6 +32,23 @@ def text_of(name: str) -> str:
 def test_every_service_is_listed_here() -> None:
     """A new unit must be given a bound."""
     assert {path.name for path in UNITS.glob("*.service")} == set(EXPOSURE_MAX)
+
+
+@pytest.mark.parametrize("name", EXPOSURE_MAX)
+def test_whatever_ended_a_process_it_is_started_again(name: str) -> None:
+    """`on-failure` leaves one down that a stray SIGHUP or SIGTERM ended: systemd calls that clean."""
+    unit = text_of(name)
+    assert re.findall(r"^Restart=(.*)$", unit, re.MULTILINE) == ["always"]
+    assert "\nStartLimitIntervalSec=0\n" in unit
+
+
+def test_the_worker_may_take_as_long_as_it_does() -> None:
+    """Its requests, what comes of them, its rounds, and statements of a database that hangs."""
+    [seconds] = re.findall(
+        r"^TimeoutStopSec=(\d+)$", text_of("gateway-worker.service"), re.MULTILINE
+    )
+    given_up = 10  # psycopg's: five to ask the server for it, five for its answer
+    assert int(seconds) > WebhookSettings().timeout_seconds + 2 * GRACE_SECONDS + given_up
 
 
 @needs_systemd

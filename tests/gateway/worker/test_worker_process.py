@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
+from structlog.testing import capture_logs
 
 from gateway import worker
 from gateway.settings import PriceSettings
@@ -164,6 +165,27 @@ async def test_broken_connections_are_waited_out(database: FreshDatabase) -> Non
             w.clock.put_forward(seconds=40)
             await eventually(all_are(w, "succeeded"))
         assert set(shop.ids()) == set(ids)
+
+
+async def test_who_hears_again_waits_for_nothing(database: FreshDatabase) -> None:
+    """A listener's round lasts as long as its connection: it is well as soon as there is one."""
+
+    def said(event: str) -> bool:
+        return any(line["event"] == event and line.get("task") == "listen" for line in logs)
+
+    async with world(database) as w:
+        with capture_logs() as logs:
+            async with w.working():
+
+                async def cut() -> bool:
+                    await w.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+                    )
+                    return said("waiting")
+
+                await eventually(cut)
+                await eventually(lambda: said("recovered"))
 
 
 async def test_a_bug_ends_the_worker(database: FreshDatabase) -> None:

@@ -25,7 +25,6 @@ from watchers.networks.ethereum.address import SYSTEM
 OTHER = "0x" + "bb" * 20
 FAKE = "0x" + "fa" * 20
 SECOND_TOKEN = "0x" + "72" * 20
-OTHER_HASH = "0x" + "0f" * 32
 TRANSFER = transfer_log()["topics"][0]
 
 

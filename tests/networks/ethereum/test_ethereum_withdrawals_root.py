@@ -70,6 +70,18 @@ def test_announced_withdrawals_count(read: Read) -> None:
 
 
 @ways
+@pytest.mark.parametrize("root", [{}, {"withdrawalsRoot": ROOT}])
+def test_a_withdrawal_that_is_listed_twice_is_incomplete(read: Read, root: Json) -> None:
+    """Its index names it: two lines of one name would count once, or twice."""
+    another = {**PAID[0], "index": "0xa"}
+    block, receipts = assembled(payment(1), withdrawals=[*PAID, another], **root)
+    assert [each.units for each in read(block, receipts).transfers] == [2 * 10**9] * 2
+    block["withdrawals"].append({**another, "index": "0xA", "amount": "0x3"})
+    with pytest.raises(Incomplete, match="withdrawal 0xa is listed twice"):
+        read(block, receipts)
+
+
+@ways
 def test_a_chain_of_the_op_stack_has_another_root_there(read: Read) -> None:
     """Since Isthmus it is that of a contract's storage; the list is there and empty."""
     sent, receipt = payment(1)

@@ -263,3 +263,16 @@ def test_a_recorded_block_without_transactions_needs_no_infos() -> None:
     assert (seen.transfers, len(seen.outcomes)) == ((), 0)
     assert seen.ref.hash == block_id(seen.ref.height)
     assert tx_id("a") not in seen.outcomes
+
+
+@pytest.mark.parametrize("infos", [None, b"[]", b"{}"])
+def test_a_header_alone_is_no_block_without_transactions(infos: bytes | None) -> None:
+    """`detail: false` leaves the transactions out, and only the header's root tells of them."""
+    alone = block()
+    raw = alone["block_header"]["raw_data"]
+    raw["txTrieRoot"] = "00" * 32
+    files = Recorded(msgspec.json.encode(alone), infos=infos)
+    assert decode_recorded(files).transfers == ()
+    raw["txTrieRoot"] = tx_id("root")
+    with pytest.raises(Incomplete, match="announces transactions"):
+        decode_recorded(Recorded(msgspec.json.encode(alone), infos=infos))

@@ -18,7 +18,6 @@ NO_UNITS = "0x" + "00" * 32
 ADDRESS_PADDING = "0x" + "00" * 12
 PADDING_HEX = len(ADDRESS_PADDING)
 TRANSFER_CALL_BYTES = 4 + 32 + 32
-UINT256_MAX = 2**256 - 1
 
 
 def transfer_call(to: str, units: int) -> bytes:

@@ -132,11 +132,14 @@ def prove_root(root: str, count: int) -> None:
 
 
 def prove_withdrawals(block: RawBlock) -> None:
-    """Raise `Incomplete` where the header announces beacon withdrawals that are not there.
+    """Raise `Incomplete` where announced beacon withdrawals are not there, or one is there twice.
 
     Chains of the OP stack have none, and another root in that field (since Isthmus).
     """
     root, told = block.withdrawals_root, block.withdrawals
+    named = Counter(each.index.lower() for each in told or ())
+    if twice := [index for index, times in named.items() if times > 1]:
+        raise Incomplete(f"withdrawal {twice[0]} is listed twice")
     if root is None or (root.lower() != EMPTY_ROOT) == bool(told):
         return
     if told:

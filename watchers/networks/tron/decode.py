@@ -42,8 +42,14 @@ def decode_header(height: int | None, body: bytes) -> BlockRef:
 
 
 def lists_transactions(body: bytes) -> bool:
-    """Tell whether a block has any; raise as `decode_block` does for what is no block."""
-    return bool(parsed_block(body).transactions)
+    """Tell whether a block has any; raise as `decode_block` does for what is no block.
+
+    Raises `Incomplete` for a header alone (`detail: false`): it announces some and lists none.
+    """
+    answer = parsed_block(body)
+    if not answer.transactions and answer.block_header.raw_data.root.strip("0"):
+        raise Incomplete("the header's root announces transactions, there are none")
+    return bool(answer.transactions)
 
 
 def decode_block(

@@ -26,7 +26,7 @@ def decode_recorded(files: Recorded) -> Block:
         raise ValueError(f"asset: {trouble}") from trouble
     block = result_of(files.block, "block")
     try:
-        if files.infos is None and lists_transactions(block):
+        if lists_transactions(block) and files.infos is None:
             raise Incomplete("the block has transactions, their infos are missing")
         infos = NO_INFOS if files.infos is None else result_of(files.infos, "infos")
         return decode_block(files.height, block, infos, tokens, doubtful_fails=True)

@@ -12,11 +12,15 @@ from watchers.networks.tron.answers import Answer
 
 
 class HeaderData(msgspec.Struct, frozen=True, gc=False):
-    """The signed part of a block header; `timestamp` is Unix milliseconds."""
+    """The signed part of a block header; `timestamp` is Unix milliseconds.
+
+    `root` commits to the transactions: nothing but zeros where there are none.
+    """
 
     number: int = 0
     timestamp: int = 0
     parent_hash: str = msgspec.field(default="", name="parentHash")
+    root: str = msgspec.field(default="", name="txTrieRoot")
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):

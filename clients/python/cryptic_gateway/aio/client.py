@@ -6,12 +6,14 @@ from typing import Any, Self
 import httpx
 
 from cryptic_gateway.aio.resources import (
+    AsyncBalanceEntries,
     AsyncCatalog,
     AsyncCustomers,
     AsyncDeposits,
     AsyncEvents,
     AsyncInvoices,
     AsyncWebhookEndpoints,
+    AsyncWithdrawalBatches,
     AsyncWithdrawals,
 )
 from cryptic_gateway.aio.transport import AsyncTransport
@@ -44,6 +46,8 @@ class AsyncClient:
         self.invoices = AsyncInvoices(self._transport)
         self.deposits = AsyncDeposits(self._transport)
         self.withdrawals = AsyncWithdrawals(self._transport)
+        self.withdrawal_batches = AsyncWithdrawalBatches(self._transport)
+        self.balance_entries = AsyncBalanceEntries(self._transport)
         self.customers = AsyncCustomers(self._transport)
         self.webhook_endpoints = AsyncWebhookEndpoints(self._transport)
         self.events = AsyncEvents(self._transport)

@@ -12,11 +12,15 @@ from cryptic_gateway.aio.transport import PAGE, AsyncTransport
 from cryptic_gateway.documents import (
     Amount,
     Balance,
+    BalanceEntry,
+    BatchFilter,
     Customer,
     CustomerFilter,
     Deposit,
     DepositAddress,
     DepositFilter,
+    EntryFilter,
+    Estimate,
     Event,
     EventFilter,
     Invoice,
@@ -28,6 +32,7 @@ from cryptic_gateway.documents import (
     PaymentMethod,
     WebhookEndpoint,
     Withdrawal,
+    WithdrawalBatch,
     WithdrawalFilter,
 )
 
@@ -162,6 +167,28 @@ class AsyncWithdrawals(AsyncResource):
         """Yield withdrawals, newest first."""
         return self._transport.all("/withdrawals", Withdrawal, filters)
 
+    async def estimate(
+        self,
+        *,
+        payment_method: str,
+        amount: Amount,
+        destination: str | None = None,
+        customer_id: str | None = None,
+        require_answer: bool = False,
+    ) -> Estimate:
+        """Return what a payout would cost and who would decide; nothing is held.
+
+        With `require_answer` a destination of which nobody knows is `Unavailable`.
+        """
+        body: dict[str, Any] = {
+            "payment_method": payment_method,
+            "amount": amount,
+            "destination": destination,
+            "customer_id": customer_id,
+            "require_answer": require_answer,
+        }
+        return await self._transport.send("POST", "/withdrawals/estimate", Estimate, body=body)
+
     async def approve(self, withdrawal_id: str) -> Withdrawal:
         """Let it pass the merchant's gate; never with the key that asked for it."""
         return await self._decide(withdrawal_id, "approve")
@@ -177,6 +204,27 @@ class AsyncWithdrawals(AsyncResource):
     async def _decide(self, withdrawal_id: str, word: str) -> Withdrawal:
         path = at("/withdrawals/{}/", withdrawal_id) + word
         return await self._transport.send("POST", path, Withdrawal)
+
+
+class AsyncWithdrawalBatches(AsyncResource):
+    """Payouts that were asked for at once; their withdrawals: `withdrawals.all(batch_id=...)`."""
+
+    async def get(self, batch_id: str) -> WithdrawalBatch:
+        """Return one batch and how far it is."""
+        path = at("/withdrawal_batches/{}", batch_id)
+        return await self._transport.send("GET", path, WithdrawalBatch)
+
+    def all(self, **filters: Unpack[BatchFilter]) -> AsyncIterator[WithdrawalBatch]:
+        """Yield batches, newest first."""
+        return self._transport.all("/withdrawal_batches", WithdrawalBatch, filters)
+
+
+class AsyncBalanceEntries(AsyncResource):
+    """How the merchant's balances came to what they are."""
+
+    def all(self, **filters: Unpack[EntryFilter]) -> AsyncIterator[BalanceEntry]:
+        """Yield every change of a balance, newest first."""
+        return self._transport.all("/balance_entries", BalanceEntry, filters)
 
 
 class AsyncCustomers(AsyncResource):

@@ -7,12 +7,14 @@ from typing import Any, Self
 import httpx
 
 from cryptic_gateway.plain.resources import (
+    BalanceEntries,
     Catalog,
     Customers,
     Deposits,
     Events,
     Invoices,
     WebhookEndpoints,
+    WithdrawalBatches,
     Withdrawals,
 )
 from cryptic_gateway.plain.transport import Transport
@@ -45,6 +47,8 @@ class Client:
         self.invoices = Invoices(self._transport)
         self.deposits = Deposits(self._transport)
         self.withdrawals = Withdrawals(self._transport)
+        self.withdrawal_batches = WithdrawalBatches(self._transport)
+        self.balance_entries = BalanceEntries(self._transport)
         self.customers = Customers(self._transport)
         self.webhook_endpoints = WebhookEndpoints(self._transport)
         self.events = Events(self._transport)

@@ -13,11 +13,15 @@ from cryptic_gateway.plain.transport import PAGE, Transport
 from cryptic_gateway.documents import (
     Amount,
     Balance,
+    BalanceEntry,
+    BatchFilter,
     Customer,
     CustomerFilter,
     Deposit,
     DepositAddress,
     DepositFilter,
+    EntryFilter,
+    Estimate,
     Event,
     EventFilter,
     Invoice,
@@ -29,6 +33,7 @@ from cryptic_gateway.documents import (
     PaymentMethod,
     WebhookEndpoint,
     Withdrawal,
+    WithdrawalBatch,
     WithdrawalFilter,
 )
 
@@ -163,6 +168,28 @@ class Withdrawals(Resource):
         """Yield withdrawals, newest first."""
         return self._transport.all("/withdrawals", Withdrawal, filters)
 
+    def estimate(
+        self,
+        *,
+        payment_method: str,
+        amount: Amount,
+        destination: str | None = None,
+        customer_id: str | None = None,
+        require_answer: bool = False,
+    ) -> Estimate:
+        """Return what a payout would cost and who would decide; nothing is held.
+
+        With `require_answer` a destination of which nobody knows is `Unavailable`.
+        """
+        body: dict[str, Any] = {
+            "payment_method": payment_method,
+            "amount": amount,
+            "destination": destination,
+            "customer_id": customer_id,
+            "require_answer": require_answer,
+        }
+        return self._transport.send("POST", "/withdrawals/estimate", Estimate, body=body)
+
     def approve(self, withdrawal_id: str) -> Withdrawal:
         """Let it pass the merchant's gate; never with the key that asked for it."""
         return self._decide(withdrawal_id, "approve")
@@ -178,6 +205,27 @@ class Withdrawals(Resource):
     def _decide(self, withdrawal_id: str, word: str) -> Withdrawal:
         path = at("/withdrawals/{}/", withdrawal_id) + word
         return self._transport.send("POST", path, Withdrawal)
+
+
+class WithdrawalBatches(Resource):
+    """Payouts that were asked for at once; their withdrawals: `withdrawals.all(batch_id=...)`."""
+
+    def get(self, batch_id: str) -> WithdrawalBatch:
+        """Return one batch and how far it is."""
+        path = at("/withdrawal_batches/{}", batch_id)
+        return self._transport.send("GET", path, WithdrawalBatch)
+
+    def all(self, **filters: Unpack[BatchFilter]) -> Iterator[WithdrawalBatch]:
+        """Yield batches, newest first."""
+        return self._transport.all("/withdrawal_batches", WithdrawalBatch, filters)
+
+
+class BalanceEntries(Resource):
+    """How the merchant's balances came to what they are."""
+
+    def all(self, **filters: Unpack[EntryFilter]) -> Iterator[BalanceEntry]:
+        """Yield every change of a balance, newest first."""
+        return self._transport.all("/balance_entries", BalanceEntry, filters)
 
 
 class Customers(Resource):

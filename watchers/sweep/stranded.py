@@ -1,0 +1,116 @@
+"""Gas for what takes a sweep back from where nothing is left: its chain was rewritten, and its coins are gone.
+
+The sweep's bytes hold the address's next nonce for good, and nobody can send them. What an operator
+puts in their place (`watchers cancel`) moves nothing and costs gas, which the gas wallet sends ahead.
+"""
+
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.db import CROSS_TENANT, Database
+from gateway.domain.money import to_units
+from gateway.models import AddressPool, Attempt, Currency
+from gateway.settings import NetworkSettings
+from watchers import crash, store
+from watchers.chain import Chain
+from watchers.clock import now
+from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused
+from watchers.pay import holds, pauses
+from watchers.pay.keepers import CANCEL
+from watchers.pay.slots import Slots, SlotTaken
+from watchers.pay.transactions import HouseOrder, begin
+from watchers.store import Position
+from watchers.sweep import rows
+
+log = structlog.get_logger()
+TOP_UP = "top_up"
+
+
+@dataclass(slots=True)
+class Stranded:
+    """Sends one network's pool addresses what their cancels take, one at a time (EVM)."""
+
+    name: str
+    settings: NetworkSettings
+    chain: Chain
+    native: Currency
+    database: Database
+    position: Position
+    _told: str | None = field(default=None, init=False)
+
+    async def round(self) -> None:
+        """Look at the cancels that pool addresses have to pay; say once why one waits."""
+        try:
+            await self._look()
+            self._told = None
+        except (Refused, SlotTaken, Incomplete, NodeUnavailable) as trouble:
+            if self._told != str(trouble):
+                log.warning("waiting", network=self.name, task=TOP_UP, reason=str(trouble))
+            self._told = str(trouble)
+
+    async def _look(self) -> None:
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            found = await _cancels(session, self.name) if self.chain.numbered else []
+            gas = (await rows.wallets(session, self.name)).get("gas")
+            if not found or gas is None:
+                return
+            begun = await rows.under_way(session, self.name, TOP_UP)
+            held = await holds.reason_against(session, self.native.id, gas)
+            held = held or await pauses.reason_against(session, self.name, self.native.id, None)
+        if held is not None:
+            raise Refused(held)
+        funded = {each.intent["to"] for each in begun}
+        newest = {attempt.order_id: (attempt, index) for attempt, index in found}
+        for attempt, index in newest.values():
+            intent = attempt.intent
+            needed = int(intent["gas_limit"]) * int(intent["max_fee_per_gas"])
+            lacking = needed - await self.chain.reader.balance(attempt.sender, NATIVE)
+            if lacking > 0 and attempt.sender not in funded:
+                await self._send(gas, attempt.sender, index, lacking)
+                return
+
+    async def _send(self, gas: str, address: str, index: int, units: int) -> None:
+        slots = Slots(self.name, self.chain, self.database)
+        slot = await slots.next(gas)
+        if slot is None:
+            return
+        moment = now()
+        order = PayoutOrder(
+            withdrawal_id=moment.id("swo"),
+            asset=NATIVE,
+            decimals=self.native.decimals,
+            destination=address,
+            units=units,
+            source=gas,
+            fee_ceiling_units=to_units(self.settings.fee_ceiling, self.native.decimals),
+        )
+        intent = await self.chain.writer.prepare(order, slot)
+        intent = {**intent, "source": "gas", "pool_index": index}
+        house = HouseOrder(order.withdrawal_id, TOP_UP, intent, gas, slot)
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.position)
+            crash.around_commit(session, "house.prepared")
+            await begin(session, self.name, house, moment)
+        log.info("house order", network=self.name, purpose=TOP_UP, order=house.order_id)
+
+
+async def _cancels(session: AsyncSession, network: str) -> list[Row[Attempt, int]]:
+    """Return signed cancels of pool addresses that stand in no block, by place, with their indexes."""
+    query = (
+        select(Attempt, AddressPool.index)
+        .join(
+            AddressPool,
+            (AddressPool.network_id == Attempt.network_id)
+            & (AddressPool.address == Attempt.sender),
+        )
+        .where(
+            Attempt.network_id == network,
+            Attempt.purpose == CANCEL,
+            Attempt.state == "signed",
+        )
+        .order_by(Attempt.place, Attempt.id)
+    )
+    return list(await session.execute(query))
