@@ -17,7 +17,6 @@ from keystore.api import Family
 from keystore.derivation import Leaf, address_of
 from keystore.refusal import Unfit
 
-VERSION = 3
 KEY_BYTES = 32
 SCRYPT_BLOCKS_MAX = 2**23
 """n times r; each is 128 bytes: at most 1 GiB. Wallets write 2**21."""

@@ -1,15 +1,4 @@
-"""`watchers run NETWORK` is one network's process; `watchers status` says how far each has come.
-
-`watchers decode FAMILY` prints the transfers of a recorded block, `watchers coverage NETWORK` which
-heights were read, `watchers rescan NETWORK` reads some of them again, `watchers explain NETWORK TX`
-says why a transaction was or was not credited, `watchers reconcile NETWORK` whether chain and books
-agree, `watchers check-asset NETWORK CODE` whether a token may be listed, `watchers cancel NETWORK
-WITHDRAWAL` takes back a payout that waits to be mined, `watchers settle NETWORK ORDER` ends one
-that only a person can judge, `watchers adopt-nonce NETWORK` goes on where the chain counts more
-transactions of a wallet than our book, `watchers sweeps NETWORK` says what was swept at what cost and what waits,
-`watchers export NETWORK` prints what was signed, for a keystore whose journal is lost, `watchers
-reopen NETWORK` goes on where the chain was rewritten below what was final.
-"""
+"""`watchers run NETWORK` is one network's process; the other commands ask about it, or help it on."""
 
 import argparse
 import sys

@@ -128,7 +128,7 @@ async def pending_up_to(
     network: str,
     height: int,
     limit: int,
-    held: Collection[str] = (),
+    held: Collection[str],
 ) -> Sequence[Deposit]:
     """Return pending deposits in blocks up to `height`, but those `held` back; locked.
 

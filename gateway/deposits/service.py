@@ -115,12 +115,11 @@ async def confirm(
     final_height: int,
     heads: Confirmations,
     *,
-    limit: int = BATCH,
     held: Collection[str] = (),
 ) -> int:
     """Credit pending deposits in final blocks, but those `held` back; return how many."""
     session, moment = desk.session, desk.moment
-    deposits = await repository.pending_up_to(session, network, final_height, limit, held)
+    deposits = await repository.pending_up_to(session, network, final_height, BATCH, held)
     if not deposits:
         return 0
     # Invoices are locked before wallets: one lock order everywhere.

@@ -49,7 +49,7 @@ async def move(
             customer_id=withdrawal.customer_id,
         )
         await post(session, entry, moment)
-        await tell_payer(session, withdrawal, moment)
+        await tell_customer(session, withdrawal, moment)
     if status in TOLD:
         await tell(session, withdrawal, TOLD[status], moment)
 
@@ -74,11 +74,11 @@ async def complete(
         customer_id=withdrawal.customer_id,
     )
     await post(session, entry, moment)
-    await tell_payer(session, withdrawal, moment)
+    await tell_customer(session, withdrawal, moment)
     await move(session, withdrawal, "completed", moment)
 
 
-async def tell_payer(session: AsyncSession, withdrawal: Withdrawal, moment: Moment) -> None:
+async def tell_customer(session: AsyncSession, withdrawal: Withdrawal, moment: Moment) -> None:
     """Say what the customer whose balance pays it has now; nothing where the merchant's own does."""
     customer_id, merchant_id = withdrawal.customer_id, withdrawal.merchant_id
     if customer_id is not None and merchant_id is not None:

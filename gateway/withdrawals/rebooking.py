@@ -19,7 +19,7 @@ from gateway.domain.posting import CUSTODY, REVENUE, SUSPENSE, Credit, JournalEn
 from gateway.ledger.repository import left_of
 from gateway.ledger.service import post
 from gateway.models import BalanceHistory, Journal, ReopenedOrder, Withdrawal
-from gateway.withdrawals.moves import tell, tell_payer
+from gateway.withdrawals.moves import tell, tell_customer
 from gateway.withdrawals.recall import recall_refunds
 from gateway.withdrawals.repository import held_units
 
@@ -54,7 +54,7 @@ async def rebook(
     withdrawal.completed_at = moment.at if paid else None
     withdrawal.blocked_reason, withdrawal.updated_at = None, moment.at
     await session.flush()
-    await tell_payer(session, withdrawal, moment)
+    await tell_customer(session, withdrawal, moment)
     await tell(session, withdrawal, f"withdrawal.{withdrawal.status}", moment)
     return True
 

@@ -19,7 +19,7 @@ from gateway.ledger.service import post_covered
 from gateway.models import Currency, Network
 from gateway.withdrawals.destinations import Finding, Prospect, require_receiver
 from gateway.withdrawals.documents import WithdrawalDocument
-from gateway.withdrawals.moves import tell, tell_payer
+from gateway.withdrawals.moves import tell, tell_customer
 from gateway.withdrawals.repository import add_unless_referenced
 from gateway.withdrawals.service import Gate, shaped
 
@@ -76,7 +76,7 @@ async def request_withdrawal(
     await post_covered(session, entry, moment)
     row = await gate.locked(values["id"])
     await tell(session, row, "withdrawal.created", moment)
-    await tell_payer(session, row, moment)
+    await tell_customer(session, row, moment)
     after = {
         "payment_method": currency.id,
         "amount": payout.amount,

@@ -72,7 +72,7 @@ class Keeper:
     async def ended(
         self, session: AsyncSession, attempt: Attempt, end: End, moment: Moment
     ) -> None:
-        """Hear how the order ended; called once, with the transaction that decided it."""
+        """Hear how the order ended, with what decided it; once more where a reopened chain judges anew."""
 
     async def reopened(self, session: AsyncSession, attempt: Attempt, moment: Moment) -> None:
         """Hear that the block in which it ended is given up: it still says what the network took there."""
