@@ -198,7 +198,7 @@ async def _watch(settings: Settings, database: Database, url: str, report: Conne
     async with database.unit_of_work(CROSS_TENANT) as session:
         await store.create_cursor(session, NETWORK, start, now())
     async with database.unit_of_work(CROSS_TENANT) as session:
-        position = await store.take_lease(session, NETWORK, "benchmark", now())
+        position = await store.take_lease(session, NETWORK, "benchmark")
     assert position is not None
     book, draw = AddressBook(""), Random(SEED)
     book.pool.update("".join(draw.choices(BASE58, k=44)) for _ in range(POOL))

@@ -110,7 +110,7 @@ async def _filling(
     async with watcher.unit_of_work(CROSS_TENANT) as session:
         await store.create_cursor(session, name, BlockRef(0, "0x0", "", moment.at), moment)
     async with watcher.unit_of_work(CROSS_TENANT) as session:
-        position = await store.take_lease(session, name, "benchmark", clock.now())
+        position = await store.take_lease(session, name, "benchmark")
     assert position is not None
     settings = NetworkSettings(
         family=name, display_name=name, identity=name, test=True,

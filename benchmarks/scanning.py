@@ -98,7 +98,7 @@ async def _scanner(
         await store.create_cursor(session, NETWORK, start, now())
     book = AddressBook(KEY.public_key().public_bytes_raw().hex())
     async with database.unit_of_work(CROSS_TENANT) as session:
-        position = await store.take_lease(session, NETWORK, "benchmark", now())
+        position = await store.take_lease(session, NETWORK, "benchmark")
         assert position is not None
         await book.load(session, NETWORK)
     return Scanner(reader, database, currencies, book, position, settings.api.public_url)

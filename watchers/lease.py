@@ -10,7 +10,6 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.db import CROSS_TENANT, Database
 from watchers import store
-from watchers.clock import now
 from watchers.loops import TROUBLE, Loops
 from watchers.store import Position
 
@@ -40,7 +39,7 @@ class Lease:
         while True:
             try:
                 async with self.database.unit_of_work(CROSS_TENANT) as session:
-                    position = await store.take_lease(session, self.network, holder, now())
+                    position = await store.take_lease(session, self.network, holder)
             except TROUBLE as trouble:
                 self.loops.report("lease", trouble)
                 position = None
@@ -54,7 +53,7 @@ class Lease:
     async def renew(self, position: Position) -> None:
         """Hold it for another while."""
         async with self.database.unit_of_work(CROSS_TENANT) as session:
-            await store.renew_lease(session, position, now().at)
+            await store.renew_lease(session, position)
 
     async def release(self, position: Position) -> None:
         """Give it back, so that the next watcher need not wait until it runs out."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import DateTime, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +16,8 @@ from gateway.models import Currency, Cursor
 from watchers.network import Block, BlockRef
 
 LEASE = timedelta(seconds=10)
+"""By the clock of the database: those of two machines may disagree."""
+_CLOCK = func.clock_timestamp(type_=DateTime(timezone=True))
 
 
 class LeaseLost(Exception):
@@ -45,22 +47,21 @@ async def currencies_of(session: AsyncSession, network: str) -> Sequence[Currenc
     return (await session.scalars(query)).all()
 
 
-async def take_lease(
-    session: AsyncSession, network: str, holder: str, moment: Moment
-) -> Position | None:
+async def take_lease(session: AsyncSession, network: str, holder: str) -> Position | None:
     """Take the network's lease and return where to go on; None while another holds it.
 
     Raises `LookupError` where the network has no cursor yet.
     """
-    query = select(Cursor).where(Cursor.network_id == network).with_for_update()
-    cursor = (await session.scalars(query)).one_or_none()
-    if cursor is None:
+    query = select(Cursor, _CLOCK).where(Cursor.network_id == network).with_for_update()
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
         raise LookupError(network)
-    if cursor.leased_until is not None and cursor.leased_until > moment.at:
+    cursor, at = found
+    if cursor.leased_until is not None and cursor.leased_until > at:
         return None
     cursor.epoch += 1
     cursor.holder = holder
-    cursor.leased_until = moment.at + LEASE
+    cursor.leased_until = at + LEASE
     return _position(cursor)
 
 
@@ -140,7 +141,7 @@ def _step(old: Position, new: Position, at: datetime) -> dict[str, Any]:
         "hash": new.hash,
         "final": new.final_height,
         "halted": new.halted,
-        "until": at + LEASE,
+        "lease": LEASE,
         "at": at,
     }
 
@@ -161,12 +162,12 @@ async def hold_lease(session: AsyncSession, position: Position) -> None:
         raise LeaseLost(f"{position.network}: epoch {position.epoch} is over")
 
 
-async def renew_lease(session: AsyncSession, position: Position, at: datetime) -> None:
+async def renew_lease(session: AsyncSession, position: Position) -> None:
     """Keep the lease while no block arrives; raise `LeaseLost` where it is another's."""
     renewed = await session.scalar(
         update(Cursor)
         .where(Cursor.network_id == position.network, Cursor.epoch == position.epoch)
-        .values(leased_until=at + LEASE)
+        .values(leased_until=_CLOCK + LEASE)
         .returning(Cursor.epoch)
     )
     if renewed is None:
@@ -226,7 +227,7 @@ def moved_to(position: Position, ref: BlockRef) -> Position:
 
 _ADVANCE = """
 UPDATE cursor SET height = %(height)s, hash = %(hash)s, final_height = %(final)s,
-    halted = %(halted)s, leased_until = %(until)s, updated_at = %(at)s
+    halted = %(halted)s, leased_until = clock_timestamp() + %(lease)s, updated_at = %(at)s
 WHERE network_id = %(network)s
     AND epoch = %(epoch)s
     AND height = %(old_height)s AND hash = %(old_hash)s

@@ -194,7 +194,7 @@ async def _scanner(
             start = await network.reader.ref_at(head)
             await store.create_cursor(session, NETWORK, start, now())
     async with database.unit_of_work(CROSS_TENANT) as session:
-        position = await store.take_lease(session, NETWORK, "test", now())
+        position = await store.take_lease(session, NETWORK, "test")
         assert position is not None
         await book.load(session, NETWORK)
     return Scanner(

@@ -151,7 +151,7 @@ async def watched(
         async with watcher.unit_of_work(CROSS_TENANT) as session:
             await store.create_cursor(session, chain.family, start, now())
         async with watcher.unit_of_work(CROSS_TENANT) as session:
-            position = await store.take_lease(session, chain.family, "test", now())
+            position = await store.take_lease(session, chain.family, "test")
             assert position is not None
             listed = await store.currencies_of(session, chain.family)
             book = AddressBook(PUBLIC_KEY)

@@ -272,9 +272,36 @@ TURNS = (
     Mutation(
         guard="a cancel that its pool address cannot pay is sent its gas",
         path="watchers/sweep/stranded.py",
-        old="            if lacking > 0 and attempt.sender not in funded:\n",
+        old="            if units > 0 and attempt.sender not in resting:\n",
         new="            if False:\n",
         tests=(STRANDED,),
+    ),
+    Mutation(
+        guard="a node that calls an address empty empties no gas wallet",
+        path="watchers/sweep/stranded.py",
+        old="    return needed - max(balance, brought)\n",
+        new="    return needed - balance\n",
+        tests=(
+            "tests/watchers/test_stranded.py::test_a_node_that_calls_it_empty_again_and_again_gets_no_more_than_the_dearest_bid",
+        ),
+    ),
+    Mutation(
+        guard="a payment is taken over however slow nodes are",
+        path="watchers/pay/adoption.py",
+        old="            await bear_silence(session)\n",
+        new="",
+        tests=(
+            "tests/watchers/test_pay_slow_nodes.py::test_a_node_slower_than_a_silent_transaction_may_be_keeps_nothing_from_being_taken_over",
+        ),
+    ),
+    Mutation(
+        guard="one node that is trusted outvotes nobody",
+        path="watchers/scan/ends.py",
+        old="unanimous=height is None or alone)\n",
+        new="unanimous=height is None)\n",
+        tests=(
+            "tests/watchers/test_pay_outvoted.py::test_one_trusted_node_outvotes_no_other_that_contradicts_it",
+        ),
     ),
     Mutation(
         guard="a command that nobody reads is refused in one line",

@@ -202,7 +202,7 @@ async def scanner_of(database: Database, reader: ChainReader) -> Scanner:
             await store.create_cursor(session, NETWORK, start, now())
     book = AddressBook(PUBLIC_KEY)
     async with database.unit_of_work(CROSS_TENANT) as session:
-        position = await store.take_lease(session, NETWORK, "test", now())
+        position = await store.take_lease(session, NETWORK, "test")
         assert position is not None
         await book.load(session, NETWORK)
         currencies = await store.currencies_of(session, NETWORK)

@@ -226,7 +226,7 @@ async def _scanner(watcher: Database, eyes: Eyes) -> Scanner:
     async with watcher.unit_of_work(CROSS_TENANT) as session:
         await store.create_cursor(session, NETWORK, start, now())
     async with watcher.unit_of_work(CROSS_TENANT) as session:
-        position = await store.take_lease(session, NETWORK, "test", now())
+        position = await store.take_lease(session, NETWORK, "test")
         assert position is not None
         await book.load(session, NETWORK)
         currencies = await store.currencies_of(session, NETWORK)

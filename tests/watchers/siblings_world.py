@@ -118,7 +118,7 @@ class Siblings:
             await store.create_cursor(session, BASE, chain.blocks[0].ref, now())
         book = AddressBook(PUBLIC_KEY)
         async with self.w.database.unit_of_work(CROSS_TENANT) as session:
-            position = await store.take_lease(session, BASE, "test", now())
+            position = await store.take_lease(session, BASE, "test")
             assert position is not None
             await book.load(session, BASE)
             currencies = await store.currencies_of(session, BASE)

@@ -108,7 +108,7 @@ class SweepWorld:
                 await store.create_cursor(session, self.name, start, now())
         book = AddressBook(self.public_key)
         async with self.database.unit_of_work(CROSS_TENANT) as session:
-            position = await store.take_lease(session, self.name, "test", now())
+            position = await store.take_lease(session, self.name, "test")
             assert position is not None
             self.position = position
             await book.load(session, self.name)

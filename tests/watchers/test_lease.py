@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -54,7 +55,7 @@ async def test_a_watcher_that_froze_within_a_transaction_is_taken_over_from(
     loops = Loops(NETWORK, Health())
     before = await Lease(NETWORK, frozen, loops).take()
     async with frozen.unit_of_work(CROSS_TENANT) as session:
-        await store.renew_lease(session, before, now().at - LEASE)
+        await session.execute(text("UPDATE cursor SET leased_until = clock_timestamp()"))
     standby = opened(database.settings, unheard_seconds=60)
     with suppress(DBAPIError):  # what it finds when it wakes up
         async with frozen.unit_of_work(CROSS_TENANT) as session:
@@ -66,6 +67,18 @@ async def test_a_watcher_that_froze_within_a_transaction_is_taken_over_from(
     with pytest.raises(LeaseLost):
         async with frozen.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, before)
+
+
+async def test_a_lease_is_counted_by_the_clock_of_the_database(frozen: Database) -> None:
+    """A watcher whose own clock is an hour ahead keeps nobody out for an hour."""
+    held = await Lease(NETWORK, frozen, Loops(NETWORK, Health())).take()
+    left = text("SELECT leased_until - clock_timestamp() FROM cursor")
+    async with frozen.unit_of_work(CROSS_TENANT) as session:
+        moved = replace(held, height=2, hash="0x2")
+        await store.advance(session, held, moved, now().at + timedelta(hours=1))
+        assert LEASE / 2 < await session.scalar(left) <= LEASE
+        await store.renew_lease(session, moved)
+        assert LEASE / 2 < await session.scalar(left) <= LEASE
 
 
 async def test_a_transaction_is_given_up_before_the_lease_runs_out() -> None:

@@ -185,7 +185,7 @@ async def _scanner(chain: FakeChain, database: Database) -> Scanner:
         if not await store.has_cursor(session, NETWORK):
             await store.create_cursor(session, NETWORK, chain.blocks[0].ref, now())
     async with database.unit_of_work(CROSS_TENANT) as session:
-        position = await store.take_lease(session, NETWORK, "test", now())
+        position = await store.take_lease(session, NETWORK, "test")
         assert position is not None
         await book.load(session, NETWORK)
         currencies = await store.currencies_of(session, NETWORK)

@@ -24,7 +24,7 @@ from watchers.clock import now
 from watchers.network import ChainReader, Incomplete, NodeUnavailable, WrongChain
 from watchers.pay.forgotten import Found, kept
 from watchers.pay.numbers import highest_known, note
-from watchers.pay.overlooked import Locate, Overlooked, seen_in
+from watchers.pay.overlooked import Locate, Overlooked, bear_silence, seen_in
 from watchers.pay.passed import Passed
 from watchers.store import Position
 
@@ -105,6 +105,7 @@ class Adoption:
         found = Found(self.name, msgspec.to_builtins(payment.intent), payment.signed)
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
+            await bear_silence(session)
             crash.around_commit(session, "adoption.taken")
             await note(session, self.name, found.order_id, found.signed, moment)
             attempt = await kept(session, self.chain, found, moment)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import CROSS_TENANT, Database
+from gateway.db import CROSS_TENANT, Database, send
 from gateway.domain.moment import Moment
 from gateway.models import Attempt
 from watchers import crash, store
@@ -30,6 +30,15 @@ log = structlog.get_logger()
 Locate = Callable[[str], Awaitable[int | None]]
 """Says in which block a transaction stands; None where no node knows."""
 PAUSE = timedelta(seconds=30)
+_BEAR = "SET LOCAL idle_in_transaction_session_timeout = '120s'"
+
+
+async def bear_silence(session: AsyncSession) -> None:
+    """Let this transaction wait for nodes, each of which may take its time-out, longer than others do.
+
+    It holds the scan back meanwhile; a watcher that freezes here keeps the next one out as long.
+    """
+    await send(session, _BEAR, {})
 
 
 async def seen_in(
@@ -99,6 +108,7 @@ class Overlooked:
         moment = now()
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
+            await bear_silence(session)
             crash.around_commit(session, "adoption.taken")
             attempt = await session.get_one(Attempt, seen.id, with_for_update=True)
             if attempt.state != "signed":

@@ -175,7 +175,9 @@ class Ends:
                 self.track.witnesses, lambda each: _shown(each, attempt, height)
             )
         differences = {name: reason for name, (reason,) in said.items()}
-        return verdict(differences, self.track.quorum, unanimous=height is None)
+        # One that is trusted needs nobody else; it outvotes nobody either.
+        alone = self.track.quorum == 1
+        return verdict(differences, self.track.quorum, unanimous=height is None or alone)
 
     async def _absent(self, reader: ChainReader, attempt: Attempt) -> tuple[str | None]:
         locate = self.track.locate

@@ -4,10 +4,12 @@ The sweep's bytes hold the address's next nonce for good, and nobody can send th
 puts in their place (`watchers cancel`) moves nothing and costs gas, which the gas wallet sends ahead.
 """
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
@@ -20,10 +22,12 @@ from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused
 from watchers.pay import holds, pauses
 from watchers.pay.keepers import CANCEL
+from watchers.pay.outbids import REFUSED_RETRY
 from watchers.pay.slots import Slots, SlotTaken
 from watchers.pay.transactions import HouseOrder, begin
 from watchers.store import Position
 from watchers.sweep import rows
+from watchers.sweep.upkeep import Differs
 
 log = structlog.get_logger()
 TOP_UP = "top_up"
@@ -60,17 +64,25 @@ class Stranded:
             begun = await rows.under_way(session, self.name, TOP_UP)
             held = await holds.reason_against(session, self.native.id, gas)
             held = held or await pauses.reason_against(session, self.name, self.native.id, None)
+            sent = await _sent(session, self.name, {attempt.sender for attempt, _ in found})
         if held is not None:
             raise Refused(held)
-        funded = {each.intent["to"] for each in begun}
+        resting = {each.intent["to"] for each in begun}
+        resting |= _refused_since(sent, now().at - REFUSED_RETRY)
         newest = {attempt.order_id: (attempt, index) for attempt, index in found}
+        differs: Differs | None = None
         for attempt, index in newest.values():
-            intent = attempt.intent
-            needed = int(intent["gas_limit"]) * int(intent["max_fee_per_gas"])
-            lacking = needed - await self.chain.reader.balance(attempt.sender, NATIVE)
-            if lacking > 0 and attempt.sender not in funded:
-                await self._send(gas, attempt.sender, index, lacking)
+            balance = await self.chain.reader.balance(attempt.sender, NATIVE)
+            try:
+                units = lacking(attempt, balance, sent)
+            except Differs as trouble:
+                differs = trouble
+                continue
+            if units > 0 and attempt.sender not in resting:
+                await self._send(gas, attempt.sender, index, units)
                 return
+        if differs is not None:
+            raise differs
 
     async def _send(self, gas: str, address: str, index: int, units: int) -> None:
         slots = Slots(self.name, self.chain, self.database)
@@ -95,6 +107,55 @@ class Stranded:
             crash.around_commit(session, "house.prepared")
             await begin(session, self.name, house, moment)
         log.info("house order", network=self.name, purpose=TOP_UP, order=house.order_id)
+
+
+def lacking(cancel: Attempt, balance: int, sent: Iterable[Attempt]) -> int:
+    """Return what an address lacks for its cancel, in base units of the coin.
+
+    `sent` are top-ups: all of this address together come to no more than the dearest bid of its
+    cancel, whatever a node says that it holds. Raises `Differs` where it should have enough.
+    """
+    needed = int(cancel.intent["gas_limit"]) * int(cancel.intent["max_fee_per_gas"])
+    brought = sum(
+        int(each.intent["units"])
+        for each in sent
+        if each.intent["to"] == cancel.sender and each.state == "succeeded"
+    )
+    if balance < needed <= brought:
+        raise Differs(f"{cancel.sender} was sent {brought}, and the node shows {balance}")
+    return needed - max(balance, brought)
+
+
+def _refused_since(sent: Iterable[Attempt], since: datetime) -> set[str]:
+    """Return the addresses whose top-up the keystore refused lately: each try is a row of its journal."""
+    return {
+        str(each.intent["to"])
+        for each in sent
+        if each.state == "refused" and each.ended_at is not None and each.ended_at > since
+    }
+
+
+async def _sent(
+    session: AsyncSession, network: str, addresses: Collection[str]
+) -> Sequence[Attempt]:
+    """Return the top-ups of these addresses since somebody wanted their newest sweep taken back."""
+    began = (
+        select(func.min(Attempt.created_at))
+        .where(
+            Attempt.network_id == network,
+            Attempt.purpose == CANCEL,
+            Attempt.state == "signed",
+            Attempt.sender.in_(addresses),
+        )
+        .scalar_subquery()
+    )
+    query = select(Attempt).where(
+        Attempt.network_id == network,
+        Attempt.purpose == TOP_UP,
+        Attempt.intent["to"].astext.in_(addresses),
+        Attempt.created_at >= began,
+    )
+    return (await session.scalars(query)).all()
 
 
 async def _cancels(session: AsyncSession, network: str) -> list[Row[Attempt, int]]:
