@@ -11,12 +11,13 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.domain.posting import SUSPENSE
 from gateway.invoices import repository as invoices
 from gateway.ledger.repository import left_of
-from gateway.models import Attempt, Withdrawal
+from gateway.models import Attempt
 from tests.conftest import FreshDatabase
 from tests.keystore.house import House
-from tests.watchers.reopening import ORDER, reopened, rewritten
+from tests.watchers.reopening import ORDER, rewritten
 from tests.watchers.test_payouts import desk, keystore_house
-from tests.watchers.test_reopen_payouts import books_fit, ended
+from tests.watchers.test_reopen_payouts import books_fit
+from tests.watchers.test_reopen_refunds import refund_that_turns
 from tests.watchers.world import DUE_UNITS, ETH, NETWORK, world
 from watchers.clock import now
 from watchers.commands.carried import answered
@@ -35,18 +36,7 @@ async def test_a_person_s_word_about_what_is_being_changed_is_to_be_said_again(
 ) -> None:
     """Nothing is refused and nothing done: the same words end it once the invoice is free."""
     async with desk(database, keystore_house) as d:
-        id_, tx_hash, below = await ended(d, 1, "failed")
-        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
-            await session.execute(
-                text("ALTER TABLE withdrawal DISABLE TRIGGER withdrawal_links")
-            )
-            belongs = {"invoice_id": "inv_1", "refund_kind": "full"}
-            await session.execute(update(Withdrawal).values(**belongs))
-            again_on = "ALTER TABLE withdrawal ENABLE ALWAYS TRIGGER withdrawal_links"
-            await session.execute(text(again_on))
-        await rewritten(d.world, d.world.chain.head - below)
-        await reopened(d.world)
-        d.world.chain.mine_only([tx_hash])
+        id_ = await refund_that_turns(d, 1)
         judgement = Judgement(NETWORK, id_, paid=True, person="ada", reason="seen")
 
         async def say() -> None:

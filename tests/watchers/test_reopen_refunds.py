@@ -17,7 +17,7 @@ from tests.conftest import FreshDatabase
 from tests.keystore.house import House
 from tests.watchers.reopening import doom, reopened, rewritten
 from tests.watchers.test_desk import SOMEWHERE
-from tests.watchers.test_payouts import desk, keystore_house
+from tests.watchers.test_payouts import Desk, desk, keystore_house
 from tests.watchers.test_refund import Cash, cash
 from tests.watchers.test_reopen_payouts import again, books_fit, ended
 from tests.watchers.world import DUE_UNITS
@@ -160,23 +160,27 @@ async def test_what_was_given_away_and_paid_back_after_all_needs_a_person(
         assert not await r.cash.bureau.carry_out()
 
 
+async def refund_that_turns(d: Desk, number: int) -> str:
+    """Let a refund of `inv_1` that had failed land on a rewritten chain; return its id."""
+    id_, tx_hash, below = await ended(d, number, "failed")
+    async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
+        await session.execute(text("ALTER TABLE withdrawal DISABLE TRIGGER withdrawal_links"))
+        belongs = {"invoice_id": "inv_1", "refund_kind": "full"}
+        await session.execute(update(Withdrawal).values(**belongs))
+        again_on = "ALTER TABLE withdrawal ENABLE ALWAYS TRIGGER withdrawal_links"
+        await session.execute(text(again_on))
+    await rewritten(d.world, d.world.chain.head - below)
+    await reopened(d.world)
+    d.world.chain.mine_only([tx_hash])
+    return id_
+
+
 async def test_a_refund_of_an_invoice_that_somebody_has_turns_at_the_next_look(
     database: FreshDatabase, keystore_house: House
 ) -> None:
     """Who may be asking for a refund of it is not waited for; the scan goes on, no person is needed."""
     async with desk(database, keystore_house) as d:
-        id_, tx_hash, below = await ended(d, 41, "failed")
-        async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
-            await session.execute(
-                text("ALTER TABLE withdrawal DISABLE TRIGGER withdrawal_links")
-            )
-            belongs = {"invoice_id": "inv_1", "refund_kind": "full"}
-            await session.execute(update(Withdrawal).values(**belongs))
-            again_on = "ALTER TABLE withdrawal ENABLE ALWAYS TRIGGER withdrawal_links"
-            await session.execute(text(again_on))
-        await rewritten(d.world, d.world.chain.head - below)
-        await reopened(d.world)
-        d.world.chain.mine_only([tx_hash])
+        id_ = await refund_that_turns(d, 41)
         async with d.world.owner.unit_of_work(CROSS_TENANT) as session:
             await invoices.locked(session, "inv_1")
             await d.bury()
