@@ -16,6 +16,8 @@ from devnet.tron.local import TronChain
 from devnet.tron.node import Node
 
 START_SECONDS_MAX = 30.0
+TRIES = 3
+"""A port that was free may be somebody's by the time that the emulator binds it."""
 
 
 @asynccontextmanager
@@ -40,23 +42,29 @@ async def running(
 
     With 0 seconds blocks come by `mine` only.
     """
-    port = port or free_port()
-    command = [
-        *(sys.executable, "-m", "devnet.tron", "--stop-with-stdin", "--port", str(port)),
-        *("--block-seconds", str(block_seconds), "--solid-lag", str(solid_lag)),
-    ]
-    async with process(command, cwd=Path(__file__).parents[2]) as child:
-        if child.stdout is None:
-            raise ChainFault("the emulator has no standard output")
-        try:
-            async with asyncio.timeout(START_SECONDS_MAX):
-                ready = await child.stdout.readline()
-        except TimeoutError as trouble:
-            raise ChainFault("the Tron emulator did not start in time") from trouble
-        if not ready:
-            raise ChainFault(f"the Tron emulator ended; is port {port} taken?")
-        async with attached(f"http://{HOST}:{port}") as chain:
-            yield chain
+    for _ in range(1 if port else TRIES):
+        chosen = port or free_port()
+        command = [
+            *(sys.executable, "-m", "devnet.tron", "--stop-with-stdin", "--port", str(chosen)),
+            *("--block-seconds", str(block_seconds), "--solid-lag", str(solid_lag)),
+        ]
+        async with process(command, cwd=Path(__file__).parents[2]) as child:
+            if await _is_ready(child):
+                async with attached(f"http://{HOST}:{chosen}") as chain:
+                    yield chain
+                return
+    raise ChainFault(f"the Tron emulator ended; is port {chosen} taken?")
+
+
+async def _is_ready(child: asyncio.subprocess.Process) -> bool:
+    """Wait for the emulator's word; False where it ended instead."""
+    if child.stdout is None:
+        raise ChainFault("the emulator has no standard output")
+    try:
+        async with asyncio.timeout(START_SECONDS_MAX):
+            return bool(await child.stdout.readline())
+    except TimeoutError as trouble:
+        raise ChainFault("the Tron emulator did not start in time") from trouble
 
 
 @asynccontextmanager
