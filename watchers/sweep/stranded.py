@@ -138,7 +138,7 @@ def _refused_since(sent: Iterable[Attempt], since: datetime) -> set[str]:
 async def _sent(
     session: AsyncSession, network: str, addresses: Collection[str]
 ) -> Sequence[Attempt]:
-    """Return the top-ups of these addresses since somebody wanted their newest sweep taken back."""
+    """Return the top-ups of these addresses since the oldest of their cancels that wait was made."""
     began = (
         select(func.min(Attempt.created_at))
         .where(
