@@ -66,7 +66,9 @@ async def busy_chain(blocks: int = BLOCKS) -> AsyncIterator[BusyChain]:
     """Start anvil, fill so many blocks and those to warm up with, yield it, stop it."""
     port = free_port()
     command = [
-        *(str(ANVIL), "--host", HOST, "--port", str(port), "--silent", "--no-mining"),
+        # A session of its own, as PostgreSQL's and as each service's under systemd: Linux shares
+        # the processors out among them, and a node has as many threads as it likes.
+        *("setsid", str(ANVIL), "--host", HOST, "--port", str(port), "--silent", "--no-mining"),
         *("--balance", "1000000", "--gas-limit", "60000000", "--order", "fifo"),
     ]
     url = f"http://{HOST}:{port}"

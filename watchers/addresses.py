@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Text, any_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Text, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.addresses.signature import SignedAddress, is_genuine
+from gateway.db import send
 from gateway.deposits.service import Arrival
 from gateway.models import AddressPool, ApplicationWallet, Currency
+from gateway.models.columns import joined
+from gateway.rows import Plain
 from watchers.book import AddressKeys
 from watchers.chain import asset_of
 from watchers.interest import Interest
@@ -111,13 +113,9 @@ async def arrivals(
     by_asset = {asset_of(c): c for c in currencies}
     rows = {}
     if pairs:
-        query = select(AddressPool).where(
-            AddressPool.network_id == network,
-            AddressPool.address == any_(bindparam("addresses", type_=ARRAY(Text))),
-        )
-        fresh = query.execution_options(populate_existing=True)
         recipients = {transfer.recipient for _, transfer in pairs}
-        found = await session.scalars(fresh, {"addresses": list(recipients)})
+        values = {"network": network, "addresses": joined(recipients)}
+        found = map(_POOL.row, await send(session, _OURS, values))
         rows = {row.address: row for row in found}
     # The book says "perhaps": only a row or a wallet makes an arrival.
     pairs = [(b, t) for b, t in pairs if t.recipient in rows or t.recipient in book.wallets]
@@ -140,6 +138,13 @@ async def arrivals(
         )
         for block, transfer in pairs
     ]
+
+
+_POOL = Plain(AddressPool, "p")
+_OURS = f"""
+SELECT {_POOL.select} FROM address_pool p
+WHERE p.network_id = %(network)s AND p.address = ANY(string_to_array(%(addresses)s, ','))
+"""  # noqa: S608 names of columns only
 
 
 def _is_genuine(row: AddressPool | None, public_key: str) -> bool:

@@ -6,14 +6,15 @@ with what came before.
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Select, any_, bindparam, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import Text
 
+from gateway.db import send
 from gateway.deposits.owners import Owner, owner_of
 from gateway.domain.posting import deposit_ref
 from gateway.models import AddressPool, Deposit, Invoice, Journal
+from gateway.models.columns import among, joined
+from gateway.rows import Plain
 
 Place = tuple[str, str]
 """Address and currency: small deposits add up there."""
@@ -37,7 +38,7 @@ async def marked_at(
     query: Select[Deposit] = (
         select(Deposit)
         .where(
-            Deposit.id == any_(bindparam("ids", type_=ARRAY(Text))),
+            among(Deposit.id, "ids"),
             Deposit.reason == "below_minimum",
             Deposit.status.in_(STANDING),
             Deposit.purpose.in_(WEIGHED),
@@ -45,7 +46,7 @@ async def marked_at(
         .order_by(Deposit.id)
         .with_for_update()
     )
-    return (await session.scalars(query, {"ids": ids})).all()
+    return (await session.scalars(query, {"ids": joined(ids)})).all()
 
 
 async def sums_at(
@@ -70,21 +71,16 @@ async def owners_at(
     session: AsyncSession, network: str, addresses: Collection[str]
 ) -> dict[str, Owner]:
     """Return the invoice or the customer that each of these addresses belongs to."""
-    query: Select[AddressPool, Invoice | None] = (
-        select(AddressPool, Invoice)
-        .outerjoin(Invoice, Invoice.id == AddressPool.invoice_id)
-        .where(
-            AddressPool.network_id == network,
-            AddressPool.address == any_(bindparam("addresses", type_=ARRAY(Text))),
-            AddressPool.merchant_id.is_not(None),
-        )
-    )
-    found = {}
-    for row, invoice in await session.execute(query, {"addresses": list(addresses)}):
-        owner = owner_of(row, {} if invoice is None else {invoice.id: invoice})
-        if owner is not None:
-            found[row.address] = owner
-    return found
+    values = {"network": network, "addresses": joined(addresses)}
+    rows = [_POOL.row(each) for each in await send(session, _GIVEN, values)]
+    ids = {row.invoice_id for row in rows if row.invoice_id is not None}
+    invoices: dict[str, Invoice] = {}
+    if ids:
+        query: Select[Invoice] = select(Invoice).where(among(Invoice.id, "ids"))
+        found = await session.scalars(query, {"ids": joined(ids)})
+        invoices = {invoice.id: invoice for invoice in found}
+    owners = {row.address: owner_of(row, invoices) for row in rows}
+    return {address: owner for address, owner in owners.items() if owner is not None}
 
 
 async def in_suspense(session: AsyncSession, deposits: Sequence[Deposit]) -> dict[str, str]:
@@ -106,6 +102,12 @@ async def in_suspense(session: AsyncSession, deposits: Sequence[Deposit]) -> dic
     return {refs[ref]: ref for ref in await session.scalars(query)}
 
 
+_POOL = Plain(AddressPool, "p")
+_GIVEN = f"""
+SELECT {_POOL.select} FROM address_pool p
+WHERE p.network_id = %(network)s AND p.address = ANY(string_to_array(%(addresses)s, ','))
+    AND p.merchant_id IS NOT NULL
+"""  # noqa: S608 names of columns only
 _PLACES = """
 FROM unnest(CAST(:addresses AS text[]), CAST(:currencies AS text[])) AS p (address, currency_id),
 LATERAL """

@@ -3,26 +3,20 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, any_, bindparam, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.types import Text
 
 from gateway.db import as_json, send, send_later
-from gateway.deposits.arrival import Arrival
+from gateway.deposits.arrival import NAMES, Arrival
 from gateway.models import Deposit, DepositSighting
+from gateway.models.columns import among, joined
 
 Identity = tuple[str, str, int]
 """Hash, kind and ordinal: a deposit's name inside its network."""
 TOKENS = ("token", "internal")
 """Kinds in which what is no coin of its chain arrives."""
-NAMES = tuple(column.key for column in Deposit.__mapper__.column_attrs)
-
-# An array is one value to the driver and the planner; a list of so many values is parsed anew.
-_OF_IDS = Deposit.id == any_(bindparam("ids", type_=ARRAY(Text)))
-_OF_HASHES = Deposit.tx_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
 
 
 async def by_identity(
@@ -31,11 +25,11 @@ async def by_identity(
     """Return the deposits of these transactions, locked, by (hash, kind, ordinal)."""
     query: Select[Deposit] = (
         select(Deposit)
-        .where(Deposit.network_id == network, _OF_HASHES)
+        .where(Deposit.network_id == network, among(Deposit.tx_hash, "hashes"))
         .order_by(Deposit.id)
         .with_for_update()
     )
-    rows = await session.scalars(query, {"hashes": list(hashes)})
+    rows = await session.scalars(query, {"hashes": joined(hashes)})
     return {(row.tx_hash, row.kind, row.ordinal): row for row in rows}
 
 
@@ -64,8 +58,8 @@ async def counted_elsewhere(session: AsyncSession, deposit_ids: Sequence[str]) -
     """Return which of these the database refused because a balance difference credited them."""
     if not deposit_ids:
         return set()
-    query = select(Deposit.id).where(_OF_IDS, Deposit.status == "rejected")
-    return set(await session.scalars(query, {"ids": list(deposit_ids)}))
+    query = select(Deposit.id).where(among(Deposit.id, "ids"), Deposit.status == "rejected")
+    return set(await session.scalars(query, {"ids": joined(deposit_ids)}))
 
 
 async def add_sightings(
@@ -99,7 +93,8 @@ async def mark_confirmed(
     session: AsyncSession, deposits: Sequence[Deposit], at: datetime
 ) -> None:
     """Write that these deposits are final."""
-    await send_later(session, _CONFIRM, {"ids": [deposit.id for deposit in deposits], "at": at})
+    ids = joined(deposit.id for deposit in deposits)
+    await send_later(session, _CONFIRM, {"ids": ids, "at": at})
     for deposit in deposits:
         set_committed_value(deposit, "status", "confirmed")
         set_committed_value(deposit, "confirmed_at", at)
@@ -161,7 +156,8 @@ ON CONFLICT (deposit_id, block_hash) DO UPDATE SET orphaned = false
 """
 
 _CONFIRM = """
-UPDATE deposit SET status = 'confirmed', confirmed_at = %(at)s WHERE id = ANY(%(ids)s)
+UPDATE deposit SET status = 'confirmed', confirmed_at = %(at)s
+WHERE id = ANY(string_to_array(%(ids)s, ','))
 """
 
 _USE = """

@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
-from Crypto.Hash import keccak
+from sha3 import keccak_256
 
 from gateway.domain import base58
 
@@ -72,7 +72,7 @@ def display(address: str) -> str:
 @lru_cache(maxsize=_SPELLED)
 def _checksummed(address: str) -> str:
     digits = address[2:].lower()
-    digest = keccak.new(digest_bits=256, data=digits.encode()).digest().hex()
+    digest = keccak_256(digits.encode()).hexdigest()
     spelled = zip(digits, digits.upper(), digest, strict=False)
     return "0x" + "".join(
         [upper if nibble >= _UPPER_FROM else letter for letter, upper, nibble in spelled]

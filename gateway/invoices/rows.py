@@ -18,7 +18,7 @@ from gateway.models import (
     ReceiptRate,
     Withdrawal,
 )
-from gateway.models.columns import Table
+from gateway.models.columns import Table, joined
 from gateway.rows import Plain
 
 T = TypeVar("T")
@@ -55,8 +55,7 @@ async def read(
 
 
 def _ids(ids: Collection[str]) -> dict[str, str]:
-    """Return ids as a value: an array would be psycopg's to quote, one by one; they have no commas."""
-    return {"ids": ",".join(ids)}
+    return {"ids": joined(ids)}
 
 
 def _per_invoice(

@@ -1,12 +1,25 @@
-"""Column types: whole base units as `int`, exact decimals, aware UTC time."""
+"""Column types: whole base units as `int`, exact decimals, aware UTC time; lists as one value."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, Dialect, Identity, LargeBinary, MetaData, Numeric, Text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Dialect,
+    Identity,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Text,
+    any_,
+    bindparam,
+    func,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 
@@ -44,6 +57,20 @@ class Table(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[str]: ARRAY(Text),
     }
+
+
+def among(column: InstrumentedAttribute[str], name: str) -> ColumnElement[bool]:
+    """Tell whether a column is one of many texts, which are given by `name` as `joined` makes them."""
+    return column == any_(func.string_to_array(bindparam(name, type_=Text), ","))
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Return ids, hashes or addresses, which have no commas, as one value.
+
+    An array would be the driver's to quote, one by one; a list of so many parameters the
+    planner's to read anew.
+    """
+    return ",".join(texts)
 
 
 UnitsColumn = Annotated[int, mapped_column(Units)]

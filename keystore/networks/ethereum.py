@@ -8,7 +8,7 @@ import re
 
 import msgspec
 from bip_utils import EthAddrDecoder
-from Crypto.Hash import keccak
+from sha3 import keccak_256
 
 from keystore.intents import EthereumIntent
 from keystore.networks.scheme import Key, SignedBytes, whole, within
@@ -82,11 +82,11 @@ class EthereumDraft(msgspec.Struct, frozen=True):
         """Sign keccak of the unsigned envelope (RFC 6979, low s)."""
         (key,) = keys
         body = b"".join(map(rlp, self.fields))
-        signature = recoverable(key, _keccak(_TYPE + _listed(body)))
+        signature = recoverable(key, keccak_256(_TYPE + _listed(body)).digest())
         r, s, parity = signature[:32], signature[32:64], signature[64]
         proof = (number(parity), r.lstrip(b"\0"), s.lstrip(b"\0"))
         raw = _TYPE + _listed(body + b"".join(map(rlp, proof)))
-        return SignedBytes(raw, "0x" + _keccak(raw).hex())
+        return SignedBytes(raw, "0x" + keccak_256(raw).hexdigest())
 
 
 def draft(intent: EthereumIntent, sender: str) -> EthereumDraft:
@@ -154,10 +154,6 @@ def rlp(item: Item) -> bytes:
             return _SHORT[len(item)] + item
         return _length(len(item), 0x80) + item
     return _listed(b"".join(map(rlp, item)))
-
-
-def _keccak(body: bytes) -> bytes:
-    return keccak.new(digest_bits=256, data=body).digest()
 
 
 def _listed(body: bytes) -> bytes:

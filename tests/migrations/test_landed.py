@@ -59,6 +59,10 @@ RELEASED = {
     "0008_2_sequence": "d95a07c48c1559b6798ca23637a888a23ce8fdf608f085e9519888a24226fa37",
     "0008_3_room": "b9f0bd58529b914c1fd9dc8f3e07c39fe03ecff84a636a46e93cd73af0945b65",
     "0008_4_turning": "82b6cc2d3aecd1deb2c2f4779b845a92f3ec57b5aa255eea0cedd03f212628db",
+    "0009_1_unswept": "592159edea937fe483852849e04cec692cf0aef41521f8ba7c5e792963d6e677",
+    "0009_20_batches": "a964dd5269cd659b58fead462c9385630547b560d1b4e656759b18a8639e5242",
+    "0009_30_turns": "8d441ef44b045d24a6986ff7f356be56b1a6e0e77c88424de1afb8aa8d74511d",
+    "0009_31_costs": "4af85dbe8d0c721d80b3ebc1b3f5117d8fee06e9d1cb27f6fd6ada8745b8eaea",
 }
 """SHA-256 of each file. A new revision is added when it is released; nothing here ever changes."""
 

@@ -14,9 +14,24 @@ from tests.fakes.chain import FakeChain
 from tests.fakes.network import FakeReader
 from tests.fakes.slots import SlotReader, slot_of
 from tests.watchers.world import DUE_UNITS, ETH, NETWORK, World, world
-from watchers.network import Block, BlockRef, Incomplete, NodeUnavailable, Tip, Transfer
+from watchers.network import (
+    Block,
+    BlockRef,
+    Incomplete,
+    NodeUnavailable,
+    Outcome,
+    Tip,
+    Transfer,
+)
 from watchers.scan.coverage import Gap, coverage
-from watchers.scan.prefetch import IN_FLIGHT_MAX, RUN_BLOCKS_MAX, RUNS_AHEAD, Pace, Prefetch
+from watchers.scan.prefetch import (
+    IN_FLIGHT_MAX,
+    IN_FLIGHT_OF_LARGE,
+    RUN_BLOCKS_MAX,
+    RUNS_AHEAD,
+    Pace,
+    Prefetch,
+)
 from watchers.scan.reorg import FinalityBroken, Hysteresis, Votes
 from watchers.scan.rescan import CannotRescan, Rescan
 
@@ -52,6 +67,19 @@ class Watched(FakeReader):
         return self.chain.block(height).ref
 
 
+@dataclass(slots=True)
+class Heavy(Watched):
+    """Its blocks hold so many transactions that few of them make a run."""
+
+    async def read(self, height: int) -> Block:
+        """Answer as `Watched` does."""
+        block = await Watched.read(self, height)
+        outcomes = {
+            f"{height}:{at}": Outcome(success=True, payer_spent_units=0) for at in range(1_500)
+        }
+        return replace(block, outcomes=outcomes)
+
+
 async def chain_of(blocks: int) -> FakeChain:
     """Return a chain with so many blocks above its first."""
     chain = FakeChain(seed=1)
@@ -72,6 +100,19 @@ async def test_the_next_run_is_read_while_the_present_one_is_in_hand() -> None:
     again = await prefetch.run(reader, RUN_BLOCKS_MAX + 1, 500)
     assert again[0].ref.height == RUN_BLOCKS_MAX + 1
     assert len(reader.asked) == len(set(reader.asked))
+    await prefetch.discard()
+
+
+async def test_of_large_blocks_fewer_are_read_at_once() -> None:
+    """Their answers are megabytes: as soon as a run has shown how large they are."""
+    chain = await chain_of(500)
+    reader, prefetch = Heavy(chain, 1, frozenset()), Prefetch(dense=True)
+    prefetch.pace.size = IN_FLIGHT_MAX
+    await prefetch.run(reader, 1, 500)
+    await prefetch.discard()
+    reader.now = reader.most = 0
+    await prefetch.run(reader, RUN_BLOCKS_MAX + 1, 500)
+    assert reader.most == IN_FLIGHT_OF_LARGE
     await prefetch.discard()
 
 

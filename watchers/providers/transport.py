@@ -16,7 +16,7 @@ from watchers.providers.http import Target, ask, target
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 75.0
-CONNECTIONS_PER_HOST = 16
+CONNECTIONS_PER_HOST = 32
 HEADERS = {"content-type": "application/json", "accept-encoding": "gzip"}
 TOO_MANY = frozenset({429, 503})
 """Statuses that may carry `Retry-After`; only the first says that it was our doing."""

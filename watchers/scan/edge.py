@@ -77,8 +77,9 @@ def proved_outcome(block: Block, outcome: Outcome) -> None:
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether this is a hash or an address: some printable ASCII, not a novel."""
-    return 0 < len(text) <= TEXT_MAX and text.isascii() and text.isprintable()
+    """Tell whether this is a hash or an address: some printable ASCII, not a list and no novel."""
+    one = text.isascii() and text.isprintable() and "," not in text
+    return one and 0 < len(text) <= TEXT_MAX
 
 
 def dated(block: Block, now: datetime) -> Block:

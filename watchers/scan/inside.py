@@ -15,6 +15,7 @@ from gateway.db import send
 from gateway.deposits.service import INTERNAL
 from gateway.domain.moment import Moment
 from gateway.models import Deposit
+from gateway.models.columns import joined
 from watchers.network import Block, Transfer
 from watchers.pay.inclusion import write_transaction
 from watchers.pay.transactions import HOUSE
@@ -32,7 +33,7 @@ async def arriving(session: AsyncSession, network: str, hits: Iterable[Hit]) -> 
     if not pairs:
         return pairs
     hashes = {transfer.tx_hash for _, transfer in pairs}
-    values = {"network": network, "house": list(HOUSE), "hashes": list(hashes)}
+    values = {"network": network, "house": list(HOUSE), "hashes": joined(hashes)}
     moved = {tx_hash for (tx_hash,) in await send(session, _MOVED, values)}
     return [(block, hit) for block, hit in pairs if hit.tx_hash not in moved]
 
@@ -85,7 +86,7 @@ async def doubtful(
 
 _MOVED = """
 SELECT tx_hash FROM attempt WHERE network_id = %(network)s AND purpose = ANY(%(house)s)
-    AND tx_hash = ANY(%(hashes)s)
+    AND tx_hash = ANY(string_to_array(%(hashes)s, ','))
     AND NOT coalesce(intent->'sources'->0 ? 'account', false)
 """
 _COLD = """

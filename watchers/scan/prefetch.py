@@ -24,7 +24,9 @@ RUN_SECONDS_MAX = 0.5
 """So long a run waits for blocks behind its first one. What comes later is in the next."""
 RUNS_AHEAD = 3
 SLOTS_LISTED = 256
-IN_FLIGHT_FIRST, IN_FLIGHT_MAX = 4, 16
+IN_FLIGHT_FIRST, IN_FLIGHT_MAX = 4, 32
+IN_FLIGHT_OF_LARGE = 16
+"""So many reads at once of blocks of which a run holds fewer: their answers are megabytes."""
 SLOW_SECONDS = 10.0
 
 
@@ -141,7 +143,8 @@ class Prefetch:
         self._again = {each for each in self._again if each >= first}
 
     def _pump(self) -> None:
-        while self._ask is not None and self._queue and self._in_flight < self.pace.size:
+        at_once = min(self.pace.size, max(self._run_max, IN_FLIGHT_OF_LARGE))
+        while self._ask is not None and self._queue and self._in_flight < at_once:
             height = self._queue.popleft()
             task = asyncio.create_task(self._read(self._ask, height))
             self._in_flight += 1

@@ -12,13 +12,12 @@ from dataclasses import replace
 from itertools import count
 
 from msgspec.structs import replace as renamed
-from sqlalchemy import any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import Text
 
 from gateway.deposits.leaving import NOT_SHOWN
 from gateway.models import Deposit
+from gateway.models.columns import among, joined
 from watchers.network import Block, Transfer
 from watchers.scan.evidence import claim_of
 
@@ -34,11 +33,11 @@ async def recognised(
     query = select(Deposit).where(
         Deposit.network_id == network,
         Deposit.kind == INTERNAL,
-        Deposit.block_hash == any_(bindparam("hashes", type_=ARRAY(Text))),
+        among(Deposit.block_hash, "hashes"),
         Deposit.status != "reorged",
         Deposit.reason.is_distinct_from(NOT_SHOWN),
     )
-    rows = await session.scalars(query, {"hashes": [block.ref.hash for block in run]})
+    rows = await session.scalars(query, {"hashes": joined(block.ref.hash for block in run)})
     known: defaultdict[str, list[Transfer]] = defaultdict(list)
     for row in rows:
         known[row.block_hash].append(claim_of(row, "", assets).transfer)

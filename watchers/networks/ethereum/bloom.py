@@ -8,7 +8,7 @@ from binascii import unhexlify
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from Crypto.Hash import keccak
+from sha3 import keccak_256
 
 from watchers.networks.ethereum.erc20 import TRANSFER_TOPIC
 from watchers.networks.ethereum.wire import RawLog
@@ -28,12 +28,10 @@ def bloom_of(text: str) -> int:
 @lru_cache(maxsize=WORDS_REMEMBERED)
 def bits_of(word: str) -> int:
     """Return the three bits of one address or topic (hex)."""
-    octets = unhexlify(word.removeprefix("0x"))
-    digest = keccak.new(digest_bytes=32, data=octets).digest()
-    bits = 0
-    for at in (0, 2, 4):
-        bits |= 1 << (int.from_bytes(digest[at : at + 2]) & BITS_MASK)
-    return bits
+    digest = keccak_256(unhexlify(word.removeprefix("0x"))).digest()
+    three = int.from_bytes(digest[:6])
+    first, second, third = three >> 32, three >> 16, three
+    return 1 << (first & BITS_MASK) | 1 << (second & BITS_MASK) | 1 << (third & BITS_MASK)
 
 
 TRANSFER_BITS = bits_of(TRANSFER_TOPIC)

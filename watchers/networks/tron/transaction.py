@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from coincurve import PublicKey
-from Crypto.Hash import keccak
+from sha3 import keccak_256
 
 from watchers.network import NATIVE
 from watchers.networks.tron.address import PREFIX, from_base58, to_base58
@@ -162,7 +162,7 @@ def signer_of(digest: bytes, signature: bytes) -> str:
         key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
     except Exception as unusable:  # coincurve raises bare Exception for a point off the curve
         raise ValueError(f"signature: {unusable}") from unusable
-    account = keccak.new(digest_bytes=32, data=key.format(compressed=False)[1:]).digest()[12:]
+    account = keccak_256(key.format(compressed=False)[1:]).digest()[12:]
     return to_base58(PREFIX + account)
 
 
