@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.driver import Driver
-from gateway.line import Later, Lent, Line, give_back, line_on
+from gateway.line import Later, Lent, Line, give_back, line_on, reached
 from gateway.measured import MeasuredPool, log_slow_statements
 from gateway.statements import Rows
 
@@ -66,7 +66,7 @@ class Database:
             pool_timeout=10,
             pool_use_lifo=True,  # few are warm: each prepares and plans its statements by itself
             connect_args={
-                "async_creator_fn": Driver.connect,
+                "async_creator_fn": reached,
                 **_patience(url, unheard_seconds),
             },
             json_deserializer=msgspec.json.decode,  # lists have hundreds of columns to read
@@ -119,7 +119,8 @@ class Database:
                 await connection.invalidate()
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection; one that is lent or being made, when it comes back."""
+        event.listen(self.engine.sync_engine, "checkin", lambda _, record: record.close())
         await self.engine.dispose()
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import psycopg
-from psycopg import AsyncConnection, adapt, generators
+from psycopg import AsyncConnection, IsolationLevel, adapt, generators
 from psycopg._preparing import Prepare, PrepareManager
 from psycopg._queries import PostgresQuery
 from psycopg.abc import PQGen, Transformer
@@ -92,6 +92,16 @@ class Driver(AsyncConnection[Any]):
         """Undo what is open, if anything is: the pool asks for it each time it gets us back."""
         if not self.rests:
             await super().rollback()
+
+    async def set_autocommit(self, value: bool) -> None:  # noqa: FBT001 - psycopg's
+        """Set it without giving way: SQLAlchemy loses a connection that is cancelled here."""
+        async with self.lock:
+            _at_once(self._set_autocommit_gen(value))
+
+    async def set_isolation_level(self, value: IsolationLevel | None) -> None:
+        """Set it without giving way, as `set_autocommit` does."""
+        async with self.lock:
+            _at_once(self._set_isolation_level_gen(value))
 
     def _start_query(self) -> PQGen[None]:
         """Come before every query of psycopg's cursors."""
@@ -226,3 +236,9 @@ class Driver(AsyncConnection[Any]):
     def _begin(self) -> list[Bound]:
         idle = self.pgconn.transaction_status == TransactionStatus.IDLE
         return [Bound(self._get_tx_start_command())] if idle and not self.autocommit else []
+
+
+def _at_once(gen: PQGen[None]) -> None:
+    """Do what sends nothing: where the loop was busy psycopg lets others go first even so."""
+    for _ in gen:
+        raise psycopg.InterfaceError("a pipeline is open")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -11,6 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gateway.driver import Driver
 from gateway.statements import Rows, Statement
+
+
+async def reached(*arguments: Any, **named: Any) -> Driver:
+    """Connect as psycopg does; what is given up half-way is closed at once.
+
+    It stands in psycopg's frames, which SQLAlchemy's greenlets keep until garbage is collected;
+    the server would hold a place for it meanwhile.
+    """
+    try:
+        return await Driver.connect(*arguments, **named)
+    except BaseException as given_up:
+        clear_frames(given_up.__traceback__)
+        raise
 
 
 @dataclass(frozen=True, slots=True)

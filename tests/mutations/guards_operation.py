@@ -5,6 +5,7 @@ from tests.mutations.mutation import Mutation
 FAILOVER = "tests/gateway/postgres/test_failover.py"
 LEASE = "tests/watchers/test_lease.py"
 ROUNDS = "tests/gateway/worker/test_rounds.py"
+POOL = "tests/gateway/postgres/test_pool.py"
 
 OPERATION = (
     Mutation(
@@ -62,5 +63,26 @@ OPERATION = (
         old="                hears()\n",
         new="",
         tests=("tests/watchers/test_questions.py::test_who_hears_again_waits_for_nothing",),
+    ),
+    Mutation(
+        guard="a connection that comes back to a closed pool is closed",
+        path="gateway/db.py",
+        old='        event.listen(self.engine.sync_engine, "checkin", lambda _, record: record.close())\n',
+        new="",
+        tests=(f"{POOL}::test_whoever_comes_back_late_leaves_no_connection_open",),
+    ),
+    Mutation(
+        guard="a connection is told how to commit without giving way",
+        path="gateway/driver.py",
+        old="            _at_once(self._set_autocommit_gen(value))\n",
+        new="            await self.wait(self._set_autocommit_gen(value))\n",
+        tests=(f"{POOL}::test_whoever_is_cancelled_at_any_turn_gives_the_connection_back",),
+    ),
+    Mutation(
+        guard="a connection given up half-way is closed at once",
+        path="gateway/line.py",
+        old="        clear_frames(given_up.__traceback__)\n        raise\n",
+        new="        raise given_up\n",
+        tests=(f"{POOL}::test_a_connection_given_up_half_way_is_closed_at_once",),
     ),
 )
