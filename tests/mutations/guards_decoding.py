@@ -15,6 +15,8 @@ CONTRADICTED = "tests/networks/ethereum/test_ethereum_decode.py"
 TRACED = "tests/networks/ethereum/test_ethereum_traces.py"
 PARSED = "tests/networks/tron/test_tron_decode.py"
 ATTACKS = "tests/networks/tron/test_tron_attacks.py"
+ASSETS = "tests/networks/tron/test_tron_assets.py"
+READ = "tests/networks/tron/test_tron_reader.py"
 BALANCES = "tests/networks/solana/test_solana_decode.py"
 
 DECODING = (
@@ -262,6 +264,22 @@ DECODING = (
         tests=(f"{ATTACKS}::test_case_47_a_trc10_amount_inside_a_contract_is_not_trx",),
     ),
     Mutation(
+        guard="tron: inside a contract TRX alone is paid",
+        path=f"{TRON}/transfers.py",
+        old="        if asset == NATIVE:\n",
+        new="        if True:\n",
+        tests=(
+            f"{ASSETS}::test_case_47_of_an_inner_call_that_moves_trx_and_assets_trx_alone_counts",
+        ),
+    ),
+    Mutation(
+        guard="tron: a header that announces transactions is no empty block",
+        path=f"{TRON}/decode.py",
+        old='    if not ids and answer.block_header.raw_data.root.strip("0"):\n',
+        new="    if False:\n",
+        tests=(f"{READ}::test_after_a_useless_answer_another_node_is_asked",),
+    ),
+    Mutation(
         guard="solana: a gain without an owner is told",
         path=f"{SOLANA}/gains.py",
         old="        if gained and held.mint in mints:\n",
@@ -311,5 +329,14 @@ DECODING = (
         old="        if name in names:\n",
         new="        if False:\n",
         tests=("tests/networks/solana/test_solana_torn.py::test_a_torn_answer_is_incomplete",),
+    ),
+    Mutation(
+        guard="tron: an ordinal fits whatever a contract hands over",
+        path=f"{TRON}/inner.py",
+        old="enumerate(moved[:VALUES_MAX])",
+        new="enumerate(moved)",
+        tests=(
+            f"{ASSETS}::test_a_contract_that_hands_over_thousands_of_assets_does_not_stop_the_chain",
+        ),
     ),
 )

@@ -5,6 +5,7 @@ from tests.mutations.mutation import Mutation
 SIGNED = "tests/watchers/test_recon_signatures.py"
 STRAYS = "tests/watchers/test_strays.py"
 INSIDE = "tests/watchers/test_strays_inside.py"
+BESIDE = "tests/watchers/test_strays_beside.py"
 HELD = "tests/watchers/test_explain_held.py"
 NAMED = "tests/watchers/test_explain_named.py"
 
@@ -172,6 +173,15 @@ EXPLAINED = (
         new="    return False\n",
         tests=(
             f"{NAMED}::test_a_transaction_without_a_transfer_and_without_traces_is_not_denied",
+        ),
+    ),
+    Mutation(
+        guard="strays: a token that is listed later, out of reach, keeps one row",
+        path="watchers/scan/strays.py",
+        old="if _unlisted(each) in known]",
+        new="if False]",
+        tests=(
+            f"{BESIDE}::test_tokens_beside_the_canonical_account_that_are_listed_later_have_one_row",
         ),
     ),
     Mutation(

@@ -60,7 +60,7 @@ FRESH_READING = (
     Mutation(
         guard="an expired invoice is looked at again",
         path="watchers/reconcile/books.py",
-        old="LOOKS = (timedelta(0), timedelta(hours=1), timedelta(days=1))",
+        old="LOOKS = (timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days=7))",
         new="LOOKS = (timedelta(0),)",
         tests=(f"{PAUSE}::test_expired_invoice_is_looked_at_again_until_nobody_waits_for_it",),
     ),

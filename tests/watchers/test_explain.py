@@ -150,6 +150,25 @@ async def test_an_unlisted_token_is_not_listed(database: FreshDatabase) -> None:
         assert transfer["deposit_id"] is not None
 
 
+async def test_what_no_sweep_reaches_names_the_way_out(database: FreshDatabase) -> None:
+    """Its asset is listed, and no gate says otherwise; the way out is for pool addresses alone."""
+    async with world(database) as w:
+        moves = [Move(each, 5, w.chain.token, "account") for each in (w.assigned, w.hot)]
+        for move, named in zip(moves, (True, False), strict=True):
+            tx_hash = w.chain.submit([move])
+            await w.chain.mine(1 + w.chain.final_lag)
+            await w.scan()
+            found = await explained(w, tx_hash)
+            details = {gate["gate"]: gate["detail"] for gate in found["gates"]}
+            assert (found["verdict"], found["answers"]["asset_listed"]) == (
+                "unattributed",
+                "no",
+            )
+            assert found["reason"].startswith("asset_listed: it lies beside the canonical")
+            assert ("`watchers sweeps NETWORK --gather ID`" in found["reason"]) is named
+            assert "no sweep reaches" in details["ledger_entry"]
+
+
 async def test_an_asset_that_the_invoice_does_not_take(database: FreshDatabase) -> None:
     """Listed and ours, and in suspense: the ledger gate names the account."""
     async with world(database) as w:

@@ -38,6 +38,7 @@ BLIND = (
     "no node shows what moves inside contracts in its block, and balances find it: "
     "`watchers reconcile NETWORK --address ADDRESS` compares one address at once"
 )
+GATHER = ": `watchers sweeps NETWORK --gather ID` brings it to where it counts"
 MADE = "the operator's own transaction moved it: nobody is credited"
 Fate = Literal["open", "made", "missed"]
 """Of a transfer without a row: to come, left out because the house made it, or missed."""
@@ -69,8 +70,8 @@ def explained(evidence: Evidence, move: Move, *, reached: bool) -> Explained:
 def _listed(move: Move) -> Gate:
     shown = {"asset": move.asset, "payment_method": move.currency}
     if move.reason == "account_not_canonical":
-        detail = "it lies in an account that is not the address's canonical one"
-        return Gate("asset_listed", "no", detail, shown)
+        way = GATHER if move.owner is not None and move.owner.purpose == "pool" else ""
+        return Gate("asset_listed", "no", f"it lies beside the canonical account{way}", shown)
     if move.currency is None:
         return Gate("asset_listed", "no", f"{move.asset} is not a listed asset", shown)
     return Gate("asset_listed", "yes", f"it is {move.currency}", shown)
@@ -187,7 +188,7 @@ def _unposted(evidence: Evidence, move: Move, fate: Fate) -> str:
     if move.status == "rejected":
         return REFUSED.get(move.reason or "", f"it was refused: {move.reason}")
     if move.currency is None or move.reason == "account_not_canonical":
-        return "what is not listed is in no ledger"
+        return "what is not listed, or where no sweep reaches, is in no ledger"
     if move.purpose == "internal":
         return "it was the operator's before, in cold storage: nobody is credited"
     if move.wait is None:

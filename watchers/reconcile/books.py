@@ -23,9 +23,13 @@ from watchers.reconcile.rules import Expectation, Move
 
 OPEN = ("pending", "processing")
 UNPAID = ("expired", "canceled", "invalid")
-"""How an invoice ends without enough; what was paid lies at an address that is in every turn."""
-LOOKS = (timedelta(0), timedelta(hours=1), timedelta(days=1))
-"""After its expiry an invoice is looked at so much later, and at the end of its monitoring."""
+"""How an invoice ends without enough: its addresses are looked at when its monitoring ends.
+
+What was paid lies at an address that is in every turn. An invoice that is settled may have others,
+of other methods, or be settled by hand: these are looked at no later than `LOOKS` says.
+"""
+LOOKS = (timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days=7))
+"""So much after its expiry an invoice is looked at while it is monitored, usually to the last."""
 
 
 async def application_wallets(session: AsyncSession, network: str) -> list[str]:
@@ -71,9 +75,10 @@ async def expired_addresses(
 ) -> list[tuple[datetime, str]]:
     """Return addresses that are due for a look in `(since, until]`, with the moment, in its order.
 
-    An invoice is looked at when it expires, an hour and a day later, and when it is no longer
-    monitored: money may come late, and without a transfer that blocks show. More than `limit`
-    come only where several are due at the same moment, for the moment is all that is remembered.
+    An invoice is looked at when it expires, an hour, a day and a week later, and an unpaid one when
+    it is no longer monitored: money may come late, and without a transfer that blocks show. More
+    than `limit` come only where several are due at the same moment, for the moment is all that is
+    remembered.
     """
     looks = [_due(network, since - delay, until - delay, delay) for delay in LOOKS]
     last = (
@@ -94,7 +99,7 @@ async def expired_addresses(
 def _due(
     network: str, since: datetime, until: datetime, delay: timedelta
 ) -> Select[datetime, str]:
-    """Select addresses whose invoice expired in `(since, until]` and is monitored after `delay`."""
+    """Select addresses whose invoice expired in `(since, until]` and is monitored for `delay`."""
     return (
         select((Invoice.expires_at + delay).label("moment"), AddressPool.address)
         .join(AddressPool, AddressPool.invoice_id == Invoice.id)
@@ -102,7 +107,7 @@ def _due(
             AddressPool.network_id == network,
             Invoice.expires_at > since,
             Invoice.expires_at <= until,
-            Invoice.expires_at + delay < Invoice.monitoring_until if delay else true(),
+            Invoice.expires_at + delay <= Invoice.monitoring_until if delay else true(),
         )
     )
 

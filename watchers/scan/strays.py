@@ -25,6 +25,12 @@ def identity(transfer: Transfer) -> Identity:
     return transfer.tx_hash, transfer.kind, transfer.ordinal
 
 
+def _unlisted(named: Identity) -> Identity:
+    """Name a transfer as it was named while its asset was not listed."""
+    tx_hash, _, ordinal = named
+    return tx_hash, "token", ordinal
+
+
 def found(blocks: Sequence[Block], book: AddressBook, own: frozenset[str]) -> list[Sighting]:
     """Return the strays of these blocks that may be at addresses of ours."""
     return [
@@ -45,6 +51,8 @@ async def record(
     """Write these strays; one that is known already and not final moves to where it stands now.
 
     `listed` are the network's own assets. However many are new, they take the same few statements.
+    What was a mere token before its asset was listed, and is out of a sweep's reach, takes the
+    place of its row, which named another way out.
     """
     ours = await _ours(session, network, {transfer.recipient for _, transfer in sightings})
     sightings = [sighting for sighting in sightings if sighting[1].recipient in ours]
@@ -53,12 +61,16 @@ async def record(
     known = await _known(session, network, sightings)
     again = [sighting for sighting in sightings if identity(sighting[1]) in known]
     fresh = {identity(s[1]): s for s in sightings if identity(s[1]) not in known}
+    renamed = [fresh.pop(each) for each in list(fresh) if _unlisted(each) in known]
     rations = set(map(ration_of, fresh.values()))
     before = await _counted(session, network, rations)
     rows = await _rows(session, network, {ration.place for ration in rations})
     chosen, added = rationed(fresh.values(), before, rows, listed)
     if again:
         await _move(session, network, again)
+    if renamed:
+        await _strike(session, network, renamed)
+        chosen += renamed
     if chosen:
         await session.execute(
             insert(Stray), [_row(network, sighting, moment) for sighting in chosen]
@@ -154,6 +166,17 @@ async def _move(session: AsyncSession, network: str, sightings: Sequence[Sightin
                 block_time=block.ref.time,
             )
         )
+
+
+async def _strike(session: AsyncSession, network: str, sightings: Sequence[Sighting]) -> None:
+    """Take the rows that these sightings had while their asset was not listed off the list."""
+    key = tuple_(Stray.tx_hash, Stray.kind, Stray.ordinal)
+    before = [_unlisted(identity(transfer)) for _, transfer in sightings]
+    await session.execute(
+        update(Stray)
+        .where(Stray.network_id == network, key.in_(before))
+        .values(status="counted")
+    )
 
 
 async def _count(session: AsyncSession, network: str, added: Mapping[Ration, Count]) -> None:

@@ -24,8 +24,9 @@ from tests.networks.tron.documents import (
 )
 from watchers.network import NATIVE, Incomplete, Transfer
 from watchers.networks.tron.decode import token_spellings
-from watchers.networks.tron.inner import NEXT_VALUE
+from watchers.networks.tron.inner import NEXT_VALUE, VALUES_MAX
 from watchers.networks.tron.transfers import TRANSFER_TOPIC
+from watchers.scan.edge import proved_hits
 
 ID = "1004777"
 OTHER_ID = "1002000"
@@ -76,8 +77,8 @@ def test_a_failed_or_empty_trc10_transfer_pays_nobody() -> None:
         assert list(decode(block(listed), [info("a")]).strays()) == []
 
 
-def test_one_inner_call_may_move_trx_and_several_assets() -> None:
-    """Each has a name of its own; the amounts of one asset add up."""
+def test_case_47_of_an_inner_call_that_moves_trx_and_assets_trx_alone_counts() -> None:
+    """The assets are strays, the listed one too; each has a name, amounts of one add up."""
     values = [
         {"tokenId": OTHER_ID, "callValue": 1},
         {"tokenId": ID, "callValue": 2},
@@ -90,18 +91,30 @@ def test_one_inner_call_may_move_trx_and_several_assets() -> None:
     called = call_info("a", internal_transactions=inner)
     seen = decode(block(contract_call("a")), [called], ID)
     assert [(each.kind, each.asset, each.ordinal, each.units) for each in seen.transfers] == [
-        ("internal", NATIVE, 1, 3),
-        ("internal", ID, 1 + 2 * NEXT_VALUE, 6),
+        ("internal", NATIVE, 1, 3)
     ]
     assert [(each.kind, each.asset, each.ordinal, each.units) for each in seen.strays()] == [
-        ("token", OTHER_ID, 1 + 2 * NEXT_VALUE, 1)
+        ("token", OTHER_ID, 1 + 2 * NEXT_VALUE, 1),
+        ("token", ID, 1 + 3 * NEXT_VALUE, 6),
     ]
-    alone = decode(
-        block(contract_call("a")),
-        [call_info("a", internal_transactions=[internal({"tokenId": ID, "callValue": 2})])],
-        ID,
+    alone = call_info("a", internal_transactions=[internal({"tokenId": ID, "callValue": 2})])
+    for listed in (ID, TOKEN):
+        seen = decode(block(contract_call("a")), [alone], listed)
+        assert seen.transfers == ()
+        assert [(each.asset, each.ordinal) for each in seen.strays()] == [(ID, NEXT_VALUE)]
+
+
+def test_a_contract_that_hands_over_thousands_of_assets_does_not_stop_the_chain() -> None:
+    """Its TRX counts, and every place that is told fits where a deposit or a stray is written."""
+    values = [{"tokenId": str(10**6 + each), "callValue": 1} for each in range(2_100)]
+    inner = internal({}, callValueInfo=[*values, {"callValue": 3}])
+    seen = decode(
+        block(contract_call("a")), [call_info("a", internal_transactions=[inner])], TOKEN
     )
-    assert [(each.asset, each.ordinal) for each in alone.transfers] == [(ID, 0)]
+    assert [(each.asset, each.units) for each in seen.transfers] == [(NATIVE, 3)]
+    strays = list(seen.strays())
+    assert len(strays) == VALUES_MAX - 1
+    assert proved_hits(seen, strays) == strays
 
 
 def test_case_47_a_rejected_or_mere_delegation_of_an_asset_is_no_payment() -> None:

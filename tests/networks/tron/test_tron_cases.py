@@ -55,6 +55,14 @@ def parsed(base58: str) -> bytes:
     return address.parse(base58, visible=True)
 
 
+async def test_a_block_in_which_nothing_happens_is_read_as_empty(chain: TronChain) -> None:
+    """Its header states the root over no transactions, so the empty lists are the truth."""
+    await chain.mine()
+    async with reading(chain) as reader:
+        found = await reader.read((await reader.tip()).head)
+    assert (found.transfers, len(found.outcomes)) == ((), 0)
+
+
 async def test_case_41_a_call_that_runs_out_of_energy_or_reverts_pays_nobody(
     chain: TronChain,
 ) -> None:

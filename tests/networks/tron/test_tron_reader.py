@@ -29,6 +29,13 @@ pytestmark = pytest.mark.anyio
 GENESIS = "00" * 8 + "ab" * 24
 
 
+def header_alone(root: str) -> dict[str, Any]:
+    """Return a block that lists nothing, with this root over its transactions."""
+    listed = block()
+    listed["block_header"]["raw_data"]["txTrieRoot"] = root
+    return listed
+
+
 @asynccontextmanager
 async def reading(*nodes: ScriptedNode) -> AsyncIterator[TronReader]:
     """Open a reader over these nodes."""
@@ -59,6 +66,8 @@ async def test_a_block_takes_two_calls_without_foreign_text() -> None:
     [
         ({}, [], Incomplete),
         (block(trx_transfer("a", 7)), [], Incomplete),
+        (header_alone("ab" * 32), [], Incomplete),
+        (header_alone("ab" * 32), {}, Incomplete),
         ({"Error": "class java.lang.NullPointerException : null"}, [], NodeUnavailable),
         (block(trx_transfer("a", 7)), {"Error": "busy"}, NodeUnavailable),
         (b"<html>rate limit</html>", [], NodeUnavailable),
@@ -82,6 +91,18 @@ async def test_after_a_useless_answer_another_node_is_asked(
             await reader.read(HEIGHT)
         seen = await reader.read(HEIGHT)
     assert [each.units for each in seen.transfers] == [7]
+
+
+@pytest.mark.parametrize("infos", [[], {}])
+async def test_a_block_whose_root_is_that_of_nothing_is_empty(infos: Any) -> None:
+    """32 zero octets are the root over no transactions, and need no other node."""
+    answers = {
+        "getblockbynum": header_alone("00" * 32),
+        "gettransactioninfobyblocknum": infos,
+    }
+    async with scripted(**answers) as node, reading(node) as reader:
+        seen = await reader.read(HEIGHT)
+    assert (seen.transfers, len(seen.outcomes)) == ((), 0)
 
 
 @pytest.mark.parametrize("known", [True, False])

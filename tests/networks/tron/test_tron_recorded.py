@@ -11,6 +11,7 @@ from tests.networks.tron.documents import block, block_id, call_info, tx_id
 from watchers.__main__ import main
 from watchers.network import NATIVE, Block, Incomplete, Outcome, Transfer
 from watchers.networks.tron.address import canonical
+from watchers.networks.tron.inner import NEXT_VALUE
 from watchers.networks.tron.recorded import decode_recorded
 from watchers.networks.tron.transfers import TRANSFER_TOPIC
 from watchers.recorded import Recorded
@@ -165,19 +166,19 @@ def test_recorded_usdt_infos_count_by_result() -> None:
     ]
 
 
-def test_recorded_inner_calls_count_moved_values_alone() -> None:
+def test_case_47_recorded_inner_calls_count_moved_trx_alone() -> None:
     """A recorded transaction moves TRX and TRC-10 1004777, and undelegates 822994 TRX."""
     infos = json.loads(recorded("cipherowl/67325788.raw_block_trace_tx_info.EXCERPT.json"))
     seen = decoded(surrounding(infos), infos, "1004777")
-    inner = [each for each in seen.transfers if each.asset == NATIVE]
-    assert [(each.ordinal, each.units) for each in inner] == [
+    assert {each.asset for each in seen.transfers} == {NATIVE}
+    assert [(each.ordinal, each.units) for each in seen.transfers] == [
         (0, 200),
         (1, 1_000),
         (3, 100_000),
         (6, 1_424_255_258),
     ]
-    asset = [each for each in seen.transfers if each.asset == "1004777"]
-    assert [(each.ordinal % (1 << 20), each.units) for each in asset] == [
+    asset = [each for each in seen.strays() if each.asset == "1004777"]
+    assert [(each.ordinal % NEXT_VALUE, each.units) for each in asset] == [
         (1, 10**15),
         (2, 1_100),
         (3, 100),

@@ -1,7 +1,7 @@
 """Pure: a block and its transaction infos, as bytes from a node, into transfers and outcomes.
 
 Both spellings of a node are understood (`visible` true and false). TRC-10 assets count by their
-numeric id, never by a name, and only where the id is listed.
+numeric id, never by a name, only where the id is listed and where their own contract moved them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,17 +41,6 @@ def decode_header(height: int | None, body: bytes) -> BlockRef:
     return _ref(height, parsed_block(body))
 
 
-def lists_transactions(body: bytes) -> bool:
-    """Tell whether a block has any; raise as `decode_block` does for what is no block.
-
-    Raises `Incomplete` for a header alone (`detail: false`): it announces some and lists none.
-    """
-    answer = parsed_block(body)
-    if not answer.transactions and answer.block_header.raw_data.root.strip("0"):
-        raise Incomplete("the header's root announces transactions, there are none")
-    return bool(answer.transactions)
-
-
 def decode_block(
     height: int | None,
     block_body: bytes,
@@ -67,6 +56,7 @@ def decode_block(
     `Error`. The infos are addressed by height only, so their ids and times must prove that they
     belong to this very block. A transaction whose two answers disagree about its success makes
     the block incomplete or, where nobody can be asked again (`doubtful_fails`), counts as failed.
+    A header alone (`detail: false`) is no empty block: its root announces what it does not list.
     """
     answer = parsed_block(block_body)
     ref = _ref(height, answer)
@@ -87,6 +77,8 @@ def _paired(
 ) -> tuple[Info, ...]:
     """Return the infos in the order of the block's transactions, each proved to be its own."""
     ids = [transaction.tx_id for transaction in answer.transactions]
+    if not ids and answer.block_header.raw_data.root.strip("0"):
+        raise Incomplete(f"the root of block {height} announces transactions, there are none")
     if len(set(ids)) != len(ids):
         raise Incomplete(f"block {height} lists a transaction twice")
     if [info.id for info in infos] != ids:

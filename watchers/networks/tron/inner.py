@@ -16,6 +16,9 @@ from watchers.networks.tron.wire import Info, InternalTransaction
 
 NEXT_VALUE = 1 << 20
 """More than a transaction's energy buys of logs or internal transactions."""
+VALUES_MAX = 1024
+"""So many values of one internal transaction are named: ordinals have 31 bits. TRX is the first; a
+contract that hands over more assets than that, none of them a payment, must not stop the chain."""
 
 
 def _spelled(*names: str) -> frozenset[str]:
@@ -29,13 +32,13 @@ DESTRUCTION = _spelled("suicide")
 
 
 def inner_values(info: Info) -> Iterator[tuple[int, InternalTransaction, str, int]]:
-    """Yield (ordinal, internal transaction, asset, units) of every asset that moved."""
+    """Yield (ordinal, internal transaction, asset, units) of what moved, TRX before any asset."""
     moving = [each for each in info.internal_transactions if each.note in MOVES_VALUE]
     for place, internal in enumerate(moving):
         if internal.rejected or _burns(internal):
             continue
         moved = [each for each in _sums(internal).items() if each[1] > 0]
-        for rank, (asset, units) in enumerate(moved):
+        for rank, (asset, units) in enumerate(moved[:VALUES_MAX]):
             yield place + rank * NEXT_VALUE, internal, asset, units
 
 

@@ -2,7 +2,7 @@
 
 from watchers.network import Block, Incomplete, NodeUnavailable
 from watchers.networks.tron.address import canonical
-from watchers.networks.tron.decode import decode_block, lists_transactions, token_spellings
+from watchers.networks.tron.decode import decode_block, token_spellings
 from watchers.recorded import Recorded, result_of
 
 NO_INFOS = b"[]"
@@ -26,8 +26,6 @@ def decode_recorded(files: Recorded) -> Block:
         raise ValueError(f"asset: {trouble}") from trouble
     block = result_of(files.block, "block")
     try:
-        if lists_transactions(block) and files.infos is None:
-            raise Incomplete("the block has transactions, their infos are missing")
         infos = NO_INFOS if files.infos is None else result_of(files.infos, "infos")
         return decode_block(files.height, block, infos, tokens, doubtful_fails=True)
     except (NodeUnavailable, ValueError) as trouble:

@@ -1,7 +1,8 @@
 """What a successful transaction moved, each kind with the ordinal that names it for good.
 
 `native` is 0; `token` is the log's place in the list, or 0 for a TRC-10 transfer, which has no
-logs; `internal` is what `inner_values` counts.
+logs; `internal` is what `inner_values` counts. Inside a contract only TRX is a payment: a TRC-10
+amount is a stray there, its id listed or not.
 """
 
 from binascii import unhexlify
@@ -58,7 +59,7 @@ def find_transfers(
     *,
     doubtful_fails: bool = False,
 ) -> Found:
-    """Return what the transactions moved: TRX, listed tokens, both inside contracts.
+    """Return what the transactions moved: TRX, listed tokens, TRX inside contracts.
 
     `infos` are in the order of `transactions`. `tokens` maps every spelling of a listed contract
     to base58, and a TRC-10 id to itself. Raises `Incomplete` for a payment that cannot be read,
@@ -86,7 +87,7 @@ def find_transfers(
             if logs:
                 _add_logs(info, tokens, moved)
             if inner:
-                _add_inner(info, tokens, moved)
+                _add_inner(info, moved)
         except ValueError as unreadable:
             raise Incomplete(f"{info.id}: {unreadable}") from unreadable
     return found
@@ -94,10 +95,11 @@ def find_transfers(
 
 @dataclass(frozen=True, slots=True)
 class Strays:
-    """Called, yields well-formed transfers of TRC-20 contracts and TRC-10 ids not listed.
+    """Called, yields well-formed transfers that are no payment.
 
-    The fields are those of `find_transfers`. Two are equal where they would yield the same. A
-    TRC-10 amount inside a contract call counts after the logs.
+    They are of TRC-20 contracts and TRC-10 ids not listed, and of every TRC-10 id inside a contract
+    call, whose place is after the logs. The fields are those of `find_transfers`. Two are equal
+    where they would yield the same.
     """
 
     transactions: Sequence[Sent]
@@ -132,7 +134,7 @@ class Strays:
             if sent is not None and sent.asset not in self.tokens:
                 yield sent
         for ordinal, internal, asset, units in inner_values(info):
-            if asset != NATIVE and asset not in self.tokens:
+            if asset != NATIVE:
                 place = NEXT_VALUE + ordinal
                 yield Transfer(info.id, "token", place, asset, *ends(internal), units)
 
@@ -213,7 +215,7 @@ def _in_topic(topic: str) -> str:
 TOPICS = Remembered(_in_topic)
 
 
-def _add_inner(info: Info, tokens: Mapping[str, str], found: list[Transfer]) -> None:
+def _add_inner(info: Info, found: list[Transfer]) -> None:
     for ordinal, internal, asset, units in inner_values(info):
-        if asset == NATIVE or asset in tokens:
+        if asset == NATIVE:
             found.append(Transfer(info.id, "internal", ordinal, asset, *ends(internal), units))
