@@ -10,12 +10,12 @@ from sqlalchemy import Row, and_, or_, select
 
 from gateway.deposits.service import Desk
 from gateway.desk.ending import NOT_OPEN, end, locked, note
+from gateway.desk.repository import LIVE
 from gateway.models import Deposit, ReopenedOrder, Resolution, Withdrawal
 from gateway.withdrawals import repository as withdrawals
 from gateway.withdrawals.moves import move
 from gateway.withdrawals.recall import UNSIGNED
 
-LIVE = ("pending", "approved", "paying", "done")
 PAID = "the deposit was paid back after all: its chain was rewritten"
 TWICE = "it was paid back after all, and resolved otherwise before: needs a person"
 Turned = Row[Resolution, Withdrawal]

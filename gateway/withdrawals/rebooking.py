@@ -1,8 +1,9 @@
 """A withdrawal that had ended, and whose rewritten chain says now that it ended otherwise.
 
-What was paid after all is taken from whoever got the hold back, and what they no longer have is
-missing in suspense. What was not paid after all is given back. Each turn happens once: its journal is named
-like the withdrawal, from the second one on with its number (`wdr_...#2`).
+What was paid after all is taken from whoever got the hold back, each time of what they have by then,
+and what they do not have is missing in suspense. What was not paid after all is given back to those
+who bore it. Each turn happens once: its journal is named like the withdrawal, from the second one on
+with its number (`wdr_...#2`).
 """
 
 from collections import Counter
@@ -43,10 +44,7 @@ async def rebook(
     if paid and withdrawal.invoice_id is not None:
         await recall_refunds(session, withdrawal, moment)
     last = await _last_turn(session, withdrawal)
-    if last:
-        entry = await _undone(session, withdrawal, last)
-    else:
-        entry = await (_paid(session, withdrawal) if paid else _unpaid(session, withdrawal))
+    entry = await (_paid if paid else _unpaid)(session, withdrawal, last)
     if not await post(session, await named_anew(session, entry), moment):
         raise Conflict(f"{withdrawal.id} was booked anew before")
     withdrawal.status = "completed" if paid else "failed"
@@ -69,34 +67,47 @@ async def named_anew(session: AsyncSession, entry: JournalEntry) -> JournalEntry
     return replace(entry, ref=f"{entry.ref}#{used + 1}") if used else entry
 
 
-async def _paid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry:
-    """Take what was given back; a merchant answers for its customer."""
+async def _paid(
+    session: AsyncSession, withdrawal: Withdrawal, last: Mapping[str, int]
+) -> JournalEntry:
+    """Take what was given back, of what there is now; a merchant answers for its customer.
+
+    However often it turns: what it could not cover at an earlier turn it may have by now. Of the
+    fee the house has what it gave at the last one; the rest was missing in suspense, and goes there.
+    """
     held, account = await held_units(session, withdrawal.id), _account(withdrawal)
     left = await left_of(session, account, withdrawal.currency_id)
     surety = None
     if withdrawal.customer_id is not None and withdrawal.merchant_id is not None:
         there = await left_of(session, withdrawal.merchant_id, withdrawal.currency_id)
         surety = withdrawal.merchant_id, there
-    parts = ((CUSTODY, withdrawal.units), (REVENUE, held - withdrawal.units))
+    fee = held - withdrawal.units
+    earned = -last.get(REVENUE, 0) if last else fee
+    parts = ((CUSTODY, withdrawal.units), (REVENUE, earned), (SUSPENSE, fee - earned))
     credit = Credit(account, withdrawal.currency_id, held, left, parts, surety)
     return posting.reversal(withdrawal.id, withdrawal.merchant_id, credit)
 
 
-async def _unpaid(session: AsyncSession, withdrawal: Withdrawal) -> JournalEntry:
-    """Give back amount and fee; a fee that was shared meanwhile is missing in suspense."""
+async def _unpaid(
+    session: AsyncSession, withdrawal: Withdrawal, last: Mapping[str, int]
+) -> JournalEntry:
+    """Give back amount and fee; what was missing at the last turn is given to nobody now.
+
+    A fee that was shared meanwhile is missing in suspense.
+    """
     held, currency_id = await held_units(session, withdrawal.id), withdrawal.currency_id
-    fee, account = held - withdrawal.units, _account(withdrawal)
-    await left_of(session, account, currency_id)  # posting locks it before the revenue
-    kept = min(fee, max(await left_of(session, REVENUE, currency_id), 0)) if fee else 0
-    moves = [
-        (account, held),
-        (REVENUE, -kept),
-        (SUSPENSE, kept - fee),
-        (CUSTODY, -withdrawal.units),
-    ]
+    first = {CUSTODY: withdrawal.units, REVENUE: held - withdrawal.units}
+    bore = last or {_account(withdrawal): -held, **first}
+    moves = Counter({account: -units for account, units in bore.items()})
+    if fee := -moves[REVENUE]:
+        for account in sorted({*moves} - {CUSTODY, REVENUE, SUSPENSE}):
+            await left_of(session, account, currency_id)  # posting locks it before the revenue
+        short = max(0, fee - max(await left_of(session, REVENUE, currency_id), 0))
+        moves[REVENUE] += short
+        moves[SUSPENSE] -= short
     postings = tuple(
         Posting(account, currency_id, "ADJUSTMENT", confirmed=units)
-        for account, units in moves
+        for account, units in moves.items()
         if units
     )
     return JournalEntry("reversal", withdrawal.id, withdrawal.merchant_id, postings)
@@ -116,31 +127,6 @@ async def _last_turn(session: AsyncSession, withdrawal: Withdrawal) -> dict[str,
         .group_by(BalanceHistory.account)
     )
     return {row[0]: int(row[1]) for row in await session.execute(query)}
-
-
-async def _undone(
-    session: AsyncSession, withdrawal: Withdrawal, last: Mapping[str, int]
-) -> JournalEntry:
-    """Undo the last turn with those who bore it: what was missing then is given to nobody now.
-
-    What somebody has no longer is missing in suspense; a merchant answers for its customer.
-    """
-    merchant, currency_id = withdrawal.merchant_id or SUSPENSE, withdrawal.currency_id
-    moves = Counter({account: -units for account, units in last.items()})
-    bearers = sorted(
-        {*moves, merchant} - {CUSTODY, SUSPENSE}
-    )  # in the order of posting's locks
-    left = {each: max(await left_of(session, each, currency_id), 0) for each in bearers}
-    for account in sorted(bearers, key=lambda each: each == merchant):
-        short = max(0, -moves[account] - left[account])
-        moves[account] += short
-        moves[merchant if account == withdrawal.customer_id else SUSPENSE] -= short
-    postings = tuple(
-        Posting(account, currency_id, "ADJUSTMENT", confirmed=units)
-        for account, units in moves.items()
-        if units
-    )
-    return JournalEntry("reversal", withdrawal.id, withdrawal.merchant_id, postings)
 
 
 def _account(withdrawal: Withdrawal) -> str:

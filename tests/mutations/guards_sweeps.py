@@ -51,7 +51,7 @@ SWEEPS = (
     ),
     Mutation(
         guard="a refill takes nothing that payouts were promised",
-        path="watchers/sweep/upkeep.py",
+        path="watchers/sweep/payments.py",
         old="        await promises.require_free(self.chain.reader, order, promised)\n",
         new="",
         tests=(f"{PROMISES}::test_gas_is_refilled_from_what_no_signed_payout_needs",),

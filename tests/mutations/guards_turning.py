@@ -11,6 +11,8 @@ UNPAID = f"{REFUNDS}a_refund_that_was_not_paid_after_all_leaves_its_deposit_open
 PAID = f"{REFUNDS}a_refund_that_was_paid_after_all_is_done_and_the_next_one_is_called_back"
 ASKED = f"{REFUNDS}a_refund_that_was_paid_after_all_waits_for_what_is_being_asked"
 TWICE = f"{REFUNDS}what_was_given_away_and_paid_back_after_all_needs_a_person"
+REFILLS = "tests/watchers/test_sweep_refills.py::test_"
+GAS = "tests/watchers/test_pay_cancel_gas.py"
 REBOOKING = "tests/gateway/withdrawals/test_rebooking.py::test_"
 INCLUSION, TURNED, TURNING = (
     "watchers/pay/inclusion.py",
@@ -332,10 +334,70 @@ TURNS = (
     Mutation(
         guard="what was missing at one turn is given to nobody at the next",
         path="gateway/withdrawals/rebooking.py",
-        old="    if last:\n",
-        new="    if False:\n",
+        old="    bore = last or {",
+        new="    bore = {",
         tests=(
             "tests/watchers/test_reopen_twice.py::test_what_was_missing_at_one_turn_is_given_to_nobody_at_the_next",
+        ),
+    ),
+    Mutation(
+        guard="a withdrawal that is paid after all once more is charged what there is by now",
+        path="gateway/withdrawals/rebooking.py",
+        old="    credit = Credit(account, withdrawal.currency_id, held, left, parts, surety)\n",
+        new="    left = min(left, last.get(account, left))\n"
+        "    credit = Credit(account, withdrawal.currency_id, held, left, parts, surety)\n",
+        tests=(
+            f"{REBOOKING}each_time_it_was_paid_after_all_the_whole_hold_is_taken_of_what_there_is_then",
+        ),
+    ),
+    Mutation(
+        guard="a fee that was missing at one turn is made good by the next",
+        path="gateway/withdrawals/rebooking.py",
+        old="    earned = -last.get(REVENUE, 0) if last else fee\n",
+        new="    earned = fee\n",
+        tests=(f"{REBOOKING}a_fee_that_was_missing_at_one_turn_is_made_good_by_the_next",),
+    ),
+    Mutation(
+        guard="what the keystore refused the house is not asked for again at once",
+        path="watchers/sweep/payments.py",
+        old="            for each in await _refused(session, self.name, order.purpose, moment.at):\n",
+        new="            for each in ():\n",
+        tests=(
+            f"{REFILLS}a_refill_that_the_keystore_refuses_rests_before_it_is_asked_for_again",
+        ),
+    ),
+    Mutation(
+        guard="cold storage of one asset does not wait for another",
+        path="watchers/sweep/upkeep.py",
+        old="                refusal = refusal or trouble\n",
+        new="                raise\n",
+        tests=(
+            f"{REFILLS}cold_storage_of_one_asset_does_not_wait_for_another_that_is_refused",
+        ),
+    ),
+    Mutation(
+        guard="a cancel that waits for its gas keeps its bid",
+        path="watchers/pay/outbids.py",
+        old="        if fed and await self._waits_for_gas(newest):\n",
+        new="        if False:\n",
+        tests=(f"{GAS}::test_a_cancel_that_waits_for_its_gas_keeps_its_bid",),
+    ),
+    Mutation(
+        guard="a lying balance delays no cancel of a wallet that nobody feeds",
+        path="watchers/pay/outbids.py",
+        old='        fed = order[0].purpose == "sweep" and newest.purpose == CANCEL\n',
+        new="        fed = newest.purpose == CANCEL\n",
+        tests=(
+            f"{GAS}::test_a_cancel_of_the_hot_wallet_is_raised_whatever_a_node_says_that_it_holds",
+        ),
+    ),
+    Mutation(
+        guard="gas that has to land once more is not sent a second time",
+        path="watchers/sweep/jobs.py",
+        old="            if sweep.address in awaited:\n",
+        new="            if False:\n",
+        tests=(
+            "tests/watchers/test_reopen_sweeps.py::test_gas_that_has_to_land_once_more_is_not_sent_a_second_time",
         ),
     ),
 )

@@ -153,3 +153,28 @@ async def test_an_address_whose_swept_coins_never_come_back_is_free_when_its_swe
     assert (ended.id, ended.state) == (first.id, "failed")
     assert {each.state for each in others} == {"done"}
     await w.agreed()
+
+
+async def test_gas_that_has_to_land_once_more_is_not_sent_a_second_time(
+    w: SweepWorld, chain: AnvilChain
+) -> None:
+    """The sweep that it was sent ahead for waits until it is there, and moves with that alone."""
+    [address] = (await w.pool())[:1]
+    await w.receive((address, TOKENS, chain.token))
+    below = (await w.parts.reader.tip()).head
+
+    async def funded() -> bool:
+        return [each.state for each in await w.attempts("top_up")] == ["succeeded"]
+
+    await w.until(funded)
+    await forgotten(w, chain, below)
+    assert await w.chain.balance(address) == 0
+    for _ in range(3):
+        await w.sweeping.round()
+    [sweep] = await w.sweeps()
+    assert (sweep.state, len(await w.attempts("top_up"))) == ("funding", 1)
+    assert "on its way" in str(sweep.blocked_reason)
+    [done] = await w.swept(1)
+    assert (done.state, len(await w.attempts("top_up"))) == ("done", 1)
+    assert await w.chain.balance(address, chain.token) == 0
+    await w.agreed()

@@ -2,16 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
+from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from gateway.db import CROSS_TENANT
-from gateway.models import AddressDrift
+from gateway.models import AddressDrift, Attempt
+from gateway.settings import AssetSettings
+from keystore import api
+from keystore.client import KeystoreClient, KeystoreRefused
 from tests.keystore.house import House
 from tests.watchers.sweep_world import SweepWorld, own_keystore
 from tests.watchers.test_sweep_promises import ETHER, w
-from watchers.network import ChainReader, Refused
+from watchers.chain import asset_of
+from watchers.clock import now
+from watchers.network import NATIVE, ChainReader, Refused
 from watchers.outgoing import Outgoing
 from watchers.reconcile import outcome
 
@@ -85,3 +95,65 @@ async def test_a_gas_wallet_that_lost_money_is_an_alarm_until_an_operator_bears_
     assert [each.state for each in await w.attempts("refill")] == ["prepared"]
     [drift] = await w.rows(AddressDrift)
     assert drift.acknowledged_units == -missing
+
+
+class Reluctant(KeystoreClient):
+    """A keystore that refuses what moves one asset."""
+
+    def __init__(self, socket: Path) -> None:
+        super().__init__(socket)
+        self.refused, self.asked = set[str](), 0
+
+    async def sign(self, intent: Any, **kwargs: Any) -> api.Signed:
+        """Refuse, or ask the real one."""
+        if intent["asset"] in self.refused:
+            self.asked += 1
+            raise KeystoreRefused("blocked", "not this one")
+        return await super().sign(intent, **kwargs)
+
+
+async def test_a_refill_that_the_keystore_refuses_rests_before_it_is_asked_for_again(
+    w: SweepWorld, keystore: tuple[House, str]
+) -> None:
+    """Each try is a row of its journal: one a minute, said once, and carried out when it agrees."""
+    await w.receive((await w.address("hot"), 2 * ETHER, "native"))
+    async with Reluctant(keystore[0].socket) as reluctant:
+        w.payouts.hands.keystore, reluctant.refused = reluctant, {NATIVE}
+        with capture_logs() as logs:
+            for _ in range(4):
+                await w.sweeping.upkeep.round()
+                await w.payouts.round()
+        assert [each.state for each in await w.attempts("refill")] == ["refused"]
+        assert reluctant.asked == 1
+        reasons = [each["reason"] for each in logs if each["event"] == "waiting"]
+        assert reasons == ["keystore: blocked: not this one"]
+        reluctant.refused = set()
+        async with w.owner.unit_of_work(CROSS_TENANT) as session:
+            long_ago = now().at - timedelta(minutes=2)
+            await session.execute(update(Attempt).values(ended_at=long_ago))
+        await w.sweeping.upkeep.round()
+        await w.turn(sweep=False)
+    assert [each.state for each in await w.attempts("refill")] == ["refused", "succeeded"]
+
+
+async def test_cold_storage_of_one_asset_does_not_wait_for_another_that_is_refused(
+    w: SweepWorld, keystore: tuple[House, str]
+) -> None:
+    """While the one that is looked at first rests, the other goes."""
+    first, second = map(asset_of, w.currencies)
+    hot, token, upkeep = await w.address("hot"), w.chain.token, w.sweeping.upkeep
+    coin = AssetSettings(code="ETH", decimals=18, hot_ceiling="2")
+    tokens = AssetSettings(code="TUSD", decimals=6, contract=token, hot_ceiling="100")
+    upkeep.settings = structs.replace(upkeep.settings, assets=[coin, tokens])
+    await w.receive(
+        (await w.address("gas"), ETHER, "native"),
+        (hot, 5 * ETHER, "native"),
+        (hot, 10**9, token),
+    )
+    async with Reluctant(keystore[0].socket) as reluctant:
+        w.payouts.hands.keystore, reluctant.refused = reluctant, {first}
+        for _ in range(3):
+            await w.sweeping.upkeep.round()
+            await w.payouts.round()
+    begun = [(each.intent["asset"], each.state) for each in await w.attempts("cold")]
+    assert begun == [(first, "refused"), (second, "signed")]

@@ -86,6 +86,25 @@ async def test_an_address_that_an_open_transaction_empties_is_busy_without_a_swe
 
 
 @pytest.mark.anyio
+async def test_an_address_that_gas_or_energy_is_on_its_way_to_is_busy(owner: Database) -> None:
+    """Until it is there; whoever else is paid has nothing to do with it."""
+    made = [
+        (1, "top_up", "signed", "gas comes"),
+        (2, "resource", "included", "energy comes"),
+        (3, "resource", "prepared", ""),
+        (4, "top_up", "succeeded", "has it"),
+        (5, "cold", "signed", "stranger"),
+    ]
+    async with owner.unit_of_work(CROSS_TENANT) as session:
+        for number, purpose, state, to in made:
+            each = attempt(number, "hot", state, to=to)
+            each.purpose = purpose
+            session.add(each)
+        await session.flush()
+        assert await rows.busy(session, NETWORK) == {"gas comes", "energy comes"}
+
+
+@pytest.mark.anyio
 async def test_what_failed_last_and_had_begun_is_remembered(owner: Database) -> None:
     """A sweep that went well since, or that never sent anything, says nothing against it."""
     async with owner.unit_of_work(CROSS_TENANT) as session:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
@@ -30,6 +30,7 @@ from watchers.pay.keepers import CANCEL, keeper_of
 from watchers.pay.own_bytes import edited
 from watchers.pay.passed import Passed
 from watchers.pay.present import Present
+from watchers.pay.replacing import bid
 from watchers.store import Position
 
 log = structlog.get_logger()
@@ -114,7 +115,9 @@ class Outbids:
             return vacated, CANCEL
         if newest.purpose == "sweep" and newest.intent.get("asset") == NATIVE:
             return None, newest.purpose  # it left its address nothing to pay more with
-        overdue = await self._overdue(newest)
+        # A pool address is given what its cancel takes; a wallet of the house has it, or is topped up.
+        fed = order[0].purpose == "sweep" and newest.purpose == CANCEL
+        overdue = await self._overdue(newest, fed=fed)
         raised = await writer.outbid(newest.intent, ceiling_units=ceiling, overdue=overdue)
         return raised, newest.purpose
 
@@ -124,12 +127,31 @@ class Outbids:
             if (fault := edited(self.chain.writer.verify, attempt)) is not None:
                 raise Refused(fault)
 
-    async def _overdue(self, newest: Attempt) -> bool:
-        """Tell whether enough blocks have passed since it was first sent."""
+    async def _overdue(self, newest: Attempt, *, fed: bool = False) -> bool:
+        """Tell whether enough blocks have passed since it was first sent and, `fed`, could be paid."""
         if newest.sent_height is None:
+            return False
+        if fed and await self._waits_for_gas(newest):
             return False
         head = (await self.chain.reader.tip()).head
         return head - newest.sent_height >= self.settings.bump_blocks
+
+    async def _waits_for_gas(self, cancel: Attempt) -> bool:
+        """Tell whether its sender lacks the bid; then no node takes it, and its time begins anew.
+
+        A bid that rose meanwhile would lack more, round by round, up to the ceiling.
+        """
+        held = await self.chain.reader.balance(cancel.sender, NATIVE)
+        if held >= bid(cancel.intent):
+            return False
+        async with self.database.unit_of_work(CROSS_TENANT) as session:
+            await store.hold_lease(session, self.position)
+            await session.execute(
+                update(Attempt)
+                .where(Attempt.id == cancel.id, Attempt.state == "signed")
+                .values(sent_height=None)
+            )
+        return True
 
     async def _ceiling(self, order_id: str) -> int:
         """Return the most that the network may take: the operator's limit, and the approved one."""

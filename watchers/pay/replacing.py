@@ -29,6 +29,11 @@ def moves_nothing(intent: Mapping[str, Any], sender: str) -> bool:
     return facts == (NATIVE, "0", sender.lower())
 
 
+def bid(intent: Mapping[str, Any]) -> int:
+    """Return what a transaction that moves nothing may take, in wei: all its gas at its price (EVM)."""
+    return int(intent["gas_limit"]) * int(intent["max_fee_per_gas"])
+
+
 def takes_back(intent: Mapping[str, Any], other: Mapping[str, Any], sender: str) -> bool:
     """Tell whether `intent` does nothing but stand in the place of `other`."""
     if intent.get("family") == ADVANCE:

@@ -119,6 +119,7 @@ class Choice:
             if await pauses.reason_against(session, self.name, currency.id, None) is not None:
                 assets.add(currency.id)
         keeping = {each.id for each in self.currencies if each.fee_on_transfer}
+        awaited = await rows.awaited(session, self.name)
         # What is held in the middle of its way waits as long as it takes, and takes no place.
         kept_back = [
             sweep
@@ -126,6 +127,7 @@ class Choice:
             if sweep.order_id is None
             and (
                 sweep.currency_id in assets | keeping
+                or sweep.address in awaited
                 or (sweep.currency_id, sweep.address) in frozen
             )
         ]

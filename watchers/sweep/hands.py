@@ -110,6 +110,14 @@ class Lender(Protocol):
         ...
 
 
+def require_held(job: Job, held: int) -> None:
+    """Refuse where the chain shows another balance than our final rows do."""
+    if held != job.source.units:
+        raise Refused(
+            f"{job.source.address} holds {held} of {job.asset}, final are {job.source.units}"
+        )
+
+
 def stays(intent: Mapping[str, Any]) -> bool:
     """Tell whether an intent moves tokens within their own address, to where a sweep reaches them."""
     return any(each.get("account") for each in intent.get("sources", []))

@@ -82,9 +82,15 @@ class Jobs:
         return min(ceiling, sum(ceiling if each is None else each for each in limits))
 
     async def _held(self, session: AsyncSession, group: Sequence[Sweep]) -> str | None:
-        """Return why these are left alone now: a hold on the asset or an address, a pause."""
+        """Return why these are left alone now: a hold on the asset or an address, a pause.
+
+        Or what was sent ahead, or lent, and has to land once more since its chain was rewritten.
+        """
         currency_id = group[0].currency_id
+        awaited = await rows.awaited(session, self.name)
         for sweep in group:
+            if sweep.address in awaited:
+                return f"what was sent ahead to {sweep.address} is on its way"
             held = await holds.reason_against(session, currency_id, sweep.address)
             if held is not None:
                 return held

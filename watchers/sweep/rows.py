@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -43,17 +43,28 @@ async def live(session: AsyncSession, network: str) -> list[Sweep]:
 
 
 async def busy(session: AsyncSession, network: str) -> set[str]:
-    """Return the addresses that a sweep is about, or that an open transaction of ours empties.
+    """Return the addresses that a sweep is about, or an open transaction of ours: it empties or feeds them.
 
     A transaction that was taken over after a restore has no sweep.
     """
     found = {sweep.address for sweep in await live(session, network)}
+    found |= await awaited(session, network)
     query = select(Attempt.sender, Attempt.intent).where(
         Attempt.network_id == network, Attempt.state.in_(OPEN)
     )
     for sender, intent in await session.execute(query):
         found |= {sender, *(each["address"] for each in intent.get("sources", []))}
     return found - set((await wallets(session, network)).values())
+
+
+async def awaited(session: AsyncSession, network: str) -> set[str]:
+    """Return the addresses to which gas or energy of ours is on its way."""
+    query = select(Attempt.intent["to"].astext).where(
+        Attempt.network_id == network,
+        Attempt.purpose.in_(("top_up", "resource")),
+        Attempt.state.in_(OPEN),
+    )
+    return {address for address in await session.scalars(query) if address}
 
 
 async def failed_before(
@@ -67,11 +78,11 @@ async def failed_before(
     return {key for key, row in last.items() if row.state == "failed" and row.steps}
 
 
-async def locked(session: AsyncSession, ids: Collection[str]) -> list[Sweep]:
-    """Return these sweeps, locked, in the order of their ids."""
+async def locked(session: AsyncSession, *where: ColumnElement[bool]) -> list[Sweep]:
+    """Return the sweeps of which this is so, locked, in the order of their ids."""
     query = (
         select(Sweep)
-        .where(Sweep.id.in_(ids))
+        .where(*where)
         .order_by(Sweep.id)
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -81,26 +92,13 @@ async def locked(session: AsyncSession, ids: Collection[str]) -> list[Sweep]:
 
 async def of_order(session: AsyncSession, order_id: str) -> list[Sweep]:
     """Return the sweeps whose transaction under way this is, locked."""
-    query = (
-        select(Sweep)
-        .where(Sweep.order_id == order_id)
-        .order_by(Sweep.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return list(await session.scalars(query))
+    return await locked(session, Sweep.order_id == order_id)
 
 
 async def moved_by(session: AsyncSession, order_id: str) -> list[Sweep]:
     """Return the sweeps that this order was to move and whose transaction under way it no longer is."""
-    query = (
-        select(Sweep)
-        .where(Sweep.moving_order == order_id, Sweep.order_id.is_distinct_from(order_id))
-        .order_by(Sweep.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return list(await session.scalars(query))
+    gone_on = Sweep.order_id.is_distinct_from(order_id)
+    return await locked(session, Sweep.moving_order == order_id, gone_on)
 
 
 async def idle_since(session: AsyncSession, sweep: Sweep) -> datetime:

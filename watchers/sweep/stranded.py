@@ -13,24 +13,21 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT, Database
-from gateway.domain.money import to_units
 from gateway.models import AddressPool, Attempt, Currency
 from gateway.settings import NetworkSettings
-from watchers import crash, store
 from watchers.chain import Chain
 from watchers.clock import now
-from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused
-from watchers.pay import holds, pauses
+from watchers.network import NATIVE, Incomplete, NodeUnavailable, Refused
 from watchers.pay.keepers import CANCEL
 from watchers.pay.outbids import REFUSED_RETRY
-from watchers.pay.slots import Slots, SlotTaken
-from watchers.pay.transactions import HouseOrder, begin
+from watchers.pay.replacing import bid
+from watchers.pay.slots import SlotTaken
 from watchers.store import Position
 from watchers.sweep import rows
+from watchers.sweep.payments import TOP_UP, Payments
 from watchers.sweep.upkeep import Differs
 
 log = structlog.get_logger()
-TOP_UP = "top_up"
 
 
 @dataclass(slots=True)
@@ -61,13 +58,10 @@ class Stranded:
             gas = (await rows.wallets(session, self.name)).get("gas")
             if not found or gas is None:
                 return
-            begun = await rows.under_way(session, self.name, TOP_UP)
-            held = await holds.reason_against(session, self.native.id, gas)
-            held = held or await pauses.reason_against(session, self.name, self.native.id, None)
+            resting = await rows.awaited(session, self.name)
             sent = await _sent(session, self.name, {attempt.sender for attempt, _ in found})
-        if held is not None:
-            raise Refused(held)
-        resting = {each.intent["to"] for each in begun}
+        mine = (self.name, self.settings, self.chain, self.native)
+        payments = Payments(*mine, self.database, self.position)
         resting |= _refused_since(sent, now().at - REFUSED_RETRY)
         newest = {attempt.order_id: (attempt, index) for attempt, index in found}
         differs: Differs | None = None
@@ -79,34 +73,10 @@ class Stranded:
                 differs = trouble
                 continue
             if units > 0 and attempt.sender not in resting:
-                await self._send(gas, attempt.sender, index, units)
+                await payments.top_up(gas, attempt.sender, index, units)
                 return
         if differs is not None:
             raise differs
-
-    async def _send(self, gas: str, address: str, index: int, units: int) -> None:
-        slots = Slots(self.name, self.chain, self.database)
-        slot = await slots.next(gas)
-        if slot is None:
-            return
-        moment = now()
-        order = PayoutOrder(
-            withdrawal_id=moment.id("swo"),
-            asset=NATIVE,
-            decimals=self.native.decimals,
-            destination=address,
-            units=units,
-            source=gas,
-            fee_ceiling_units=to_units(self.settings.fee_ceiling, self.native.decimals),
-        )
-        intent = await self.chain.writer.prepare(order, slot)
-        intent = {**intent, "source": "gas", "pool_index": index}
-        house = HouseOrder(order.withdrawal_id, TOP_UP, intent, gas, slot)
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            await store.hold_lease(session, self.position)
-            crash.around_commit(session, "house.prepared")
-            await begin(session, self.name, house, moment)
-        log.info("house order", network=self.name, purpose=TOP_UP, order=house.order_id)
 
 
 def lacking(cancel: Attempt, balance: int, sent: Iterable[Attempt]) -> int:
@@ -115,7 +85,7 @@ def lacking(cancel: Attempt, balance: int, sent: Iterable[Attempt]) -> int:
     `sent` are top-ups: all of this address together come to no more than the dearest bid of its
     cancel, whatever a node says that it holds. Raises `Differs` where it should have enough.
     """
-    needed = int(cancel.intent["gas_limit"]) * int(cancel.intent["max_fee_per_gas"])
+    needed = bid(cancel.intent)
     brought = sum(
         int(each.intent["units"])
         for each in sent

@@ -135,7 +135,7 @@ class Sweeper:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
             crash.around_commit(session, "sweep.prepared")
-            sweeps = await rows.locked(session, [sweep.id for sweep in group])
+            sweeps = await rows.locked(session, Sweep.id.in_([sweep.id for sweep in group]))
             was = [(each.state, each.steps) for each in group]
             if [(each.state, each.steps) for each in sweeps] != was:
                 return False
@@ -195,7 +195,7 @@ class Sweeper:
         async with self.database.unit_of_work(CROSS_TENANT) as session:
             await store.hold_lease(session, self.position)
             crash.around_commit(session, "sweep.ended")
-            [row] = await rows.locked(session, [sweep.id])
+            [row] = await rows.locked(session, Sweep.id == sweep.id)
             if row.state not in rows.LIVE or row.order_id is not None:
                 return
             row.state = "done" if failure is None else "failed"

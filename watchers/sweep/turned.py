@@ -46,14 +46,7 @@ async def begun_by(session: AsyncSession, order_id: str) -> list[Sweep]:
         Sweep.moving_order,
         Sweep.returning_order,
     )
-    query = (
-        select(Sweep)
-        .where(or_(*(step == order_id for step in steps)))
-        .order_by(Sweep.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return list(await session.scalars(query))
+    return await rows.locked(session, or_(*(step == order_id for step in steps)))
 
 
 async def follow(session: AsyncSession, attempt: Attempt, end: End, moment: Moment) -> None:

@@ -3,7 +3,6 @@
 Final balances only: what may still be undone is not spent twice.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,19 +13,19 @@ from gateway.db import CROSS_TENANT, Database
 from gateway.domain.money import to_units
 from gateway.models import AddressDrift, AddressPool, Currency
 from gateway.settings import NetworkSettings
-from watchers import crash, store
 from watchers.chain import Chain, asset_key, asset_of
 from watchers.clock import now
-from watchers.network import NATIVE, Incomplete, NodeUnavailable, PayoutOrder, Refused, Slot
-from watchers.pay import holds, pauses, promises
-from watchers.pay.slots import Slots, SlotTaken
-from watchers.pay.transactions import HouseOrder, begin
+from watchers.network import NATIVE, Incomplete, NodeUnavailable, Refused, Slot
+from watchers.pay import promises
+from watchers.pay.slots import SlotTaken
+from watchers.pay.transactions import HouseOrder
 from watchers.reconcile.balances import Holding
 from watchers.reconcile.inside import STAKE
 from watchers.reconcile.rules import NOTHING, Expectation
 from watchers.store import Position
 from watchers.sweep import rows
 from watchers.sweep.hands import Hands, Job, Lender, Source
+from watchers.sweep.payments import Payments
 from watchers.sweep.plan import shortage, surplus
 from watchers.sweep.worth import Worth
 
@@ -91,7 +90,7 @@ class Upkeep:
         if len(self.currencies) == 1:
             return
         worth, sweeping = self._worth(), self.settings.sweeping
-        ceiling = self._fee_ceiling
+        ceiling = self.payments.fee_ceiling
         low, high = worth.coins(sweeping.gas_low), worth.coins(sweeping.gas_high)
         low = ceiling * LOW_FEES if low is None else low
         high = ceiling * HIGH_FEES if high is None else high
@@ -105,11 +104,15 @@ class Upkeep:
             said = {"gas": gas, "told": told, "ours": ours}
             raise Differs(DIFFERS.format(network=self.name, asset=worth.native.id, **said))
         units = shortage(max(told, ours), low, high)
-        await self._pay("refill", worth.native, wallets["hot"], gas, units)
+        await self.payments.pay("refill", worth.native, wallets["hot"], gas, units)
 
     async def _cold(self, wallets: dict[str, str]) -> None:
-        """Send to cold storage what the hot wallet holds above a ceiling."""
+        """Send to cold storage what the hot wallet holds above a ceiling, one asset at a time.
+
+        What is refused of one asset keeps no other back.
+        """
         worth, cold = self._worth(), self.settings.cold_address
+        refusal: Refused | None = None
         for currency in self.currencies:
             asset = worth.asset(currency)
             if cold is None or asset.hot_ceiling is None:
@@ -119,16 +122,26 @@ class Upkeep:
             if asset.hot_target is not None:
                 target = to_units(asset.hot_target, currency.decimals)
             units = surplus(await self._final(wallets["hot"], currency), ceiling, target)
-            if units > 0:
-                await self._pay("cold", currency, wallets["hot"], asset_key(cold), units)
+            if units <= 0:
+                continue
+            try:
+                hot, to = wallets["hot"], asset_key(cold)
+                await self.payments.pay("cold", currency, hot, to, units)
+            except Refused as trouble:
+                refusal = refusal or trouble
+            else:
                 return
+        if refusal is not None:
+            raise refusal
 
     async def _final(self, address: str, currency: Currency) -> int:
         """Return what is final at the hot wallet, less what is promised of it."""
         asset = asset_of(currency)
         expected = await self._expected(address, asset)
         async with self.database.unit_of_work(CROSS_TENANT) as session:
-            taken = await promises.of_wallet(session, self.name, address, self._fee_ceiling)
+            taken = await promises.of_wallet(
+                session, self.name, address, self.payments.fee_ceiling
+            )
             waiting = await promises.approved(session, self.name, currency.id)
         return expected.least - taken[asset] - waiting
 
@@ -146,34 +159,6 @@ class Upkeep:
             )
         return held.get(Holding(address, asset), NOTHING)
 
-    async def _pay(
-        self, purpose: str, currency: Currency, hot: str, to: str, units: int
-    ) -> None:
-        """Begin a payment from the hot wallet to another wallet of the house."""
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            held = await holds.reason_against(session, currency.id, hot)
-            held = held or await pauses.reason_against(session, self.name, currency.id, None)
-        if held is not None:
-            raise Refused(held)
-        slot = await self.slots.next(hot)
-        if slot is None:
-            return
-        order = PayoutOrder(
-            withdrawal_id=now().id("hou"),
-            asset=currency.contract or NATIVE,
-            decimals=currency.decimals,
-            destination=to,
-            units=units,
-            source=hot,
-            fee_ceiling_units=self._fee_ceiling,
-        )
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            promised = await promises.of_wallet(session, self.name, hot, self._fee_ceiling)
-        await promises.require_free(self.chain.reader, order, promised)
-        intent = await self.chain.writer.prepare(order, slot)
-        house = HouseOrder(order.withdrawal_id, purpose, intent, hot, slot)
-        await self._begin(house, (order, promised))
-
     async def _resources(self, wallets: dict[str, str]) -> None:
         """Stake what the operator wants staked; take back loans that no sweep knows."""
         lender, gas = self.hands, wallets["gas"]
@@ -185,7 +170,7 @@ class Upkeep:
             job = Job(NATIVE, 0, wallets["hot"], gas, 0, (forgotten,))
             intent = await self.hands.prepare("returning", job, order_id, Slot())
             if intent is not None:
-                await self._begin(HouseOrder(order_id, "resource", intent, gas, Slot()))
+                await self.payments.begin(HouseOrder(order_id, "resource", intent, gas, Slot()))
             return
         wanted = self._worth().coins(self.settings.sweeping.stake) or 0
         lacking = wanted - await self._staked() if wanted else 0
@@ -195,7 +180,7 @@ class Upkeep:
         if held < lacking:
             raise Refused(f"the gas wallet {gas} holds {held}, {lacking} are to be staked")
         intent = await lender.stake(lacking, order_id)
-        await self._begin(HouseOrder(order_id, "resource", intent, gas, Slot()))
+        await self.payments.begin(HouseOrder(order_id, "resource", intent, gas, Slot()))
 
     async def _staked(self) -> int:
         """Return what our own transactions staked, whether it is lent, used or neither."""
@@ -216,29 +201,12 @@ class Upkeep:
             row = (await session.scalars(query.order_by(AddressPool.id).limit(1))).first()
         return None if row is None else Source(row.index, row.address, 0)
 
-    async def _begin(
-        self, order: HouseOrder, judged: tuple[PayoutOrder, Counter[str]] | None = None
-    ) -> None:
-        """Commit an order, unless more is promised now than a payment was judged by."""
-        moment = now()
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            await store.hold_lease(session, self.position)
-            crash.around_commit(session, "house.prepared")
-            if await rows.under_way(session, self.name, order.purpose):
-                return
-            if judged is not None and not await promises.no_more(session, self.name, *judged):
-                return
-            await begin(session, self.name, order, moment)
-        log.info("house order", network=self.name, purpose=order.purpose, order=order.order_id)
-
     @property
-    def slots(self) -> Slots:
-        """Return the places on the chain."""
-        return Slots(self.name, self.chain, self.database)
-
-    @property
-    def _fee_ceiling(self) -> int:
-        return to_units(self.settings.fee_ceiling, self._worth().native.decimals)
+    def payments(self) -> Payments:
+        """Return what begins the orders of this network."""
+        native = self._worth().native
+        mine = (self.name, self.settings, self.chain, native)
+        return Payments(*mine, self.database, self.position)
 
     def _worth(self) -> Worth:
         return Worth(self.settings, self.currencies)

@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from devnet.system.waiting import until
 from gateway.db import CROSS_TENANT
-from gateway.domain.posting import SUSPENSE, JournalEntry, Posting
+from gateway.domain.posting import REVENUE, SUSPENSE, JournalEntry, Posting
 from gateway.invoices import repository as invoices
 from gateway.ledger.service import post
 from gateway.models import ReopenedOrder, Wallet, Withdrawal
@@ -54,6 +54,15 @@ async def confirmed(shop: Shop, account: str) -> int:
             Wallet.account == account, Wallet.currency_id == USDC
         )
         return int(await session.scalar(query) or 0)
+
+
+async def gives(shop: Shop, giver: str, units: int, taker: str) -> None:
+    """Let money change hands by a journal of its own."""
+    moves = ((giver, -units), (taker, units))
+    parts = tuple(Posting(who, USDC, "ADJUSTMENT", confirmed=each) for who, each in moves)
+    moment = shop.clock()
+    async with shop.owner.unit_of_work(CROSS_TENANT) as session:
+        await post(session, JournalEntry("reversal", moment.id("jnl"), None, parts), moment)
 
 
 async def test_what_was_paid_after_all_is_taken_from_what_is_left_at_that_moment(
@@ -151,3 +160,49 @@ async def test_each_turn_undoes_the_last_with_those_who_bore_it(shop: Shop) -> N
     assert await stands() == (0, 6, 0)
     await turns(shop, id_, paid=False)
     assert await stands() == (0, 10, 0)
+
+
+async def test_each_time_it_was_paid_after_all_the_whole_hold_is_taken_of_what_there_is_then(
+    shop: Shop,
+) -> None:
+    """It had one unit at the first turn and earned more since: the house bears nothing at the third."""
+    made, _, _ = await requested(shop)
+    id_, merchant = await failed(shop, made["id"])
+    spent = FUNDED - 1
+    await gives(shop, merchant, spent, SUSPENSE)
+
+    async def stands() -> tuple[int, int]:
+        """Return what the merchant has, and what is missing."""
+        return await confirmed(shop, merchant), spent - await confirmed(shop, SUSPENSE)
+
+    await turns(shop, id_)
+    assert await stands() == (0, HELD - 1)
+    await turns(shop, id_, paid=False)
+    assert await stands() == (1, 0), "nobody is given what was missing"
+    await gives(shop, SUSPENSE, HELD, merchant)
+    spent -= HELD
+    for _ in range(2):
+        await turns(shop, id_)
+        assert await stands() == (1, 0)
+        await turns(shop, id_, paid=False)
+        assert await stands() == (1 + HELD, 0)
+
+
+async def test_a_fee_that_was_missing_at_one_turn_is_made_good_by_the_next(shop: Shop) -> None:
+    """What the house had given away of it comes from suspense, and goes back there."""
+    made, _, _ = await requested(shop)
+    id_, merchant = await failed(shop, made["id"])
+    await turns(shop, id_)
+    fee = await confirmed(shop, REVENUE)
+    assert fee > 0
+    await gives(shop, REVENUE, fee, SUSPENSE)
+
+    async def stands() -> tuple[int, int, int]:
+        found = [await confirmed(shop, each) for each in (merchant, REVENUE, SUSPENSE)]
+        return found[0], found[1], found[2]
+
+    for _ in range(2):
+        await turns(shop, id_, paid=False)
+        assert await stands() == (FUNDED, 0, 0), "suspense had it, and bears it"
+        await turns(shop, id_)
+        assert await stands() == (FUNDED - HELD, 0, fee)

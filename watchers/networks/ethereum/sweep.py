@@ -25,7 +25,7 @@ from watchers.networks.ethereum.fees import (
 from watchers.networks.ethereum.node import Node, reverted
 from watchers.networks.ethereum.wire import quantity
 from watchers.rpc import Endpoints, JsonRpc, RpcError
-from watchers.sweep.hands import Job, Step, Underfunded
+from watchers.sweep.hands import Job, Step, Underfunded, require_held
 
 TOKEN_GAS = 78_000
 """A usual ERC-20 transfer with its margin, before a real estimate is at hand."""
@@ -115,7 +115,7 @@ class EthereumSweeps:
     ) -> Mapping[str, Any]:
         held = await self._balance(job.source.address, NATIVE)
         fee = PLAIN_TRANSFER_GAS * market.exact
-        _require_held(job, held)
+        require_held(job, held)
         _require_affordable(job, fee)
         if held <= fee:
             raise Refused(f"{job.source.address} holds {held} wei, moving it takes {fee}")
@@ -125,7 +125,7 @@ class EthereumSweeps:
     async def _token(
         self, job: Job, order_id: str, slot: Slot, market: Market
     ) -> Mapping[str, Any]:
-        _require_held(job, await self._balance(job.source.address, canonical(job.asset)))
+        require_held(job, await self._balance(job.source.address, canonical(job.asset)))
         gas = await self._gas(job)
         price = min(market.exact, await self._balance(job.source.address, NATIVE) // gas)
         if price < market.least:
@@ -191,14 +191,6 @@ class EthereumSweeps:
 def hands(name: str, settings: NetworkSettings, endpoints: Endpoints) -> EthereumSweeps:
     """Build what sweeps through these endpoints."""
     return EthereumSweeps(JsonRpc(endpoints), int(settings.identity), name)
-
-
-def _require_held(job: Job, held: int) -> None:
-    """Refuse where the chain shows another balance than our final rows do."""
-    if held != job.source.units:
-        raise Refused(
-            f"{job.source.address} holds {held} of {job.asset}, final are {job.source.units}"
-        )
 
 
 def _require_affordable(job: Job, fee: int) -> None:

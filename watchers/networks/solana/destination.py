@@ -26,7 +26,7 @@ from watchers.networks.solana.accounts import (
     on_curve,
     token_holding,
 )
-from watchers.networks.solana.wire import AccountDocument, accounts, ask
+from watchers.networks.solana.wire import AccountDocument, accounts, rent_minimum
 from watchers.rpc import Endpoints, JsonRpc
 
 _COMMITMENT = "confirmed"
@@ -49,7 +49,7 @@ class SolanaDestinations:
         return await self._tokens(prospect, found)
 
     async def _coins(self, prospect: Prospect, found: AccountDocument | None) -> Finding:
-        minimum = await self._rent(0)
+        minimum = await rent_minimum(self.rpc, 0)
         after = prospect.units + (0 if found is None else found.lamports)
         kind: Kind = NEW if found is None else WALLET
         if after >= minimum:
@@ -73,12 +73,10 @@ class SolanaDestinations:
         standing, ours = await accounts(self.rpc, [theirs, own], _COMMITMENT)
         if standing is None or standing.owner == SYSTEM_PROGRAM:
             size = TOKEN_ACCOUNT_BYTES if ours is None else len(ours.content())
-            return Finding(kind, creates="token_account", create_units=await self._rent(size))
+            return Finding(
+                kind, creates="token_account", create_units=await rent_minimum(self.rpc, size)
+            )
         return _holding(prospect, kind, standing)
-
-    async def _rent(self, data_bytes: int) -> int:
-        params = [data_bytes, {"commitment": _COMMITMENT}]
-        return await ask(self.rpc, "getMinimumBalanceForRentExemption", params, int)
 
 
 def inspector(settings: NetworkSettings, endpoints: Endpoints) -> DestinationInspector:

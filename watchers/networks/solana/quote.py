@@ -10,7 +10,7 @@ from watchers.networks.solana.accounts import (
     TOKEN_PROGRAMS,
     associated_token_account,
 )
-from watchers.networks.solana.wire import accounts, ask, recent_prices
+from watchers.networks.solana.wire import accounts, recent_prices, rent_minimum
 from watchers.quotes import FeeQuoter, Quote
 from watchers.rpc import Endpoints, JsonRpc
 
@@ -32,7 +32,7 @@ class SolanaQuoter:
             own, size = await self._own(asset, source)
             price = await self._price([source, *own])
             units, most = fees.UNITS_TOKEN, fees.UNITS_TOKEN_AND_ACCOUNT
-            rent = await self._rent(size)
+            rent = await rent_minimum(self.rpc, size)
         parts = {
             "signature": str(fees.SIGNATURE_LAMPORTS),
             "compute_units": str(units),
@@ -52,10 +52,6 @@ class SolanaQuoter:
 
     async def _price(self, written: list[str]) -> int:
         return fees.unit_price(await recent_prices(self.rpc, written))
-
-    async def _rent(self, data_bytes: int) -> int:
-        params = [data_bytes, {"commitment": _COMMITMENT}]
-        return await ask(self.rpc, "getMinimumBalanceForRentExemption", params, int)
 
 
 def quoter(settings: NetworkSettings, endpoints: Endpoints) -> FeeQuoter:

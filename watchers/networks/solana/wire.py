@@ -94,6 +94,12 @@ async def accounts(
     return answer.value
 
 
+async def rent_minimum(rpc: JsonRpc, data_bytes: int) -> int:
+    """Return the lamports that an account with so much data has to hold."""
+    params = [data_bytes, {"commitment": "confirmed"}]
+    return await ask(rpc, "getMinimumBalanceForRentExemption", params, int)
+
+
 class HeldAccount(msgspec.Struct, gc=False):
     """One token account with its address."""
 

@@ -28,7 +28,7 @@ from watchers.networks.solana.accounts import (
     nonce_state,
 )
 from watchers.networks.solana.rehearsal import rehearse
-from watchers.networks.solana.wire import Valued, accounts, ask, recent_prices
+from watchers.networks.solana.wire import Valued, accounts, ask, recent_prices, rent_minimum
 from watchers.rpc import JsonRpc, RpcError
 
 # What is written is what was read at `confirmed`: a rollback below it needs a third of the
@@ -104,7 +104,7 @@ class SolanaWriter:
             "network": self.network,
             "lane": lane,
             "blockhash": latest.value.blockhash,
-            "lamports": await self._rent(NONCE_ACCOUNT_BYTES),
+            "lamports": await rent_minimum(self.rpc, NONCE_ACCOUNT_BYTES),
         }
 
     async def prepare(self, order: PayoutOrder, slot: Slot) -> Mapping[str, Any]:
@@ -202,10 +202,6 @@ class SolanaWriter:
         """Close the connections."""
         await self.rpc.endpoints.aclose()
 
-    async def _rent(self, data_bytes: int) -> int:
-        params = [data_bytes, {"commitment": _COMMITMENT}]
-        return await ask(self.rpc, "getMinimumBalanceForRentExemption", params, int)
-
     async def _price(self, order: PayoutOrder) -> int:
         """Return the 75th percentile that recent blocks took for what this payment writes."""
         written = [order.source, order.destination]
@@ -221,7 +217,9 @@ class SolanaWriter:
             self.rpc, [order.source, order.destination], _COMMITMENT
         )
         refusals.check_wallet(order.destination, destination)
-        refusals.check_lamports(order, cost, await self._rent(0), source, destination)
+        refusals.check_lamports(
+            order, cost, await rent_minimum(self.rpc, 0), source, destination
+        )
 
     async def _asset_facts(self, order: PayoutOrder) -> _AssetFacts:
         if order.asset == NATIVE:
@@ -239,7 +237,7 @@ class SolanaWriter:
         if refusals.destination_account_stands(order, destination, program):
             return _AssetFacts(fees.UNITS_TOKEN, order.decimals, program)
         # One program makes both accounts of this mint, in the same size.
-        rent = await self._rent(len(funded.content()))
+        rent = await rent_minimum(self.rpc, len(funded.content()))
         return _AssetFacts(
             fees.UNITS_TOKEN_AND_ACCOUNT,
             order.decimals,

@@ -27,7 +27,7 @@ from watchers.networks.tron.node import TronNode, call_failure
 from watchers.networks.tron.times import times_of
 from watchers.networks.tron.transaction import transfer_words
 from watchers.rpc import Endpoints
-from watchers.sweep.hands import STEPS, Job, Step, Underfunded
+from watchers.sweep.hands import STEPS, Job, Step, Underfunded, require_held
 
 USUAL_ENERGY = 78_000
 """A TRC-20 transfer with its margin, before a simulation is at hand."""
@@ -164,7 +164,7 @@ class TronSweeps:
     async def _coin(self, job: Job, order_id: str) -> Mapping[str, Any]:
         prices = prices_of(await self.node.parameters())
         account, resources = await self._standing(job.source.address)
-        _require_held(job, account.balance)
+        require_held(job, account.balance)
         fee = bandwidth_burn(NATIVE_BYTES, resources, prices)
         if not (await self.node.account(job.hot)).address:
             fee = prices.activation
@@ -195,7 +195,7 @@ class TronSweeps:
         if not account.address:
             # What activates it gives it the free bandwidth of every account.
             resources = Resources(free_net_limit=parameters.get("getFreeNetLimit", 0))
-        _require_held(job, await self.node.token_balance(job.asset, job.source.address))
+        require_held(job, await self.node.token_balance(job.asset, job.source.address))
         words = transfer_words(job.hot, job.source.units)
         call = await self.node.call(
             job.source.address, job.asset, "transfer(address,uint256)", words
@@ -228,14 +228,6 @@ def hands(name: str, settings: NetworkSettings, endpoints: Endpoints) -> TronSwe
     """Build what sweeps through these endpoints."""
     del settings
     return TronSweeps(endpoints, name, lambda: time.time_ns() // 1_000_000)
-
-
-def _require_held(job: Job, held: int) -> None:
-    """Refuse where the chain shows another balance than our final rows do."""
-    if held != job.source.units:
-        raise Refused(
-            f"{job.source.address} holds {held} of {job.asset}, final are {job.source.units}"
-        )
 
 
 def _require_affordable(job: Job, fee: int) -> None:
