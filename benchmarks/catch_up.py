@@ -41,7 +41,7 @@ from gateway.settings import Settings
 from watchers.providers.capabilities import LOGS, TRACES
 from watchers.scan.prefetch import IN_FLIGHT_MAX
 
-ROUNDS = 5
+ROUNDS = 9
 ROUNDS_OF_THE_SLOW = 2
 PONDER = "PONDER"
 NOT_ASKED = "Ponder comparison skipped: ask for it with `make bench PONDER=1`"

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.cases.written import written
+from tests.mutations.__main__ import place
 from tests.mutations.guards import MUTATIONS
+from tests.mutations.guards_sealed import MADE_UP
 from tests.mutations.mutation import ROOT, Mutation
 
 
@@ -20,3 +22,11 @@ def test_no_guard_is_listed_twice() -> None:
     """A name is one guard."""
     names = [each.guard for each in MUTATIONS]
     assert len(names) == len(set(names))
+
+
+def test_the_named_tests_of_a_file_run_in_its_order() -> None:
+    """One that leaves its chain rewritten is the last one there."""
+    places = {place(test): test for each in MUTATIONS for test in each.tests}
+    hidden = [at for at in sorted(places) if at[0] == place(MADE_UP)[0]]
+    assert places[hidden[-1]] == MADE_UP
+    assert all(where > 0 for _, where in places)
