@@ -63,7 +63,7 @@ RESCANS = (
         guard="balances prove what arrived, and no other amount",
         path="watchers/scan/rises.py",
         old="    return bool(rose - shown + taken(sent, block) == inside)\n",
-        new="        return bool(rose)\n",
+        new="    return bool(rose)\n",
         tests=(
             "tests/watchers/test_second_look.py::test_balances_that_rose_by_another_amount_prove_nothing",
         ),

@@ -11,9 +11,11 @@ from tests.mutations.mutation import ROOT, Mutation
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.guard)
 def test_a_mutation_changes_one_place_and_names_tests_that_exist(mutation: Mutation) -> None:
-    """Its text stands once in its file, and something else takes its place."""
+    """Its text stands once in its file, and something else that can be run takes its place."""
     text = (ROOT / mutation.path).read_text()
     assert mutation.applied(text) != text
+    if mutation.path.endswith(".py"):
+        compile(mutation.applied(text), mutation.path, "exec")
     assert mutation.tests
     assert set(mutation.tests) <= written()
 
