@@ -1,7 +1,7 @@
 """The real API as gw_api on a real database, called in process, and the things a test sets up."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -205,16 +205,16 @@ def client_of(made: Api) -> httpx.AsyncClient:
 async def serving(database: FreshDatabase) -> AsyncIterator[TestApi]:
     """Serve the real application on a database with one test network, ETH and USDC."""
     settings = msgspec.structs.replace(database.settings, networks={"ethereum": ETHEREUM})
-    as_api = Database(database.url("api"), pool_size=8)
-    as_owner = Database(database.url("owner"), pool_size=2)
     clock = Clock()
-    async with as_owner.unit_of_work(None) as session:
-        await sync_catalog(session, settings)
-    made = create_api(settings, as_api, clock)
-    async with client_of(made) as client:
-        yield TestApi(made, client, settings, as_api, as_owner, clock)
-    await as_api.aclose()
-    await as_owner.aclose()
+    async with (
+        aclosing(Database(database.url("api"), pool_size=8)) as as_api,
+        aclosing(Database(database.url("owner"), pool_size=2)) as as_owner,
+    ):
+        async with as_owner.unit_of_work(None) as session:
+            await sync_catalog(session, settings)
+        made = create_api(settings, as_api, clock)
+        async with client_of(made) as client:
+            yield TestApi(made, client, settings, as_api, as_owner, clock)
 
 
 async def count(session: AsyncSession, table: str) -> int:

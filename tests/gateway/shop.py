@@ -5,7 +5,7 @@ services that the watchers call, as gw_watcher.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -214,16 +214,16 @@ async def opened(database: FreshDatabase) -> AsyncIterator[Shop]:
         networks=NETWORKS,
         keystore=KeystoreSettings(pool_public_key=POOL_PUBLIC_KEY),
     )
-    as_api = Database(database.url("api"), pool_size=8)
-    as_owner = Database(database.url("owner"), pool_size=2)
-    as_watcher = Database(database.url("watcher"), pool_size=2)
     clock = Clock()
-    async with as_owner.unit_of_work(None) as session:
-        await sync_catalog(session, settings)
-    made = create_api(settings, as_api, clock)
-    async with client_of(made) as client:
-        made_shop = Shop(made, client, settings, as_api, as_owner, clock, as_watcher)
-        await made_shop.open()
-        yield made_shop
-    for each in (as_api, as_owner, as_watcher):
-        await each.aclose()
+    async with (
+        aclosing(Database(database.url("api"), pool_size=8)) as as_api,
+        aclosing(Database(database.url("owner"), pool_size=2)) as as_owner,
+        aclosing(Database(database.url("watcher"), pool_size=2)) as as_watcher,
+    ):
+        async with as_owner.unit_of_work(None) as session:
+            await sync_catalog(session, settings)
+        made = create_api(settings, as_api, clock)
+        async with client_of(made) as client:
+            made_shop = Shop(made, client, settings, as_api, as_owner, clock, as_watcher)
+            await made_shop.open()
+            yield made_shop

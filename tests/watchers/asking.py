@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-import httpx
 import msgspec
 
 from gateway.app import create_api
 from gateway.db import Database
 from gateway.settings import WithdrawalSettings
 from tests.conftest import FreshDatabase
-from tests.gateway.conftest import ETHEREUM, Clock, TestApi
+from tests.gateway.conftest import ETHEREUM, Clock, TestApi, client_of
 from tests.watchers.explaining import explainer
 from tests.watchers.world import NETWORK, World
 from watchers import store
@@ -54,10 +53,12 @@ async def answering(w: World, inspected: Inspected | None = None) -> AsyncIterat
     """Let the watcher answer."""
     made = await answers(w, inspected)
     task = asyncio.create_task(made.serve())
-    yield made
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    try:
+        yield made
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @asynccontextmanager
@@ -70,9 +71,7 @@ async def asking(
         networks={NETWORK: ETHEREUM},
         withdrawals=WithdrawalSettings(unchecked=unchecked),
     )
-    as_api = Database(database.url("api"), pool_size=8)
-    made = create_api(settings, as_api, clock := Clock())
-    transport = httpx.ASGITransport(made.asgi, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-        yield TestApi(made, client, settings, as_api, w.owner, clock)
-    await as_api.aclose()
+    async with aclosing(Database(database.url("api"), pool_size=8)) as as_api:
+        made = create_api(settings, as_api, clock := Clock())
+        async with client_of(made) as client:
+            yield TestApi(made, client, settings, as_api, w.owner, clock)
