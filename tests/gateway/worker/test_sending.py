@@ -56,7 +56,7 @@ async def test_a_notification_wakes_the_sender_at_once(database: FreshDatabase) 
             begun = loop.time()
             await w.emit("inv_1")
             await eventually(lambda: shop.requests)
-            assert loop.time() - begun < 2
+            assert loop.time() - begun < 30  # half of what the next poll is away
 
 
 async def test_polling_finds_what_nobody_announced(database: FreshDatabase) -> None:
@@ -221,13 +221,14 @@ async def test_stopping_waits_for_the_answer(database: FreshDatabase) -> None:
 async def test_hanging_endpoints_do_not_delay_the_others(database: FreshDatabase) -> None:
     """Eight of them with a backlog each want more than all slots; a healthy one barely waits."""
     async with (
-        world(database, concurrency=4, timeout_seconds=3) as w,
+        world(database, concurrency=4, timeout_seconds=60) as w,
         receiving() as healthy,
         receiving() as black_hole,
     ):
+        gate = asyncio.Event()
 
         async def hang(_received: Received) -> web.Response:
-            await asyncio.sleep(60)
+            await gate.wait()
             return web.Response()
 
         black_hole.answer = hang
@@ -235,14 +236,13 @@ async def test_hanging_endpoints_do_not_delay_the_others(database: FreshDatabase
             await w.endpoint(black_hole.url, id_=f"whe_{number}")
         await w.emit(*[f"inv_{number}" for number in range(8)])
         await w.endpoint(healthy.url, id_="whe_healthy")
-        loop = asyncio.get_running_loop()
         async with w.working():
             await eventually(lambda: len(black_hole.requests) >= 4)
-            begun = loop.time()
             await w.emit("inv_healthy")
-            await eventually(lambda: healthy.requests)
-            waited = loop.time() - begun
-        assert waited < 2
+            try:
+                await eventually(lambda: healthy.requests)  # while all of them hang
+            finally:
+                gate.set()
 
 
 async def test_one_endpoint_has_a_bounded_share(database: FreshDatabase) -> None:
