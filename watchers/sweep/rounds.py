@@ -13,6 +13,7 @@ from watchers.clock import now
 from watchers.store import Position
 from watchers.sweep.choice import Choice
 from watchers.sweep.hands import Hands
+from watchers.sweep.payments import Payments
 from watchers.sweep.stranded import Stranded
 from watchers.sweep.sweeper import Sweeper
 from watchers.sweep.upkeep import Upkeep
@@ -51,7 +52,7 @@ def compose(
     native = next(each for each in currencies if each.contract is None)
     return Sweeping(
         Upkeep(name, settings, chain, currencies, hands, database, position, fee_is_alone),
-        Stranded(name, settings, chain, native, database, position),
+        Stranded(Payments(name, settings, chain, native, database, position)),
         Sweeper(name, settings, chain, currencies, hands, database, position, fee_is_alone),
         Choice(name, settings, currencies, hands, database, position, public_key, fee_is_alone),
     )

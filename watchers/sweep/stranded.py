@@ -12,17 +12,14 @@ import structlog
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.db import CROSS_TENANT, Database
-from gateway.models import AddressPool, Attempt, Currency
-from gateway.settings import NetworkSettings
-from watchers.chain import Chain
+from gateway.db import CROSS_TENANT
+from gateway.models import AddressPool, Attempt
 from watchers.clock import now
 from watchers.network import NATIVE, Incomplete, NodeUnavailable, Refused
 from watchers.pay.keepers import CANCEL
 from watchers.pay.outbids import REFUSED_RETRY
 from watchers.pay.replacing import bid
 from watchers.pay.slots import SlotTaken
-from watchers.store import Position
 from watchers.sweep import rows
 from watchers.sweep.payments import TOP_UP, Payments
 from watchers.sweep.upkeep import Differs
@@ -34,12 +31,7 @@ log = structlog.get_logger()
 class Stranded:
     """Sends one network's pool addresses what their cancels take, one at a time (EVM)."""
 
-    name: str
-    settings: NetworkSettings
-    chain: Chain
-    native: Currency
-    database: Database
-    position: Position
+    payments: Payments
     _told: str | None = field(default=None, init=False)
 
     async def round(self) -> None:
@@ -49,31 +41,32 @@ class Stranded:
             self._told = None
         except (Refused, SlotTaken, Incomplete, NodeUnavailable) as trouble:
             if self._told != str(trouble):
-                log.warning("waiting", network=self.name, task=TOP_UP, reason=str(trouble))
+                log.warning(
+                    "waiting", network=self.payments.name, task=TOP_UP, reason=str(trouble)
+                )
             self._told = str(trouble)
 
     async def _look(self) -> None:
-        async with self.database.unit_of_work(CROSS_TENANT) as session:
-            found = await _cancels(session, self.name) if self.chain.numbered else []
-            gas = (await rows.wallets(session, self.name)).get("gas")
+        name, chain = self.payments.name, self.payments.chain
+        async with self.payments.database.unit_of_work(CROSS_TENANT) as session:
+            found = await _cancels(session, name) if chain.numbered else []
+            gas = (await rows.wallets(session, name)).get("gas")
             if not found or gas is None:
                 return
-            resting = await rows.awaited(session, self.name)
-            sent = await _sent(session, self.name, {attempt.sender for attempt, _ in found})
-        mine = (self.name, self.settings, self.chain, self.native)
-        payments = Payments(*mine, self.database, self.position)
+            resting = await rows.awaited(session, name)
+            sent = await _sent(session, name, {attempt.sender for attempt, _ in found})
         resting |= _refused_since(sent, now().at - REFUSED_RETRY)
         newest = {attempt.order_id: (attempt, index) for attempt, index in found}
         differs: Differs | None = None
         for attempt, index in newest.values():
-            balance = await self.chain.reader.balance(attempt.sender, NATIVE)
+            balance = await chain.reader.balance(attempt.sender, NATIVE)
             try:
                 units = lacking(attempt, balance, sent)
             except Differs as trouble:
                 differs = trouble
                 continue
             if units > 0 and attempt.sender not in resting:
-                await payments.top_up(gas, attempt.sender, index, units)
+                await self.payments.top_up(gas, attempt.sender, index, units)
                 return
         if differs is not None:
             raise differs
