@@ -65,10 +65,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_use_lifo=True,  # few are warm: each prepares and plans its statements by itself
-            connect_args={
-                "async_creator_fn": reached,
-                **_patience(url, unheard_seconds),
-            },
+            connect_args={"async_creator_fn": reached, **_sessions_of(url, unheard_seconds)},
             json_deserializer=msgspec.json.decode,  # lists have hundreds of columns to read
             hide_parameters=True,  # faults are logged whole, and hashes and letters are parameters
         )
@@ -124,11 +121,14 @@ class Database:
         await self.engine.dispose()
 
 
-def _patience(url: URL, unheard_seconds: float) -> dict[str, object]:
-    """Return how long silence is borne where the address does not say: Linux waits for hours."""
+def _sessions_of(url: URL, unheard_seconds: float) -> dict[str, object]:
+    """Return how long silence is borne where the address does not say: Linux waits for hours.
+
+    Times come and are counted in UTC, wherever the server stands.
+    """
     unheard = f"-c idle_in_transaction_session_timeout={round(unheard_seconds * 1000)}"
     ours = {key: _SILENCE[key] for key in _SILENCE.keys() - url.query.keys()}
-    return {**ours, "options": f"{unheard} {url.query.get('options', '')}"}
+    return {**ours, "options": f"{unheard} {url.query.get('options', '')} -c timezone=UTC"}
 
 
 def _ping_the_idle(engine: AsyncEngine, seconds: float) -> None:

@@ -19,6 +19,13 @@ OPERATION = (
         ),
     ),
     Mutation(
+        guard="times are UTC wherever the server stands",
+        path="gateway/db.py",
+        old=" -c timezone=UTC",
+        new="",
+        tests=(f"{POOL}::test_times_are_utc_wherever_the_server_stands",),
+    ),
+    Mutation(
         guard="a server that only reads is the world's trouble",
         path="gateway/driver.py",
         old="                raise Elsewhere(str(fault)) from fault\n",

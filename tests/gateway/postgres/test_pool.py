@@ -1,6 +1,7 @@
 """The pool: no connection that died at rest is lent, and none is left open, whoever goes away."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import event, text
 
 from gateway.db import CROSS_TENANT, Database
 from gateway.driver import Driver
+from gateway.postgres.connect import connected
 from gateway.postgres.url import role_url
 from tests.conftest import FreshDatabase
 
@@ -43,6 +45,22 @@ async def test_a_connection_that_died_at_rest_is_replaced(database: FreshDatabas
     finally:
         await ours.aclose()
         await other.aclose()
+
+
+async def test_times_are_utc_wherever_the_server_stands(database: FreshDatabase) -> None:
+    """A server of one's own has its country's time: what is read and added up has not."""
+    with connected(database.settings, "admin", autocommit=True) as admin:
+        named = admin.scalar(text("SELECT quote_ident(current_database())"))
+        admin.exec_driver_sql(f"ALTER DATABASE {named} SET timezone = 'Europe/Berlin'")
+    ours = Database(database.url("api"), pool_size=1)
+    noon = datetime(2026, 10, 24, 12, tzinfo=UTC)  # its night is an hour longer there
+    try:
+        [(read, later)] = await ours.ask(
+            "SELECT %(at)s::timestamptz, %(at)s::timestamptz + interval '1 day'", {"at": noon}
+        )
+    finally:
+        await ours.aclose()
+    assert (read.isoformat(), later - read) == ("2026-10-24T12:00:00+00:00", timedelta(days=1))
 
 
 async def test_whoever_comes_back_late_leaves_no_connection_open(
