@@ -113,8 +113,8 @@ def _addresses(path: Path, family: str) -> frozenset[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as trouble:
         raise ValueError(f"{path}: {trouble}") from trouble
-    named = {number: line.strip() for number, line in enumerate(lines, 1)}
-    told = {at: text for at, text in named.items() if text and not text.startswith(COMMENT)}
+    named = {at: line.partition(COMMENT)[0].strip() for at, line in enumerate(lines, 1)}
+    told = {at: text for at, text in named.items() if text}
     for number, text in told.items():
         if not is_address(_spelling(text)):
             # It can match nothing, which would look as if nothing had been paid.

@@ -115,12 +115,13 @@ def test_tokens_count_where_they_are_named(decode: Decode) -> None:
 
 
 def test_recipients_may_be_limited(decode: Decode, tmp_path: Path) -> None:
-    """One address per line in any case, blank lines ignored; an empty file names nobody."""
+    """One address per line in any case, with or without a comment; an empty file names nobody."""
     wanted = tmp_path / "to.txt"
-    wanted.write_text(f"\n  {PAYEE.upper().replace('X', 'x')}  \n\n")
-    assert {each["to"] for each in decode("--to", str(wanted), traces=TRACES)[1]} == {PAYEE}
-    wanted.write_text("\n")
-    assert decode("--to", str(wanted)) == (0, [], "")
+    for line in (f"  {PAYEE.upper().replace('X', 'x')}  ", f"{PAYEE} # ours\r", f"{PAYEE}#"):
+        wanted.write_text(f"\n{line}\n\n")
+        code, lines, err = decode("--to", str(wanted), traces=TRACES)
+        assert ({each["to"] for each in lines}, code, err) == ({PAYEE}, 0, "")
+    assert decode("--to", "/dev/null") == (0, [], "")
 
 
 def test_a_line_that_can_match_nothing_is_told(decode: Decode, tmp_path: Path) -> None:
