@@ -15,8 +15,8 @@ from gateway.models.columns import among, joined
 
 Identity = tuple[str, str, int]
 """Hash, kind and ordinal: a deposit's name inside its network."""
-TOKENS = ("token", "internal")
-"""Kinds in which what is no coin of its chain arrives."""
+KIND = "token"
+"""The kind in which what is no coin of its chain arrives."""
 
 
 async def by_identity(
@@ -110,29 +110,24 @@ async def supersede_strays(
 ) -> None:
     """Mark strays that are deposits now: their asset was listed and the block read again.
 
-    Of `arrivals` the tokens among the `news`. While it was not listed, what moved inside a
-    contract had another kind and place: its recipient, asset and amount name it. What an address
-    moved to itself lay beside its canonical account (Solana): so many of its strays, oldest
-    first, are those deposits now.
+    Of `arrivals` the tokens among the `news`; each has the name that its stray had. What an address
+    moved to itself lay beside its canonical account (Solana): so many of its strays, oldest first,
+    are those deposits now.
     """
-    fresh = {(each.tx_hash, each.kind, each.ordinal) for each in news if each.kind in TOKENS}
-    rows = [
-        {
-            **{name: getattr(each, name) for name in ("tx_hash", "kind", "ordinal", "address")},
-            "asset": each.currency.contract,
-            "units": str(each.units),
-        }
+    fresh = {(each.tx_hash, each.ordinal) for each in news if each.kind == KIND}
+    tokens = [
+        each
         for each in (arrivals if fresh else ())
-        if (each.tx_hash, each.kind, each.ordinal) in fresh
-        and (each.kind == "token" or each.currency.contract is not None)
+        if each.kind == KIND and (each.tx_hash, each.ordinal) in fresh
     ]
-    if rows:
-        values = {"network": arrivals[0].network_id, "rows": as_json(rows)}
+    if tokens:
+        rows = [{"tx_hash": each.tx_hash, "ordinal": each.ordinal} for each in tokens]
+        values = {"network": arrivals[0].network_id, "kind": KIND, "rows": as_json(rows)}
         await send_later(session, _SUPERSEDE, values)
     home = [
         {"address": each.address, "asset": each.currency.contract, "units": str(each.units)}
-        for each in (arrivals if fresh else ())
-        if each.sender == each.address and (each.tx_hash, each.kind, each.ordinal) in fresh
+        for each in tokens
+        if each.sender == each.address
     ]
     if home:
         values = {"network": arrivals[0].network_id, "rows": as_json(home)}
@@ -166,12 +161,9 @@ UPDATE address_pool SET status = 'USED' WHERE id = ANY(%(ids)s) AND status = 'AS
 
 _SUPERSEDE = """
 UPDATE stray SET status = 'counted'
-FROM jsonb_to_recordset(%(rows)s) AS now
-    (tx_hash text, kind text, ordinal integer, address text, asset text, units numeric)
-WHERE stray.network_id = %(network)s AND stray.tx_hash = now.tx_hash AND (
-    stray.kind = now.kind AND stray.ordinal = now.ordinal
-    OR now.kind = 'internal' AND stray.address = now.address AND stray.asset = now.asset
-        AND stray.units = now.units)
+FROM jsonb_to_recordset(%(rows)s) AS now (tx_hash text, ordinal integer)
+WHERE stray.network_id = %(network)s AND stray.tx_hash = now.tx_hash
+    AND stray.kind = %(kind)s AND stray.ordinal = now.ordinal
 """
 
 _GATHER = """

@@ -10,7 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.desk.documents import ResolutionDocument, resolution_document
 from gateway.domain.errors import NotFound
 from gateway.domain.hashes import spellings
-from gateway.models import Currency, Deposit, Network, Resolution, Stray, StrayDay, Withdrawal
+from gateway.models import (
+    ApplicationWallet,
+    Currency,
+    Deposit,
+    Network,
+    Resolution,
+    Stray,
+    StrayDay,
+    Withdrawal,
+)
 from gateway.paging import PageRequest, Slice, cut, newest_first
 
 LIVE = ("pending", "approved", "paying", "done")
@@ -113,12 +122,18 @@ async def nobodys(
     return row[0], row[1], row[2]
 
 
-async def stray_reason(session: AsyncSession, deposit_id: str) -> str | None:
-    """Return why a stray is in no ledger; None where the id is no stray's."""
-    reason: str | None = await session.scalar(
-        select(Stray.reason).where(Stray.id == deposit_id)
+async def stray_of(session: AsyncSession, deposit_id: str) -> tuple[str, bool] | None:
+    """Return why a stray is in no ledger, and whether a wallet of the operator's own holds it.
+
+    None where the id is no stray's.
+    """
+    wallet = select(ApplicationWallet.id).where(
+        ApplicationWallet.network_id == Stray.network_id,
+        ApplicationWallet.address == Stray.address,
     )
-    return reason
+    query = select(Stray.reason, wallet.exists()).where(Stray.id == deposit_id)
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 async def add_unless_live(session: AsyncSession, values: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from gateway.accounts.repository import are_one
 from gateway.address_book.payable import payable
 from gateway.audit.noting import Noting
 from gateway.db import acting_for
-from gateway.desk import repository
+from gateway.desk import beside, repository
 from gateway.desk.documents import ResolutionDocument
 from gateway.domain.actor import Actor
 from gateway.domain.errors import Conflict, Forbidden, Invalid, NotFound
@@ -24,13 +24,7 @@ from gateway.merchants.repository import merchant_of
 from gateway.models import Currency, Deposit, Network, Resolution
 
 UNLISTED = "it is in no ledger: list its asset, then `watchers rescan` its block"
-WAYS_OUT = {
-    "account_not_canonical": (
-        "it is in no ledger: it lies in an account that no sweep reaches; `watchers sweeps NETWORK "
-        "--gather` with its id brings it to where it becomes a deposit"
-    )
-}
-"""What is left to do about a stray, by its reason."""
+BESIDE = "it is in no ledger: it lies in an account that no sweep reaches; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +93,24 @@ async def _resolvable(case: Case, deposit_id: str) -> tuple[Deposit, Currency, N
             case.session, deposit_id, livemode=case.actor.livemode
         )
     except NotFound:
-        reason = await repository.stray_reason(case.session, deposit_id)
-        if reason is None:
+        stray = await repository.stray_of(case.session, deposit_id)
+        if stray is None:
             raise
-        raise Conflict(WAYS_OUT.get(reason, UNLISTED), code="not_in_ledger") from None
+        reason, by_wallet = stray
+        detail = _way_out(reason, by_wallet=by_wallet)
+        raise Conflict(detail, code="not_in_ledger") from None
     if deposit.purpose != "unattributed":
         raise Conflict(f"its purpose is {deposit.purpose}", code="deposit_not_open")
     if deposit.status != "confirmed":
         raise Conflict(f"the deposit is {deposit.status}", code="deposit_not_final")
     return deposit, currency, network
+
+
+def _way_out(reason: str, *, by_wallet: bool) -> str:
+    """Say what is left to do about a stray, by its reason and by who holds it."""
+    if reason != "account_not_canonical":
+        return UNLISTED
+    return BESIDE + (beside.STAYS if by_wallet else beside.GATHER)
 
 
 async def _require_receiver(

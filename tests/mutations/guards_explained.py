@@ -4,8 +4,8 @@ from tests.mutations.mutation import Mutation
 
 SIGNED = "tests/watchers/test_recon_signatures.py"
 STRAYS = "tests/watchers/test_strays.py"
-INSIDE = "tests/watchers/test_strays_inside.py"
 BESIDE = "tests/watchers/test_strays_beside.py"
+DESK = "tests/watchers/test_desk.py"
 HELD = "tests/watchers/test_explain_held.py"
 NAMED = "tests/watchers/test_explain_named.py"
 
@@ -185,12 +185,12 @@ EXPLAINED = (
         ),
     ),
     Mutation(
-        guard="strays: what moved inside a contract is struck off once it counts",
-        path="gateway/deposits/writing.py",
-        old="    OR now.kind = 'internal' AND",
-        new="    OR false AND",
+        guard="desk: beside a wallet of the house no command is named that refuses",
+        path="gateway/desk/service.py",
+        old="(beside.STAYS if by_wallet else beside.GATHER)",
+        new="beside.GATHER",
         tests=(
-            f"{INSIDE}::test_an_amount_inside_a_contract_that_is_listed_later_is_struck_off",
+            f"{DESK}::test_what_lies_beside_an_account_of_the_operators_wallet_names_what_can_be_done",
         ),
     ),
 )

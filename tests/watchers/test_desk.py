@@ -14,6 +14,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from gateway.db import CROSS_TENANT
+from gateway.desk.beside import STAYS
 from gateway.models import AddressPool, Withdrawal
 from tests.conftest import FreshDatabase
 from tests.fakes.chain import JUNK, Move
@@ -252,6 +253,23 @@ async def test_what_a_sweep_does_not_reach_names_its_own_way_out(
             assert "no sweep reaches" in said["detail"]
             assert "--gather" in said["detail"]
             assert "list its asset" not in said["detail"]
+
+
+async def test_what_lies_beside_an_account_of_the_operators_wallet_names_what_can_be_done(
+    database: FreshDatabase,
+) -> None:
+    """The keystore gathers for pool addresses alone: no command is named that would refuse."""
+    async with bureau(database) as b:
+        w = b.world
+        w.chain.submit([Move(w.hot, 5, w.chain.token, "account")])
+        await w.chain.mine(1 + w.chain.final_lag)
+        await w.scan()
+        [row] = await b.unattributed(reason="account_not_canonical")
+        answer = await b.ask(row["id"], "assign", merchant_id="mer_1")
+        said = answer.json()
+        assert (answer.status_code, said["code"]) == (409, "not_in_ledger")
+        assert STAYS in said["detail"]
+        assert "--gather" not in said["detail"]
 
 
 async def test_what_an_address_that_nobody_signed_holds_is_paid_to_nobody(

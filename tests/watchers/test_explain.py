@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.db import CROSS_TENANT
+from gateway.desk.beside import STAYS
 from tests.conftest import FreshDatabase
 from tests.fakes.chain import JUNK, FakeChain, Move
 from tests.watchers.explaining import explained, explainer
@@ -151,7 +152,7 @@ async def test_an_unlisted_token_is_not_listed(database: FreshDatabase) -> None:
 
 
 async def test_what_no_sweep_reaches_names_the_way_out(database: FreshDatabase) -> None:
-    """Its asset is listed, and no gate says otherwise; the way out is for pool addresses alone."""
+    """Its asset is listed, and no gate says otherwise; `--gather` is for pool addresses alone."""
     async with world(database) as w:
         moves = [Move(each, 5, w.chain.token, "account") for each in (w.assigned, w.hot)]
         for move, named in zip(moves, (True, False), strict=True):
@@ -166,6 +167,7 @@ async def test_what_no_sweep_reaches_names_the_way_out(database: FreshDatabase) 
             )
             assert found["reason"].startswith("asset_listed: it lies beside the canonical")
             assert ("`watchers sweeps NETWORK --gather ID`" in found["reason"]) is named
+            assert (STAYS in found["reason"]) is not named
             assert "no sweep reaches" in details["ledger_entry"]
 
 

@@ -23,7 +23,7 @@ from watchers.network import Incomplete, NodeUnavailable, WrongChain
 from watchers.networks.ethereum.balances import EthereumBalances
 from watchers.networks.ethereum.writer import EthereumWriter
 from watchers.pay.claims import Claims
-from watchers.reconcile import books
+from watchers.reconcile import expiries
 from watchers.reconcile.balances import Holding, NoHistory, Observation
 from watchers.rpc import JsonRpc
 
@@ -287,8 +287,8 @@ async def test_invoices_that_expire_together_are_all_looked_at(
             )
         at = await session.scalar(text("SELECT expires_at FROM invoice WHERE id = 'inv_1'"))
         since = at - timedelta(seconds=1)
-        found = await books.expired_addresses(session, "ethereum", since, at, 1)
-    assert [moment for moment, _ in found] == [at] * 4
+        found = await expiries.expired_addresses(session, "ethereum", (since, at), 1)
+    assert [due.moment for due in found] == [at] * 4
 
 
 class Astray(EthereumBalances):

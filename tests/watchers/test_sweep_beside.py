@@ -12,6 +12,7 @@ from sqlalchemy import select
 from devnet import solana_token
 from devnet.surfpool import SurfpoolChain
 from gateway.db import CROSS_TENANT
+from gateway.desk.beside import STAYS
 from gateway.models import AuditLog, Stray
 from gateway.settings import KeystoreSettings, Settings, SettingsError
 from tests.watchers.sweep_world import SweepWorld
@@ -92,3 +93,15 @@ async def test_case_62_what_lies_beside_the_canonical_account_is_brought_home_an
         strays[first].id,
         {"sweep": home.id, "reason": "ticket 7"},
     )
+
+
+async def test_what_lies_beside_an_account_of_the_hot_wallet_is_not_gathered(
+    w: SweepWorld,
+) -> None:
+    """The keystore takes a source from the pool alone: the refusal says what is left to do."""
+    hot = await w.address("hot")
+    await made_over(w, hot, 3 * TOKENS)
+    [stray] = [each for each in await w.rows(Stray) if each.address == hot]
+    assert stray.reason == "account_not_canonical"
+    with pytest.raises(SettingsError, match=f"{hot} is no pool address: {STAYS}"):
+        await gather(w, stray.id)

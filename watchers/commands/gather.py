@@ -15,6 +15,7 @@ from gateway.addresses.signature import SignedAddress, is_genuine
 from gateway.audit import service as audit
 from gateway.audit.reason import stated
 from gateway.db import CROSS_TENANT, Database
+from gateway.desk.beside import STAYS
 from gateway.domain.actor import Actor
 from gateway.models import AddressPool, Currency, Stray, Sweep
 from gateway.settings import Settings, SettingsError
@@ -92,7 +93,7 @@ async def _index(session: AsyncSession, stray: Stray, public_key: str) -> int:
     )
     row = (await session.scalars(query)).one_or_none()
     if row is None:
-        raise SettingsError(f"--gather: {stray.address} is no pool address")
+        raise SettingsError(f"--gather: {stray.address} is no pool address: {STAYS}")
     signed = SignedAddress(row.network_id, row.index, row.path, row.address, row.signature)
     if not is_genuine(signed, public_key):
         raise SettingsError(f"--gather: the keystore did not sign the row of {stray.address}")

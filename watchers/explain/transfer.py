@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from gateway.deposits.arrival import FORGOTTEN
 from gateway.deposits.leaving import NOT_SHOWN
+from gateway.desk import beside
 from watchers.explain import named
 from watchers.explain.facts import Entry, Evidence, Explained, Gate, Move, Owner, Verdict
 from watchers.pay.transactions import HOUSE
@@ -38,7 +39,7 @@ BLIND = (
     "no node shows what moves inside contracts in its block, and balances find it: "
     "`watchers reconcile NETWORK --address ADDRESS` compares one address at once"
 )
-GATHER = ": `watchers sweeps NETWORK --gather ID` brings it to where it counts"
+BESIDE = {"pool": f": {beside.GATHER}", "wallet": f": {beside.STAYS}"}
 MADE = "the operator's own transaction moved it: nobody is credited"
 Fate = Literal["open", "made", "missed"]
 """Of a transfer without a row: to come, left out because the house made it, or missed."""
@@ -70,7 +71,7 @@ def explained(evidence: Evidence, move: Move, *, reached: bool) -> Explained:
 def _listed(move: Move) -> Gate:
     shown = {"asset": move.asset, "payment_method": move.currency}
     if move.reason == "account_not_canonical":
-        way = GATHER if move.owner is not None and move.owner.purpose == "pool" else ""
+        way = "" if move.owner is None else BESIDE[move.owner.purpose]
         return Gate("asset_listed", "no", f"it lies beside the canonical account{way}", shown)
     if move.currency is None:
         return Gate("asset_listed", "no", f"{move.asset} is not a listed asset", shown)
@@ -79,8 +80,8 @@ def _listed(move: Move) -> Gate:
 
 def _ours(evidence: Evidence, move: Move) -> Gate:
     if move.owner is None:
-        beside = f"; {BLIND}" if evidence.blind else ""
-        return Gate("address_ours", "no", f"{move.to} is not an address of yours{beside}")
+        blind = f"; {BLIND}" if evidence.blind else ""
+        return Gate("address_ours", "no", f"{move.to} is not an address of yours{blind}")
     what = "the pool" if move.owner.purpose == "pool" else "the operator's wallets"
     shown = {"address": move.to, "of": move.owner.purpose}
     how = f": {named.ROSE}" if move.kind == "balance" else ""
@@ -229,10 +230,9 @@ def _entry(entry: Entry) -> dict[str, Any]:
 def _verdict(move: Move, found: Sequence[Gate], fate: Fate, *, reached: bool) -> Verdict:
     if move.deposit_id is not None:
         return _stands(move)
-    listed = found[0].answer == "yes"
     if fate == "made":
         return "internal"
-    if move.owner is None or fate == "missed" or not listed:
+    if move.owner is None or fate == "missed" or found[0].answer != "yes":
         return "not_credited"
     return "waiting" if reached else "unknown"
 
