@@ -5,6 +5,6 @@ The keystore brings them home for the pool addresses that it derives, and for no
 
 GATHER = "`watchers sweeps NETWORK --gather ID` brings it to where it counts"
 STAYS = (
-    "the keystore signs nothing for such an account of the operator's own wallet, so it stays there: "
-    "a program that moves it by the wallet's words knows every key of the house"
+    "the keystore gathers for pool addresses alone, so it stays there: a program that moves it by its "
+    "wallet's words knows every key that comes of them"
 )

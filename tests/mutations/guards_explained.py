@@ -5,6 +5,7 @@ from tests.mutations.mutation import Mutation
 SIGNED = "tests/watchers/test_recon_signatures.py"
 STRAYS = "tests/watchers/test_strays.py"
 BESIDE = "tests/watchers/test_strays_beside.py"
+COUNTED = "tests/watchers/test_strays_counted.py"
 DESK = "tests/watchers/test_desk.py"
 HELD = "tests/watchers/test_explain_held.py"
 NAMED = "tests/watchers/test_explain_named.py"
@@ -192,5 +193,30 @@ EXPLAINED = (
         tests=(
             f"{DESK}::test_what_lies_beside_an_account_of_the_operators_wallet_names_what_can_be_done",
         ),
+    ),
+    Mutation(
+        guard="strays: a deposit strikes off what has its own kind",
+        path="gateway/deposits/writing.py",
+        old="    AND stray.kind = %(kind)s AND stray.ordinal",
+        new="    AND stray.ordinal",
+        tests=(
+            f"{COUNTED}::test_what_lies_beside_a_payment_stays_when_the_payment_comes_back",
+        ),
+    ),
+    Mutation(
+        guard="strays: a deposit strikes off what has its own place",
+        path="gateway/deposits/writing.py",
+        old="%(kind)s AND stray.ordinal = now.ordinal",
+        new="%(kind)s",
+        tests=(
+            f"{COUNTED}::test_of_two_assets_in_one_transaction_the_listed_one_is_struck_off",
+        ),
+    ),
+    Mutation(
+        guard="strays: only what an address moves to itself brings home",
+        path="gateway/deposits/writing.py",
+        old="        if each.sender == each.address\n",
+        new="",
+        tests=(f"{COUNTED}::test_a_payment_strikes_off_nothing_that_lay_beside_before",),
     ),
 )

@@ -8,10 +8,6 @@ UNPAID = "tests/gateway/referrals/test_unpaid.py"
 TRIPS = "tests/gateway/postgres/test_trips.py"
 UNTRACEABLE = "tests/networks/ethereum/test_ethereum_untraceable.py"
 PAUSE = "tests/watchers/test_recon_pause.py"
-LAST = "tests/watchers/test_recon_last_look.py"
-AT_THE_END = (
-    "test_the_last_look_at_an_invoice_settled_elsewhere_is_at_the_end_of_its_monitoring"
-)
 ASSETS = "tests/watchers/test_assets_cases.py"
 JOURNAL = "tests/keystore/test_keystore_journal.py"
 ABSURD = "tests/hostile/test_hostile_answers.py"
@@ -63,38 +59,17 @@ FRESH_READING = (
     ),
     Mutation(
         guard="an expired invoice is looked at again",
-        path="watchers/reconcile/expiries.py",
+        path="watchers/reconcile/books.py",
         old="LOOKS = (timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days=7))",
         new="LOOKS = (timedelta(0),)",
         tests=(f"{PAUSE}::test_expired_invoice_is_looked_at_again_until_nobody_waits_for_it",),
     ),
     Mutation(
         guard="the last look is at the end of the invoice's own monitoring",
-        path="watchers/reconcile/expiries.py",
-        old="        for length in sorted(lengths)\n",
-        new="        for length in ()\n",
-        tests=(f"{LAST}::{AT_THE_END}",),
-    ),
-    Mutation(
-        guard="how long invoices are monitored is asked after a restart",
-        path="watchers/reconcile/reconciler.py",
-        old="await expiries.unusual_lengths(session, window[0])",
-        new="set()",
-        tests=(f"{LAST}::{AT_THE_END}",),
-    ),
-    Mutation(
-        guard="an invoice that expires tells how long it is monitored",
-        path="watchers/reconcile/reconciler.py",
-        old="        self._lengths |= expiries.unusual(due.monitored for due in found)\n",
-        new="",
-        tests=(f"{LAST}::{AT_THE_END}",),
-    ),
-    Mutation(
-        guard="simulations add no lengths of monitoring without end",
-        path="watchers/reconcile/expiries.py",
-        old="if each not in LOOKS and not each % DAY}",
-        new="if each not in LOOKS}",
-        tests=(f"{LAST}::test_only_whole_days_are_a_length_of_their_own",),
+        path="watchers/reconcile/books.py",
+        old="union_all(*looks, last)",
+        new="union_all(*looks)",
+        tests=(f"{PAUSE}::test_expired_invoice_is_looked_at_again_until_nobody_waits_for_it",),
     ),
     Mutation(
         guard="a node without a say is passed over",

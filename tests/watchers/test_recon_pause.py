@@ -23,7 +23,7 @@ from watchers.network import Incomplete, NodeUnavailable, WrongChain
 from watchers.networks.ethereum.balances import EthereumBalances
 from watchers.networks.ethereum.writer import EthereumWriter
 from watchers.pay.claims import Claims
-from watchers.reconcile import expiries
+from watchers.reconcile import books
 from watchers.reconcile.balances import Holding, NoHistory, Observation
 from watchers.rpc import JsonRpc
 
@@ -228,6 +228,7 @@ async def test_without_old_states_money_is_credited_where_it_was_seen(
     [("0 s", "7 days", "expired", True), ("1 hour", "7 days", "expired", True),
      ("1 day", "7 days", "settled", True), ("7 days", "7 days", "expired", True),
      ("5 days", "5 days", "expired", True), ("7 days", "7 days", "settled", True),
+     ("3 days", "3 days", "settled", True), ("365 days", "365 days", "settled", True),
      ("1 hour", "5 minutes", "expired", False), ("2 hours", "7 days", "expired", False)],
 )  # fmt: skip
 async def test_expired_invoice_is_looked_at_again_until_nobody_waits_for_it(
@@ -287,8 +288,8 @@ async def test_invoices_that_expire_together_are_all_looked_at(
             )
         at = await session.scalar(text("SELECT expires_at FROM invoice WHERE id = 'inv_1'"))
         since = at - timedelta(seconds=1)
-        found = await expiries.expired_addresses(session, "ethereum", (since, at), 1)
-    assert [due.moment for due in found] == [at] * 4
+        found = await books.expired_addresses(session, "ethereum", since, at, 1)
+    assert [moment for moment, _ in found] == [at] * 4
 
 
 class Astray(EthereumBalances):

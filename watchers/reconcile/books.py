@@ -1,8 +1,9 @@
 """What our own rows say: which addresses matter now, and what each should hold at a height."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, and_, func, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.domain.posting import CUSTODY
@@ -12,6 +13,7 @@ from gateway.models import (
     Currency,
     Deposit,
     Invoice,
+    ReconciliationMark,
     Wallet,
 )
 from watchers.chain import asset_of
@@ -20,6 +22,8 @@ from watchers.reconcile.moves import every_move
 from watchers.reconcile.rules import Expectation, Move
 
 OPEN = ("pending", "processing")
+LOOKS = (timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days=7))
+"""So much after its expiry an invoice is looked at while it is monitored, and when that ends."""
 
 
 async def application_wallets(session: AsyncSession, network: str) -> list[str]:
@@ -58,6 +62,55 @@ async def live_addresses(
         .limit(limit)
     )
     return [(row.id, row.address) for row in await session.execute(query)]
+
+
+async def expired_addresses(
+    session: AsyncSession, network: str, since: datetime, until: datetime, limit: int
+) -> list[tuple[datetime, str]]:
+    """Return addresses that are due for a look in `(since, until]`, with the moment, in its order.
+
+    An invoice is looked at when it expires, an hour, a day and a week later, and when it is no longer
+    monitored, a settled one too: money may come late, to the address of another method, and without
+    a transfer that blocks show. More than `limit` come only where several are due at the same
+    moment, for the moment is all that is remembered.
+    """
+    looks = [_due(network, since - delay, until - delay, delay) for delay in LOOKS]
+    last = (
+        select(Invoice.monitoring_until.label("moment"), AddressPool.address)
+        .join(AddressPool, AddressPool.invoice_id == Invoice.id)
+        .where(
+            AddressPool.network_id == network,
+            Invoice.monitoring_until > since,
+            Invoice.monitoring_until <= until,
+        )
+    )
+    due = union_all(*looks, last).subquery()
+    query = select(due).order_by(due.c.moment).fetch(limit, with_ties=True)
+    return [(row.moment, row.address) for row in await session.execute(query)]
+
+
+def _due(
+    network: str, since: datetime, until: datetime, delay: timedelta
+) -> Select[datetime, str]:
+    """Select addresses whose invoice expired in `(since, until]` and is monitored for `delay`."""
+    return (
+        select((Invoice.expires_at + delay).label("moment"), AddressPool.address)
+        .join(AddressPool, AddressPool.invoice_id == Invoice.id)
+        .where(
+            AddressPool.network_id == network,
+            Invoice.expires_at > since,
+            Invoice.expires_at <= until,
+            Invoice.expires_at + delay <= Invoice.monitoring_until if delay else true(),
+        )
+    )
+
+
+async def mark_of(session: AsyncSession, network: str) -> datetime | None:
+    """Return up to when expired invoices were looked at; None on the first run."""
+    query = select(ReconciliationMark.expiries_through).where(
+        ReconciliationMark.network_id == network
+    )
+    return await session.scalar(query)
 
 
 async def expectations(

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.db import CROSS_TENANT
 from gateway.models import ReconciliationMark
 from watchers.clock import now
-from watchers.reconcile import books, expiries, outcome
+from watchers.reconcile import books, outcome
 from watchers.reconcile.comparison import Comparison
 from watchers.reconcile.credit import Credits
 from watchers.reconcile.rules import Tally
@@ -54,8 +53,6 @@ class Reconciler:
     """What was read and is not compared yet."""
     _last: int | None = field(default=None, init=False)
     """Last pool row of the turn so far; None between two turns."""
-    _lengths: set[timedelta] | None = field(default=None, init=False)
-    """Unusual times for which invoices are monitored; None before the first look."""
 
     def __post_init__(self) -> None:
         self._comparison = Comparison(self.credits)
@@ -107,27 +104,19 @@ class Reconciler:
     async def _expired(self, time: datetime) -> Portion | None:
         """Return addresses whose invoice expired before the final block's time, once each."""
         async with self.credits.database.unit_of_work(CROSS_TENANT) as session:
-            mark = await expiries.mark_of(session, self.name)
+            mark = await books.mark_of(session, self.name)
             if mark is not None and mark >= time:
                 return None
-            found = [] if mark is None else await self._found(session, (mark, time))
-        through = found[-1].moment if len(found) >= PORTION else time
+            found = (
+                []
+                if mark is None
+                else await books.expired_addresses(session, self.name, mark, time, PORTION)
+            )
+        through = found[-1][0] if len(found) >= PORTION else time
         if not found:
             await self._mark(through)
             return None
-        return Portion(sorted({due.address for due in found}), expired=through)
-
-    async def _found(
-        self, session: AsyncSession, window: tuple[datetime, datetime]
-    ) -> list[expiries.Due]:
-        """Return what is due in a window; what expires in it tells how long it is monitored."""
-        if self._lengths is None:
-            self._lengths = await expiries.unusual_lengths(session, window[0])
-        found = await expiries.expired_addresses(
-            session, self.name, window, PORTION, self._lengths
-        )
-        self._lengths |= expiries.unusual(due.monitored for due in found)
-        return found
+        return Portion(sorted({address for _, address in found}), expired=through)
 
     async def _advance(self, portion: Portion) -> None:
         if portion.expired is not None:
