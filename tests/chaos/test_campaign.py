@@ -27,6 +27,7 @@ from tests.chaos.world import Watched, watched
 from tests.conftest import FreshDatabase
 from watchers.networks.tron.address import to_hex
 from watchers.providers.capabilities import TRACES, leaving_out
+from watchers.scan.reorg import SECONDS_BETWEEN_SIGHTINGS
 from watchers.scan.rescan import Rescan
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +104,7 @@ async def test_faulted_calls_neither_invent_nor_lose_a_credit(
             database,
             [liar.url, other.url],
             addresses=ADDRESSES,
+            hysteresis_s=SECONDS_BETWEEN_SIGHTINGS / HASTE,
             quorum_above="0",
             haste=HASTE,
         ) as world,
